@@ -1,0 +1,43 @@
+/** A point in time in milliseconds (fractions allowed). Monotonic or wall, as the source says; never mixed. */
+export type Instant = number;
+
+/** A span of time in milliseconds. */
+export type Duration = number;
+
+/**
+ * The only source of time. Cores take `now` as an argument; shells read it here.
+ * `now` is monotonic and has an arbitrary origin; `wall` is Unix time and may jump.
+ */
+export interface Clock {
+  now(): Instant;
+  wall(): Instant;
+}
+
+/** The machine's clocks. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+};
+
+/** A clock that moves only when told to: tests and weftsim. */
+export class ManualClock implements Clock {
+  #now: Instant;
+
+  constructor(start: Instant = 0) {
+    this.#now = start;
+  }
+
+  now(): Instant {
+    return this.#now;
+  }
+
+  wall(): Instant {
+    return this.#now;
+  }
+
+  /** Moves time forward by `span`; time never goes back. */
+  advance(span: Duration): void {
+    if (!(span >= 0)) throw new Error(`a clock cannot go back: advance(${span})`);
+    this.#now += span;
+  }
+}

@@ -7,7 +7,11 @@ export class AssertionFailure extends Error {
  * Throws when an invariant does not hold. On in production.
  * `values` are printed, so that one line of a log is enough to start from.
  */
-export function assert(condition: boolean, message: string, values?: Readonly<Record<string, unknown>>): asserts condition {
+export function assert(
+  condition: boolean,
+  message: string,
+  values?: Readonly<Record<string, unknown>>,
+): asserts condition {
   if (condition) return;
   throw new AssertionFailure(values === undefined ? message : `${message} ${JSON.stringify(values)}`);
 }

@@ -1,0 +1,160 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { relative } from "node:path";
+import { type Counts, EventLines, type TestEvent } from "./events.ts";
+import type { Tier } from "./tiers.ts";
+
+/** How a tier went. `faults` are what is wrong with the run as a whole; a test that failed is in `counts`. */
+export interface TierOutcome {
+  readonly counts: Counts;
+  readonly seconds: number;
+  readonly faults: readonly string[];
+  /** Skipped tests with their reasons. */
+  readonly skips: readonly string[];
+}
+
+/** What to run: a tier's files, or of these only the tests whose name matches. */
+export interface TierRun {
+  readonly tier: Tier;
+  readonly root: string;
+  readonly files: readonly string[];
+  readonly namePattern: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  readonly print: (line: string) => void;
+}
+
+const noCounts: Counts = { tests: 0, passed: 0, failed: 0, cancelled: 0, skipped: 0, todo: 0 };
+const checkMs = 500;
+
+/** Runs a tier to its end or until its time is over. Never rejects: what went wrong is in the outcome. */
+export function runTier(run: TierRun): Promise<TierOutcome> {
+  const child = start(run);
+  const progress = new Progress(run);
+  const events = new EventLines((event) => progress.take(event));
+  child.stdio[3]?.on("data", (chunk: Buffer) => events.push(chunk.toString()));
+  const watch = setInterval(() => {
+    const reason = progress.overdue();
+    if (reason === undefined) return;
+    clearInterval(watch);
+    progress.faults.push(reason);
+    killGroup(child, "SIGKILL");
+  }, checkMs);
+  const stop = (signal: NodeJS.Signals): void => killGroup(child, signal);
+  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
+  return new Promise((resolve) => {
+    child.on("error", (error) => progress.faults.push(`cannot start: ${error.message}`));
+    child.on("close", (code) => {
+      clearInterval(watch);
+      process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGHUP", stop);
+      // What a test left behind dies with its tier: it would disturb the next one.
+      killGroup(child, "SIGKILL");
+      resolve(progress.outcome(code));
+    });
+  });
+}
+
+function start({ tier, root, files, namePattern, env }: TierRun): ChildProcess {
+  const options = [
+    "--disable-warning=ExperimentalWarning",
+    "--test",
+    `--test-isolation=${tier.isolation}`,
+    "--test-reporter=./tools/test/reporter.mjs",
+    "--test-reporter-destination=stdout",
+  ];
+  if (tier.isolation === "process") options.push(`--test-concurrency=${tier.concurrency}`);
+  if (namePattern !== undefined) options.push(`--test-name-pattern=${namePattern}`);
+  // A group of its own: a limit that has passed kills the files' processes too, by the group's id.
+  return spawn(process.execPath, [...options, ...files], {
+    cwd: root,
+    env,
+    detached: true,
+    stdio: ["ignore", "inherit", "inherit", "pipe"],
+  });
+}
+
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // Nobody is left in the group.
+  }
+}
+
+class Progress {
+  readonly faults: string[] = [];
+  readonly #run: TierRun;
+  readonly #skips: string[] = [];
+  readonly #prints = new Map<string, string>();
+  readonly #startedAt = performance.now();
+  #lastEventAt = performance.now();
+  #running = "";
+  #totals: Counts | undefined;
+
+  constructor(run: TierRun) {
+    this.#run = run;
+  }
+
+  take(event: TestEvent): void {
+    this.#lastEventAt = performance.now();
+    const file = event.file === undefined ? "" : relative(this.#run.root, event.file);
+    switch (event.kind) {
+      case "start":
+        this.#running = `${file}: ${event.name}`;
+        return;
+      case "pass":
+        if (event.skip !== undefined) this.#skips.push(`${file}: ${event.name}: ${event.skip}`);
+        return;
+      case "fail":
+        if (event.error !== "") this.#printFailure(`${file}:${event.line ?? 0}`, event.name, event.error);
+        return;
+      case "print":
+        this.#prints.set(file, (this.#prints.get(file) ?? "") + event.text);
+        return;
+      case "summary":
+        this.#summary(file, event.counts, event.ms);
+    }
+  }
+
+  /** Why the run must be ended now, undefined while it may go on. */
+  overdue(): string | undefined {
+    const { limitMs, stallMs } = this.#run.tier;
+    const now = performance.now();
+    if (now - this.#startedAt > limitMs) return `time limit of ${limitMs / 1000} s passed in ${this.#running}`;
+    if (now - this.#lastEventAt <= stallMs) return undefined;
+    if (this.#totals !== undefined) return "did not end after its last test: a test left a handle open";
+    return `nothing happened for ${stallMs / 1000} s in ${this.#running}`;
+  }
+
+  outcome(code: number | null): TierOutcome {
+    const counts = this.#totals ?? noCounts;
+    if (this.#totals === undefined) this.faults.push(`no totals: the run ended in ${this.#running || "its start"}`);
+    else if (code !== 0 && counts.failed + counts.cancelled === 0) this.faults.push(`ended with code ${code}`);
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    return { counts, seconds, faults: this.faults, skips: this.#skips };
+  }
+
+  #summary(file: string, counts: Counts, ms: number): void {
+    if (file === "") {
+      this.#totals = counts;
+      return;
+    }
+    const mark = counts.failed + counts.cancelled === 0 ? "ok  " : "FAIL";
+    this.#run.print(`    ${mark} ${file}  ${counts.passed}/${counts.tests}  ${(ms / 1000).toFixed(1)} s`);
+  }
+
+  #printFailure(where: string, name: string, error: string): void {
+    const file = where.slice(0, where.lastIndexOf(":"));
+    this.#run.print(`\n  FAIL ${name}\n       ${where}\n${indent(error)}`);
+    const printed = this.#prints.get(file);
+    if (printed !== undefined) this.#run.print(`       it printed:\n${indent(printed.slice(-4000))}`);
+    this.#prints.delete(file);
+  }
+}
+
+function indent(text: string): string {
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => `       ${line}`)
+    .join("\n");
+}

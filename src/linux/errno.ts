@@ -42,6 +42,7 @@ const names = {
   ENODATA: 61,
   EPROTO: 71,
   EOVERFLOW: 75,
+  EBADFD: 77,
   ENOTSOCK: 88,
   EDESTADDRREQ: 89,
   EMSGSIZE: 90,

@@ -1,0 +1,53 @@
+/**
+ * Most bytes that one node may hold, and one multi may carry. ZooKeeper refuses a packet above `jute.maxbuffer`
+ * (1 MiB - 1); 1 KiB less leaves room for paths and headers.
+ */
+export const nodeBytesMax = 1_048_575 - 1_024;
+
+/** Most operations in one multi: what fits into `nodeBytesMax` when each carries about 100 bytes of path. */
+export const multiOperationsMax = 10_000;
+
+/** Longest path in UTF-16 units. ZooKeeper has no limit but the packet; ours keeps one path from filling a packet. */
+export const pathLengthMax = 4_096;
+
+/** Most nodes in a data tree, so that a runaway client meets `storage-full` before the process meets its memory limit. */
+export const treeNodesMax = 4_000_000;
+
+/** Most bytes of names and content in a data tree, for the same reason. */
+export const treeBytesMax = 1_000_000_000;
+
+/** Most sessions in a data tree: one a host and a process, with room. */
+export const sessionsMax = 20_000;
+
+/** Most watches in a data tree: 2,000 hosts with 500 watched maps and objects each. */
+export const watchesMax = 1_000_000;
+
+/** Shortest session time-out in milliseconds: ZooKeeper's 2 ticks of 2 s; below it a garbage collection ends sessions. */
+export const sessionTimeoutMinMs = 4_000;
+
+/** Longest session time-out in milliseconds: ZooKeeper's 20 ticks. A dead host is seen no later than this. */
+export const sessionTimeoutMaxMs = 40_000;
+
+/** Longest time to live of a node in milliseconds: what ZooKeeper encodes (40 bits). */
+export const ttlMsMax = 0xff_ffff_ffff;
+
+/** Attempts of an optimistic transaction before it ends as `busy`. */
+export const transactionAttemptsMax = 3;
+
+/** Most store writes that one transaction may expand to, delete rules included. */
+export const transactionOperationsMax = 8_000;
+
+/** How long a recipe waits for a lost connection to come back before it says `store-unavailable`, in milliseconds. */
+export const reconnectWaitMs = 30_000;
+
+/** Wait before a recipe tries again what the store refused for the moment, in milliseconds. */
+export const retryWaitMs = 250;
+
+/** Most own opinions in one replicated map: more than the MACs of one host's VMs by two orders of magnitude. */
+export const ownOpinionsMax = 100_000;
+
+/** Most events kept while a replicated map reads its whole content; beyond it the map reads once more. */
+export const bufferedEventsMax = 100_000;
+
+/** Most reads in flight when a recipe reads many nodes, so that one list does not fill the connection's queue. */
+export const parallelReadsMax = 256;

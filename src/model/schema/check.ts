@@ -1,0 +1,177 @@
+import { unreachable } from "../../base/assert.ts";
+import { canonicalText, formatExpected } from "./formats.ts";
+import type {
+  AnyOfSchema,
+  ArraySchema,
+  FromSchema,
+  JsonSchema,
+  ObjectSchema,
+  StringSchema,
+} from "./json-schema.ts";
+
+/** Where a value does not match its schema, and what would. */
+export interface SchemaProblem {
+  readonly kind: "missing-field" | "unknown-field" | "bad-value" | "duplicate-item" | "too-many";
+  readonly field: string;
+  readonly expected: string;
+}
+
+/** Problems reported for one value at most: the first ones are what people read. */
+export const PROBLEMS_MAX = 20;
+
+/**
+ * How strictly to read. `canonical` (documents of the store) demands the one writing of an address; without it (requests)
+ * any writing that parses will do.
+ */
+export interface CheckOptions {
+  readonly canonical: boolean;
+}
+
+/** All places where `value` differs from `schema`, in the order of the schema, at most PROBLEMS_MAX. */
+export function checkSchema(schema: JsonSchema, value: unknown, options: CheckOptions): readonly SchemaProblem[] {
+  const checker = new Checker(options);
+  checker.check(schema, value, "");
+  return checker.problems;
+}
+
+/** True when the value matches, and then it has the schema's type. */
+export function matchesSchema<const S extends JsonSchema>(schema: S, value: unknown): value is FromSchema<S> {
+  return checkSchema(schema, value, { canonical: true }).length === 0;
+}
+
+class Checker {
+  readonly problems: SchemaProblem[] = [];
+  readonly #canonical: boolean;
+
+  constructor(options: CheckOptions) {
+    this.#canonical = options.canonical;
+  }
+
+  check(schema: JsonSchema, value: unknown, path: string): void {
+    if ("const" in schema) {
+      if (value !== schema.const) this.#bad(schema, path, JSON.stringify(schema.const));
+    } else if ("enum" in schema) {
+      const isKnown = typeof value === "string" && schema.enum.includes(value);
+      if (!isKnown) this.#bad(schema, path, `one of ${schema.enum.join(", ")}`);
+    } else if ("anyOf" in schema) {
+      this.#anyOf(schema, value, path);
+    } else {
+      this.#typed(schema, value, path);
+    }
+  }
+
+  #typed(schema: Exclude<JsonSchema, { const: unknown } | { enum: unknown } | AnyOfSchema>, value: unknown, path: string): void {
+    switch (schema.type) {
+      case "string":
+        return this.#string(schema, value, path);
+      case "integer": {
+        const isInside = Number.isInteger(value) && Number(value) >= schema.minimum && Number(value) <= schema.maximum;
+        if (!isInside) this.#bad(schema, path, `a whole number from ${schema.minimum} to ${schema.maximum}`);
+        return;
+      }
+      case "boolean":
+        if (typeof value !== "boolean") this.#bad(schema, path, "true or false");
+        return;
+      case "array":
+        return this.#array(schema, value, path);
+      case "object":
+        return this.#object(schema, value, path);
+      default:
+        return unreachable(schema);
+    }
+  }
+
+  #string(schema: StringSchema, value: unknown, path: string): void {
+    if (typeof value !== "string") return this.#bad(schema, path, schema.format ? formatExpected(schema.format) : "text");
+    const { minLength = 0, maxLength = Number.POSITIVE_INFINITY } = schema;
+    // JSON Schema counts characters, not UTF-16 units.
+    const length = value.length <= minLength || value.length > maxLength ? [...value].length : value.length;
+    if (length < minLength) return this.#bad(schema, path, `text of at least ${minLength} characters`);
+    if (length > maxLength) return this.#bad(schema, path, `text of at most ${maxLength} characters`);
+    if (schema.pattern !== undefined && !patternOf(schema.pattern).test(value)) {
+      return this.#bad(schema, path, `text that matches ${schema.pattern}`);
+    }
+    if (schema.format === undefined) return;
+    const canonical = canonicalText(schema.format, value);
+    if (canonical === undefined) return this.#bad(schema, path, formatExpected(schema.format));
+    if (this.#canonical && canonical !== value) this.#add("bad-value", path, `the canonical writing ${canonical}`);
+  }
+
+  #array(schema: ArraySchema, value: unknown, path: string): void {
+    if (!Array.isArray(value)) return this.#bad(schema, path, "a list");
+    if (value.length > schema.maxItems) return this.#add("too-many", path, `at most ${schema.maxItems} items`);
+    if (value.length < (schema.minItems ?? 0)) this.#add("bad-value", path, `at least ${schema.minItems} item`);
+    for (const [i, item] of value.entries()) this.check(schema.items, item, `${path}[${i}]`);
+    if (schema.uniqueItems === true) this.#unique(value, path);
+  }
+
+  #unique(items: readonly unknown[], path: string): void {
+    const seen = new Set<unknown>();
+    for (const [i, item] of items.entries()) {
+      const key = typeof item === "object" ? JSON.stringify(item) : item;
+      if (seen.has(key)) this.#add("duplicate-item", `${path}[${i}]`, "each item once");
+      seen.add(key);
+    }
+  }
+
+  #object(schema: ObjectSchema, value: unknown, path: string): void {
+    if (!isRecord(value)) return this.#bad(schema, path, "an object");
+    const at = (name: string): string => (path === "" ? name : `${path}.${name}`);
+    for (const name of schema.required) {
+      if (!Object.hasOwn(value, name)) this.#add("missing-field", at(name), expectedOf(schema.properties[name]));
+    }
+    for (const [name, item] of Object.entries(value)) {
+      const property = Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined;
+      if (property === undefined) {
+        this.#add("unknown-field", at(name), `only ${Object.keys(schema.properties).join(", ")}`);
+      } else if (item !== undefined) {
+        this.check(property, item, at(name));
+      } else if (schema.required.includes(name)) {
+        this.#add("missing-field", at(name), expectedOf(property));
+      }
+    }
+  }
+
+  #anyOf(schema: AnyOfSchema, value: unknown, path: string): void {
+    if (!isRecord(value)) return this.#bad(schema, path, "an object");
+    const name = schema.discriminator.propertyName;
+    const branch = schema.anyOf.find((option) => tagOf(option, name) === value[name]);
+    if (branch !== undefined) return this.check(branch, value, path);
+    const tags = schema.anyOf.map((option) => tagOf(option, name));
+    const kind = Object.hasOwn(value, name) ? "bad-value" : "missing-field";
+    this.#add(kind, path === "" ? name : `${path}.${name}`, `one of ${tags.join(", ")}`);
+  }
+
+  #bad(schema: JsonSchema, field: string, fallback: string): void {
+    this.#add("bad-value", field, schema.expected ?? fallback);
+  }
+
+  #add(kind: SchemaProblem["kind"], field: string, expected: string): void {
+    if (this.problems.length < PROBLEMS_MAX) this.problems.push({ kind, field, expected });
+  }
+}
+
+function tagOf(schema: ObjectSchema, name: string): string | number | undefined {
+  const property = schema.properties[name];
+  return property !== undefined && "const" in property ? property.const : undefined;
+}
+
+function expectedOf(schema: JsonSchema | undefined): string {
+  if (schema === undefined) return "a value";
+  if ("format" in schema && schema.format !== undefined) return schema.expected ?? formatExpected(schema.format);
+  return schema.expected ?? schema.description ?? "a value";
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const patterns = new Map<string, RegExp>();
+
+function patternOf(source: string): RegExp {
+  const known = patterns.get(source);
+  if (known !== undefined) return known;
+  const made = new RegExp(source, "u");
+  patterns.set(source, made);
+  return made;
+}

@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ManualClock, systemClock } from "./clock.ts";
+
+test("a manual clock moves only when told to, and never back", () => {
+  const clock = new ManualClock(5);
+  assert.equal(clock.now(), 5);
+  clock.advance(2.5);
+  assert.equal(clock.now(), 7.5);
+  assert.equal(clock.wall(), 7.5);
+  for (const span of [-1, Number.NaN]) assert.throws(() => clock.advance(span), /cannot go back/);
+});
+
+test("the system's monotonic clock does not go back", () => {
+  const first = systemClock.now();
+  assert.ok(systemClock.now() >= first);
+});

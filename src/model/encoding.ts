@@ -32,13 +32,15 @@ export function decodeObject<K extends Kind>(key: DocumentKey<K>, text: string):
   if (document === undefined) return damaged("", "a JSON object");
   const { v, ...body } = document;
   const { version, schema } = MODEL_REGISTRY[key.kind];
-  if (typeof v !== "number" || !Number.isInteger(v) || v < 1) return damaged("v", "the version of the encoding, from 1");
-  if (v > version) return err({ kind: "newer-document", object: refOf(key), field: "v", expected: `at most ${version}` });
+  if (typeof v !== "number" || !Number.isInteger(v) || v < 1)
+    return damaged("v", "the version of the encoding, from 1");
+  if (v > version)
+    return err({ kind: "newer-document", object: refOf(key), field: "v", expected: `at most ${version}` });
+  if (body["kind"] !== key.kind) return damaged("kind", key.kind);
+  if (body["id"] !== key.id) return damaged("id", key.id);
   const problem = checkSchema(schema, body, { canonical: true })[0];
   if (problem !== undefined) return damaged(problem.field, problem.expected);
   const object = body as unknown as ObjectOf<K>;
-  if (object.kind !== key.kind) return damaged("kind", key.kind);
-  if (object.id !== key.id) return damaged("id", key.id);
   const wrong = validateAlone(object)[0];
   return wrong === undefined ? ok(object) : damaged(wrong.field, wrong.expected);
 }

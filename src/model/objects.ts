@@ -1,6 +1,6 @@
-import type { bridgeSchema, routerSchema } from "./schema/device.ts";
 import type { chainSchema, ruleActionSchema, ruleSchema } from "./schema/chain.ts";
 import type { conditionSchema, INVERTIBLE_FIELDS } from "./schema/condition.ts";
+import type { bridgeSchema, routerSchema } from "./schema/device.ts";
 import type { hostSchema, tunnelZoneSchema } from "./schema/host.ts";
 import type { FromSchema } from "./schema/json-schema.ts";
 import type { bindingSchema, bridgePortSchema, routerPortSchema } from "./schema/port.ts";
@@ -42,7 +42,10 @@ export type Router = FromSchema<typeof routerSchema>;
 export type Port = BridgePort | RouterPort;
 
 /** What bridge ports and router ports share. */
-export type PortBase = Pick<BridgePort, Extract<keyof BridgePort, keyof RouterPort> & Exclude<keyof BridgePort, "deviceKind">>;
+export type PortBase = Pick<
+  BridgePort,
+  Extract<keyof BridgePort, keyof RouterPort> & Exclude<keyof BridgePort, "deviceKind">
+>;
 
 /** Where a bound port is. `generation` grows with every new binding and fences the older ones. */
 export type Binding = FromSchema<typeof bindingSchema>;

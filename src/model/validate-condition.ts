@@ -41,7 +41,10 @@ function checkRanges(condition: Condition, add: Add): void {
   const { protocol, fragments } = condition;
   const isKnown = protocol !== undefined && Object.values(L4_PROTOCOLS).includes(protocol);
   if (!isKnown || condition.inverted?.includes("protocol") === true) {
-    add("protocol", "one of 1 (ICMP), 6 (TCP), 17 (UDP), 58 (ICMPv6), 132 (SCTP), not inverted, where ports are compared");
+    add(
+      "protocol",
+      "one of 1 (ICMP), 6 (TCP), 17 (UDP), 58 (ICMPv6), 132 (SCTP), not inverted, where ports are compared",
+    );
   }
   if (fragments !== "header" && fragments !== "whole") {
     add("fragments", "header or whole where ports are compared: later fragments carry none");

@@ -31,7 +31,11 @@ export function validatePortAmong(port: Port, view: TopologyView): readonly Mode
     for (const [i, text] of port.addresses.entries()) {
       const other = overlappingPort({ port, text, view });
       if (other !== undefined) {
-        add("address-overlap", `addresses[${i}]`, `a subnet that does not overlap those of port ${other} of the router`);
+        add(
+          "address-overlap",
+          `addresses[${i}]`,
+          `a subnet that does not overlap those of port ${other} of the router`,
+        );
       }
     }
   }
@@ -101,7 +105,8 @@ function validatePeer({ port, view, add }: PeerCheck): void {
   const peer = view.get("port", port.peerId);
   if (peer === undefined) return;
   if (peer.peerId === undefined) add("peer-asymmetric", "peerId", "a peer that names this port as its peer");
-  else if (peer.peerId !== port.id) add("peer-taken", "peerId", `a port without a peer; it is linked to ${peer.peerId}`);
+  else if (peer.peerId !== port.id)
+    add("peer-taken", "peerId", `a port without a peer; it is linked to ${peer.peerId}`);
   if (peer.binding !== undefined) add("peer-taken", "peerId", "a port that is not bound to an interface");
   const deviceId = (side: Port): string => (side.deviceKind === "bridge" ? side.bridgeId : side.routerId);
   if (deviceId(peer) === deviceId(port)) add("bad-value", "peerId", "a port of another device");

@@ -1,5 +1,5 @@
-import { unreachable } from "../base/assert.ts";
 import { isV4, parseIp } from "../addr/ip.ts";
+import { unreachable } from "../base/assert.ts";
 import { JUMP_DEPTH_MAX } from "./limits.ts";
 import type { ModelError, ModelErrorKind } from "./model-error.ts";
 import type { Host, Id, Route, Rule, TopologyObject, TunnelZone } from "./objects.ts";
@@ -91,7 +91,11 @@ function danglingReferences(object: TopologyObject, view: TopologyView): readonl
   return referencesOf(object)
     .filter(({ row, id }) => view.get(row.to, id) === undefined)
     .map(({ row, id }) =>
-      problem(object, { kind: "dangling-reference", field: row.field, expected: `a ${row.to} that exists; ${id} does not` }),
+      problem(object, {
+        kind: "dangling-reference",
+        field: row.field,
+        expected: `a ${row.to} that exists; ${id} does not`,
+      }),
     );
 }
 
@@ -152,7 +156,9 @@ function validateRouteAlone(route: Route): readonly ModelError[] {
   if (destination === undefined || source === undefined) return errors;
   const family = isV4(destination.ip) ? 4 : 6;
   if (isV4(source.ip) !== isV4(destination.ip)) {
-    errors.push(problem(route, { kind: "bad-value", field: "source", expected: `an IPv${family} prefix, as destination is` }));
+    errors.push(
+      problem(route, { kind: "bad-value", field: "source", expected: `an IPv${family} prefix, as destination is` }),
+    );
   }
   const gateway = route.nextHop.type === "port" ? route.nextHop.gateway : undefined;
   if (gateway === undefined) return errors;

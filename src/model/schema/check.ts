@@ -1,13 +1,6 @@
 import { unreachable } from "../../base/assert.ts";
 import { canonicalText, formatExpected } from "./formats.ts";
-import type {
-  AnyOfSchema,
-  ArraySchema,
-  FromSchema,
-  JsonSchema,
-  ObjectSchema,
-  StringSchema,
-} from "./json-schema.ts";
+import type { AnyOfSchema, ArraySchema, FromSchema, JsonSchema, ObjectSchema, StringSchema } from "./json-schema.ts";
 
 /** Where a value does not match its schema, and what would. */
 export interface SchemaProblem {
@@ -49,10 +42,10 @@ class Checker {
 
   check(schema: JsonSchema, value: unknown, path: string): void {
     if ("const" in schema) {
-      if (value !== schema.const) this.#bad(schema, path, JSON.stringify(schema.const));
+      if (value !== schema.const) this.#bad(schema, path);
     } else if ("enum" in schema) {
       const isKnown = typeof value === "string" && schema.enum.includes(value);
-      if (!isKnown) this.#bad(schema, path, `one of ${schema.enum.join(", ")}`);
+      if (!isKnown) this.#bad(schema, path);
     } else if ("anyOf" in schema) {
       this.#anyOf(schema, value, path);
     } else {
@@ -60,17 +53,21 @@ class Checker {
     }
   }
 
-  #typed(schema: Exclude<JsonSchema, { const: unknown } | { enum: unknown } | AnyOfSchema>, value: unknown, path: string): void {
+  #typed(
+    schema: Exclude<JsonSchema, { const: unknown } | { enum: unknown } | AnyOfSchema>,
+    value: unknown,
+    path: string,
+  ): void {
     switch (schema.type) {
       case "string":
         return this.#string(schema, value, path);
       case "integer": {
         const isInside = Number.isInteger(value) && Number(value) >= schema.minimum && Number(value) <= schema.maximum;
-        if (!isInside) this.#bad(schema, path, `a whole number from ${schema.minimum} to ${schema.maximum}`);
+        if (!isInside) this.#bad(schema, path);
         return;
       }
       case "boolean":
-        if (typeof value !== "boolean") this.#bad(schema, path, "true or false");
+        if (typeof value !== "boolean") this.#bad(schema, path);
         return;
       case "array":
         return this.#array(schema, value, path);
@@ -82,7 +79,7 @@ class Checker {
   }
 
   #string(schema: StringSchema, value: unknown, path: string): void {
-    if (typeof value !== "string") return this.#bad(schema, path, schema.format ? formatExpected(schema.format) : "text");
+    if (typeof value !== "string") return this.#bad(schema, path);
     const { minLength = 0, maxLength = Number.POSITIVE_INFINITY } = schema;
     // JSON Schema counts characters, not UTF-16 units.
     const length = value.length <= minLength || value.length > maxLength ? [...value].length : value.length;
@@ -93,12 +90,12 @@ class Checker {
     }
     if (schema.format === undefined) return;
     const canonical = canonicalText(schema.format, value);
-    if (canonical === undefined) return this.#bad(schema, path, formatExpected(schema.format));
+    if (canonical === undefined) return this.#bad(schema, path);
     if (this.#canonical && canonical !== value) this.#add("bad-value", path, `the canonical writing ${canonical}`);
   }
 
   #array(schema: ArraySchema, value: unknown, path: string): void {
-    if (!Array.isArray(value)) return this.#bad(schema, path, "a list");
+    if (!Array.isArray(value)) return this.#bad(schema, path);
     if (value.length > schema.maxItems) return this.#add("too-many", path, `at most ${schema.maxItems} items`);
     if (value.length < (schema.minItems ?? 0)) this.#add("bad-value", path, `at least ${schema.minItems} item`);
     for (const [i, item] of value.entries()) this.check(schema.items, item, `${path}[${i}]`);
@@ -115,13 +112,13 @@ class Checker {
   }
 
   #object(schema: ObjectSchema, value: unknown, path: string): void {
-    if (!isRecord(value)) return this.#bad(schema, path, "an object");
+    if (!isRecord(value)) return this.#bad(schema, path);
     const at = (name: string): string => (path === "" ? name : `${path}.${name}`);
     for (const name of schema.required) {
-      if (!Object.hasOwn(value, name)) this.#add("missing-field", at(name), expectedOf(schema.properties[name]));
+      if (!Object.hasOwn(value, name)) this.#add("missing-field", at(name), expectedOf(propertyOf(schema, name)));
     }
     for (const [name, item] of Object.entries(value)) {
-      const property = Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined;
+      const property = propertyOf(schema, name);
       if (property === undefined) {
         this.#add("unknown-field", at(name), `only ${Object.keys(schema.properties).join(", ")}`);
       } else if (item !== undefined) {
@@ -133,7 +130,7 @@ class Checker {
   }
 
   #anyOf(schema: AnyOfSchema, value: unknown, path: string): void {
-    if (!isRecord(value)) return this.#bad(schema, path, "an object");
+    if (!isRecord(value)) return this.#bad(schema, path);
     const name = schema.discriminator.propertyName;
     const branch = schema.anyOf.find((option) => tagOf(option, name) === value[name]);
     if (branch !== undefined) return this.check(branch, value, path);
@@ -142,8 +139,8 @@ class Checker {
     this.#add(kind, path === "" ? name : `${path}.${name}`, `one of ${tags.join(", ")}`);
   }
 
-  #bad(schema: JsonSchema, field: string, fallback: string): void {
-    this.#add("bad-value", field, schema.expected ?? fallback);
+  #bad(schema: JsonSchema, field: string, expected: string = expectedOf(schema)): void {
+    this.#add("bad-value", field, schema.expected ?? expected);
   }
 
   #add(kind: SchemaProblem["kind"], field: string, expected: string): void {
@@ -156,10 +153,31 @@ function tagOf(schema: ObjectSchema, name: string): string | number | undefined 
   return property !== undefined && "const" in property ? property.const : undefined;
 }
 
-function expectedOf(schema: JsonSchema | undefined): string {
+/** Completes "expected ..." for a value of this schema. */
+export function expectedOf(schema: JsonSchema | undefined): string {
   if (schema === undefined) return "a value";
-  if ("format" in schema && schema.format !== undefined) return schema.expected ?? formatExpected(schema.format);
-  return schema.expected ?? schema.description ?? "a value";
+  if (schema.expected !== undefined) return schema.expected;
+  if ("const" in schema) return JSON.stringify(schema.const);
+  if ("enum" in schema) return `one of ${schema.enum.join(", ")}`;
+  if ("anyOf" in schema) return "an object";
+  switch (schema.type) {
+    case "string":
+      return schema.format === undefined ? "text" : formatExpected(schema.format);
+    case "integer":
+      return `a whole number from ${schema.minimum} to ${schema.maximum}`;
+    case "boolean":
+      return "true or false";
+    case "array":
+      return "a list";
+    case "object":
+      return "an object";
+    default:
+      return unreachable(schema);
+  }
+}
+
+function propertyOf(schema: ObjectSchema, name: string): JsonSchema | undefined {
+  return Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,7 +1,13 @@
 import { PORTS_PER_CONDITION_MAX } from "../limits.ts";
 import { idField, macField, networkField } from "./fields.ts";
 
-const portListField = { type: "array", items: idField, minItems: 1, maxItems: PORTS_PER_CONDITION_MAX, uniqueItems: true } as const;
+const portListField = {
+  type: "array",
+  items: idField,
+  minItems: 1,
+  maxItems: PORTS_PER_CONDITION_MAX,
+  uniqueItems: true,
+} as const;
 
 const macMatchField = {
   type: "object",
@@ -11,7 +17,12 @@ const macMatchField = {
   properties: { mac: macField, mask: { ...macField, description: "Bits that are compared" } },
 } as const;
 
-const portNumberField = { type: "integer", minimum: 0, maximum: 65_535, description: "Port number, ICMP type or code" } as const;
+const portNumberField = {
+  type: "integer",
+  minimum: 0,
+  maximum: 65_535,
+  description: "Port number, ICMP type or code",
+} as const;
 
 const portRangeField = {
   type: "object",

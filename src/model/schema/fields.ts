@@ -1,10 +1,4 @@
-import {
-  INTERFACE_NAME_LENGTH_MAX,
-  MTU_MAX,
-  MTU_MIN,
-  NAME_LENGTH_MAX,
-  PORTS_PER_OBJECT_MAX,
-} from "../limits.ts";
+import { INTERFACE_NAME_LENGTH_MAX, MTU_MAX, MTU_MIN, NAME_LENGTH_MAX, PORTS_PER_OBJECT_MAX } from "../limits.ts";
 
 /** A UUID in lower case. */
 export const idField = { type: "string", format: "uuid", description: "UUID" } as const;
@@ -23,7 +17,10 @@ export const nameField = {
 export const tenantField = { ...nameField, description: "Tenant that owns the object" } as const;
 
 /** Administrative state. */
-export const isUpField = { type: "boolean", description: "Administrative state; a device or port that is down drops" } as const;
+export const isUpField = {
+  type: "boolean",
+  description: "Administrative state; a device or port that is down drops",
+} as const;
 
 /** A chain that filters what enters. */
 export const inboundFilterField = { ...idField, description: "Chain for packets that enter the device" } as const;

@@ -1,6 +1,6 @@
-import { assert } from "../base/assert.ts";
 import { type Ip, ipFromWords } from "../addr/ip.ts";
 import { type Mac, macFrom, macHigh, macLow } from "../addr/mac.ts";
+import { assert } from "../base/assert.ts";
 
 /**
  * Big-endian reads and writes at a byte position: the only place where a frame is indexed by number.

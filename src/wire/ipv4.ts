@@ -30,7 +30,14 @@ const FLAG_MORE_FRAGMENTS = 0x2000;
 const FRAGMENT_MASK = 0x1fff;
 
 /** Option types that end or fill the options (RFC 791 3.1); both are one byte. */
-export const IPV4_OPTION = { end: 0, nop: 1, recordRoute: 7, timestamp: 68, looseSource: 131, strictSource: 137 } as const;
+export const IPV4_OPTION = {
+  end: 0,
+  nop: 1,
+  recordRoute: 7,
+  timestamp: 68,
+  looseSource: 131,
+  strictSource: 137,
+} as const;
 
 /** A view over an IPv4 header; the getters of the options need `headerLength` to have been checked by `parseIpv4`. */
 export class Ipv4View {

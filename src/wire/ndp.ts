@@ -242,11 +242,7 @@ function emitRouterAdvertisement(
   setU32(bytes, offset + OFFSET.retransTimer, fields.retransTimerMs);
 }
 
-function emitNeighbor(
-  fields: Extract<NdpFields, { target: Ip }>,
-  bytes: Uint8Array,
-  offset: number,
-): void {
+function emitNeighbor(fields: Extract<NdpFields, { target: Ip }>, bytes: Uint8Array, offset: number): void {
   const view = new NdpNeighborView(bytes, offset);
   if (fields.kind === "neighbor-advertisement") {
     const router = fields.isRouter ? NEIGHBOR_ROUTER : 0;

@@ -1,5 +1,5 @@
-import { err } from "../base/result.ts";
 import { unreachable } from "../base/assert.ts";
+import { err } from "../base/result.ts";
 
 /** The headers that wire knows; also the tag of a layer in a parsed frame. */
 export type HeaderName =

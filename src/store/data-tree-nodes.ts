@@ -28,6 +28,11 @@ export class NodeTrie {
     return this.#bytes;
   }
 
+  /** Whether there are containers or nodes with a time to live. */
+  get hasPerishables(): boolean {
+    return this.#perishable.size > 0;
+  }
+
   /** The node at a path that passed `pathFault`. */
   find(path: string): TreeNode | undefined {
     let node: TreeNode | undefined = this.#root;

@@ -99,6 +99,11 @@ export class DataTree {
     return this.#nodes.bytes;
   }
 
+  /** Whether a sweep may ever find something: there are containers or nodes with a time to live. */
+  get needsSweep(): boolean {
+    return this.#nodes.hasPerishables;
+  }
+
   // Sessions.
 
   /** Opens a session. The time-out asked for is brought into the limits; `password` is 16 secret bytes. */

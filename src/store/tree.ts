@@ -13,6 +13,9 @@ import type { Result } from "../base/result.ts";
  * - Ephemeral nodes are deleted when their session ends, never have children, and survive a reconnect.
  * - After a lost connection a write whose reply did not arrive ends as `connection-loss`: it may or may not have happened.
  *   The recipe above resolves that, nobody else.
+ * - A call made while there is no connection waits for one, for at most one session time-out; then it ends as
+ *   `connection-loss`, never sent. When the session has expired or was closed, every call says so at once.
+ * - Callbacks run before promises that settle at the same time: a recipe keeps the events that arrive while it reads.
  */
 export interface Tree {
   /** Creates a node. The value is its full path, with the sequence number appended for sequential modes (10 digits). */

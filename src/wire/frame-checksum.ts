@@ -8,19 +8,16 @@ import { Ipv4View, isIpv4Fragment } from "./ipv4.ts";
 import { TcpView } from "./tcp.ts";
 import { UdpView } from "./udp.ts";
 
-/** What of a frame's checksums is wrong: the headers, outermost first. Empty means all good. */
-export type BadChecksums = readonly ("ipv4" | "udp" | "tcp" | "icmpv4" | "icmpv6")[];
+/** A header above IP whose checksum covers its payload. */
+export type ChecksummedHeader = "udp" | "tcp" | "icmpv4" | "icmpv6";
 
 /**
- * Checks every checksum of a parsed frame, inner frames included; fragments have none above IP that can be checked.
- * A frame that parsed has a good IPv4 header checksum already.
+ * The headers of a parsed frame whose checksum is wrong, outermost first, inner frames included. Fragments have none
+ * above IP that could be checked, and a frame that parsed has good IPv4 header checksums already.
  */
-export function badChecksumsOf(frame: Frame): BadChecksums {
-  const bad: ("udp" | "tcp" | "icmpv4" | "icmpv6")[] = [];
-  eachTransport(frame, (layer, pseudoSum, end) => {
-    const name = layer.header === "ndp" ? "icmpv6" : layer.header;
-    if (!checksumIsGood(frame.bytes, layer, { pseudoSum, end })) bad.push(name);
-  });
+export function badChecksumsOf(frame: Frame): readonly ChecksummedHeader[] {
+  const bad: ChecksummedHeader[] = [];
+  for (const cover of coversOf(frame)) if (!isGood(frame.bytes, cover)) bad.push(headerOf(cover));
   return bad;
 }
 
@@ -30,29 +27,59 @@ export function badChecksumsOf(frame: Frame): BadChecksums {
  */
 export function fillChecksums(frame: Frame): void {
   for (const layer of frame.layers) if (layer.header === "ipv4") new Ipv4View(frame.bytes, layer.offset).fillChecksum();
-  const fills: (() => void)[] = [];
-  eachTransport(frame, (layer, pseudoSum, end) => {
-    fills.push(() => fillChecksum(frame.bytes, layer, { pseudoSum, end }));
-  });
-  for (const fill of fills.reverse()) fill();
+  for (const cover of coversOf(frame).reverse()) fill(frame.bytes, cover);
 }
 
 type TransportLayer = LayerOf<"udp"> | LayerOf<"tcp"> | LayerOf<"icmpv4"> | LayerOf<"icmpv6"> | LayerOf<"ndp">;
-type Cover = { readonly pseudoSum: number; readonly end: number };
 
-function fillChecksums(frame: Frame): void {
-  for (const layer of frame.layers) if (layer.header === "ipv4") new Ipv4View(frame.bytes, layer.offset).fillChecksum();
-  const fills: (() => void)[] = [];
-  eachTransport(frame, (layer, pseudoSum, end) => {
-    fills.push(() => fillChecksum(frame.bytes, layer, { pseudoSum, end }));
-  });
-  for (const fill of fills.reverse()) fill();
+/** A checksum and what it covers: the sum of the pseudo header, and the bytes from the layer's start to `end`. */
+interface Cover {
+  readonly layer: TransportLayer;
+  readonly pseudoSum: number;
+  readonly end: number;
 }
 
-type TransportLayer = LayerOf<"udp"> | LayerOf<"tcp"> | LayerOf<"icmpv4"> | LayerOf<"icmpv6"> | LayerOf<"ndp">;
-type Cover = { readonly pseudoSum: number; readonly end: number };
+const PROTOCOL: Readonly<Record<TransportLayer["header"], number>> = {
+  udp: IP_PROTOCOL.udp,
+  tcp: IP_PROTOCOL.tcp,
+  icmpv4: IP_PROTOCOL.icmpv4,
+  icmpv6: IP_PROTOCOL.icmpv6,
+  ndp: IP_PROTOCOL.icmpv6,
+};
 
-function checksumIsGood(bytes: Uint8Array, layer: TransportLayer, { pseudoSum, end }: Cover): boolean {
+function coversOf(frame: Frame): Cover[] {
+  const covers: Cover[] = [];
+  let ip: LayerOf<"ipv4"> | LayerOf<"ipv6"> | undefined;
+  let isWhole = true;
+  for (const layer of frame.layers) {
+    if (layer.header === "ipv4" || layer.header === "ipv6") {
+      ip = layer;
+      isWhole = layer.header === "ipv6" || !isIpv4Fragment(layer.fields);
+    } else if (cutsPacket(layer)) {
+      isWhole = false;
+    } else if (isTransport(layer) && ip !== undefined && isWhole) {
+      covers.push(coverOf(layer, ip));
+    }
+  }
+  return covers;
+}
+
+function coverOf(layer: TransportLayer, ip: LayerOf<"ipv4"> | LayerOf<"ipv6">): Cover {
+  const end = layer.header === "udp" ? layer.end + layer.fields.payloadLength : ip.end + ip.fields.payloadLength;
+  const covered = { protocol: PROTOCOL[layer.header], length: end - layer.offset };
+  if (ip.header === "ipv4") {
+    const { src, dst } = ip.fields;
+    return { layer, pseudoSum: pseudoSumV4({ src, dst, ...covered }), end };
+  }
+  const { src, dst } = ip.fields;
+  return { layer, pseudoSum: pseudoSumV6({ src, dst, ...covered }), end };
+}
+
+function headerOf({ layer }: Cover): ChecksummedHeader {
+  return layer.header === "ndp" ? "icmpv6" : layer.header;
+}
+
+function isGood(bytes: Uint8Array, { layer, pseudoSum, end }: Cover): boolean {
   switch (layer.header) {
     case "udp":
       return new UdpView(bytes, layer.offset).checksumIsGood(pseudoSum);
@@ -63,10 +90,12 @@ function checksumIsGood(bytes: Uint8Array, layer: TransportLayer, { pseudoSum, e
     case "icmpv6":
     case "ndp":
       return new Icmpv6View(bytes, layer.offset).checksumIsGood(pseudoSum, end);
+    default:
+      return unreachable(layer);
   }
 }
 
-function fillChecksum(bytes: Uint8Array, layer: TransportLayer, { pseudoSum, end }: Cover): void {
+function fill(bytes: Uint8Array, { layer, pseudoSum, end }: Cover): void {
   switch (layer.header) {
     case "udp":
       new UdpView(bytes, layer.offset).fillChecksum(pseudoSum);
@@ -86,35 +115,8 @@ function fillChecksum(bytes: Uint8Array, layer: TransportLayer, { pseudoSum, end
   }
 }
 
-const PROTOCOL: Readonly<Record<TransportLayer["header"], number>> = {
-  udp: IP_PROTOCOL.udp,
-  tcp: IP_PROTOCOL.tcp,
-  icmpv4: IP_PROTOCOL.icmpv4,
-  icmpv6: IP_PROTOCOL.icmpv6,
-  ndp: IP_PROTOCOL.icmpv6,
-};
-
-function eachTransport(frame: Frame, visit: (layer: TransportLayer, pseudoSum: number, end: number) => void): void {
-  let ip: LayerOf<"ipv4"> | LayerOf<"ipv6"> | undefined;
-  let isWhole = true;
-  for (const layer of frame.layers) {
-    if (layer.header === "ipv4" || layer.header === "ipv6") {
-      ip = layer;
-      isWhole = layer.header === "ipv6" || !isIpv4Fragment(layer.fields);
-    } else if (isFragmentHeader(layer)) {
-      isWhole = false;
-    } else if (isTransport(layer) && ip !== undefined && isWhole) {
-      const end = layer.header === "udp" ? layer.end + layer.fields.payloadLength : ip.end + ip.fields.payloadLength;
-      const cover = { protocol: PROTOCOL[layer.header], length: end - layer.offset };
-      const pseudoSum =
-        ip.header === "ipv4" ? pseudoSumV4({ ...ip.fields, ...cover }) : pseudoSumV6({ ...ip.fields, ...cover });
-      visit(layer, pseudoSum, end);
-    }
-  }
-}
-
 /** A fragment header that cuts nothing (an atomic fragment, RFC 6946) leaves the packet whole. */
-function isFragmentHeader(layer: Layer): boolean {
+function cutsPacket(layer: Layer): boolean {
   if (layer.header !== "ipv6-extension" || layer.fields.kind !== "fragment") return false;
   return layer.fields.moreFragments || layer.fields.fragmentOffset > 0;
 }

@@ -268,6 +268,11 @@ export const EXEC_MAGIC = 0xa;
  * CONTROL MAP, 64 words: 0 magic  1 layout version  2 owner epoch  3 shards  4 buckets per shard  5..8 hash secrets s0..s3
  *   9 inject ifindex  10 tunnel ifindex  11 underlay UDP port  12 capture limit in bytes  13 owner pid  14 paused (1: no upcalls)
  *   16..31 per shard: the consumer sleeps (1) and wants a wake-up
+ *   32..47 per shard: the mask classes that hold flows, in the order in which they are looked through: nibbles from bit 0,
+ *          each a class + 1, ended by 0 (or by CLASS_COUNT nibbles). 0 (never written): all classes, from CLASS_FULL down.
+ *          ORDER_NONE: no flow at all. Kept by the worker that owns the shard: a class enters before its first flow is
+ *          written. A class that is missing here is never found, so leaving the word 0 is always right, only slower.
+ *   48 family of our address on the underlay (4, 6; 0 none)  49..52 that address, as in a peer record
  */
 export const CONTROL_WORDS = 64;
 /** Word of the owner's epoch. */
@@ -284,3 +289,9 @@ export const CONTROL_TUNNEL = 10;
 export const CONTROL_OWNER = 13;
 /** Word of the first sleep flag. */
 export const CONTROL_SLEEPING = 16;
+/** Word of the first shard's class order. */
+export const CONTROL_ORDER = 32;
+/** Class order that ends at once: the shard holds no flow. */
+export const ORDER_NONE = 0xf;
+/** Word of the address family of the underlay, followed by the address. */
+export const CONTROL_UNDERLAY = 48;

@@ -12,3 +12,24 @@ export const libbpfLogLineBytes = 8192;
 
 /** Lines of the verifier's log at the end of an error: the refusing instruction and its statistics are in the last. */
 export const verifierLinesShown = 20;
+
+/** Frames of one batch of a packet sender: 64 amortise the system call; more only adds latency to the first. */
+export const packetSlots = 64;
+
+/** Room for one frame: 64 KB of a segmented packet and every header before it. */
+export const packetSlotBytes = 66 * 1024;
+
+/** Room for one received netlink datagram: dumps come in pieces of at most 32 KB, notifications are far shorter. */
+export const netlinkReceiveBytes = 64 * 1024;
+
+/** Receive buffer of a netlink socket: room for a burst of some thousand notifications or acknowledgements. */
+export const netlinkSocketBytes = 2 * 1024 * 1024;
+
+/** Longest request of a synchronous connection. */
+export const netlinkRequestBytes = 8 * 1024;
+
+/** How long a synchronous request waits. Deleting a namespace's devices can hold the kernel's lock for seconds. */
+export const netlinkSyncTimeoutMs = 10_000;
+
+/** How often a dump that was interrupted by changes is run again before it is an error. */
+export const netlinkDumpRetries = 8;

@@ -252,7 +252,7 @@ function withLog<T>(
   const lines: string[] = [];
   const type = koffi.pointer(koffi.proto("int", ["int", "void *", "void *"]));
   const callback = koffi.register(
-    (level: number, format: bigint, list: bigint) => record(lines, level, format, list),
+    (level: number, format: bigint, list: bigint) => record(lines, { level, format, list }),
     type,
   );
   const verifierLog = allocate(libbpfLogBytes);
@@ -268,11 +268,17 @@ function withLog<T>(
   }
 }
 
+interface LogCall {
+  readonly level: number;
+  readonly format: bigint;
+  readonly list: bigint;
+}
+
 const lineBuffer = { bytes: undefined as Uint8Array<ArrayBuffer> | undefined };
 const levelDebug = 2;
 
 // A va_list is passed by reference both on x86-64 and on arm64, so that its pointer can be handed on to vsnprintf.
-function record(lines: string[], level: number, format: bigint, list: bigint): number {
+function record(lines: string[], { level, format, list }: LogCall): number {
   if (level >= levelDebug || lines.length >= libbpfLogLines) return 0;
   lineBuffer.bytes ??= allocate(libbpfLogLineBytes);
   const length = libc().vsnprintf(lineBuffer.bytes, libbpfLogLineBytes, format, list);

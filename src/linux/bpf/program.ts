@@ -120,7 +120,7 @@ function writeContext(context: Partial<SkBuff>): Uint8Array {
   for (const [name, value] of Object.entries(fields)) {
     view.setUint32(offsets[name as keyof typeof fields], value, true);
   }
-  cb?.forEach((word, i) => view.setUint32(offsets.cb + 4 * i, word, true));
+  for (const [i, word] of (cb ?? []).entries()) view.setUint32(offsets.cb + 4 * i, word, true);
   return bytes;
 }
 

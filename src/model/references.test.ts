@@ -62,19 +62,18 @@ describe("a rule whose port is deleted", () => {
   const cut = (condition: Condition): Rule | undefined => row?.clear(ruleOf(condition), X) as Rule | undefined;
 
   it("matches every packet that it matched before, and no other", () => {
-    const lists = fc.constantFrom([X], [X, Y]);
+    const cases = fc.record({
+      inPortIds: fc.constantFrom([X], [X, Y]),
+      negated: fc.boolean(),
+      isInverted: fc.boolean(),
+      port: fc.constantFrom(Y, "elsewhere"),
+    });
     fc.assert(
-      fc.property(
-        lists,
-        fc.boolean(),
-        fc.boolean(),
-        fc.constantFrom(Y, "elsewhere"),
-        (inPortIds, negated, inverted, port) => {
-          const before: Condition = { inPortIds, negated, ...(inverted ? { inverted: ["inPortIds"] } : {}) };
-          const after = cut(before);
-          assert.equal(after !== undefined && matches(after.condition, port), matches(before, port));
-        },
-      ),
+      fc.property(cases, ({ inPortIds, negated, isInverted, port }) => {
+        const before: Condition = { inPortIds, negated, ...(isInverted ? { inverted: ["inPortIds"] } : {}) };
+        const after = cut(before);
+        assert.equal(after !== undefined && matches(after.condition, port), matches(before, port));
+      }),
     );
   });
 

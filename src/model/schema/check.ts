@@ -1,6 +1,16 @@
 import { unreachable } from "../../base/assert.ts";
 import { canonicalText, formatExpected } from "./formats.ts";
-import type { AnyOfSchema, ArraySchema, FromSchema, JsonSchema, ObjectSchema, StringSchema } from "./json-schema.ts";
+import type {
+  AnyOfSchema,
+  ArraySchema,
+  BooleanSchema,
+  FormatName,
+  FromSchema,
+  IntegerSchema,
+  JsonSchema,
+  ObjectSchema,
+  StringSchema,
+} from "./json-schema.ts";
 
 /** Where a value does not match its schema, and what would. */
 export interface SchemaProblem {
@@ -44,59 +54,52 @@ class Checker {
     if ("const" in schema) {
       if (value !== schema.const) this.#bad(schema, path);
     } else if ("enum" in schema) {
-      const isKnown = typeof value === "string" && schema.enum.includes(value);
-      if (!isKnown) this.#bad(schema, path);
+      if (typeof value !== "string" || !schema.enum.includes(value)) this.#bad(schema, path);
     } else if ("anyOf" in schema) {
-      this.#anyOf(schema, value, path);
+      if (isRecord(value)) this.#anyOf(schema, value, path);
+      else this.#bad(schema, path);
+    } else if (schema.type === "array") {
+      if (Array.isArray(value)) this.#array(schema, value, path);
+      else this.#bad(schema, path);
+    } else if (schema.type === "object") {
+      if (isRecord(value)) this.#object(schema, value, path);
+      else this.#bad(schema, path);
     } else {
-      this.#typed(schema, value, path);
+      this.#scalar(schema, value, path);
     }
   }
 
-  #typed(
-    schema: Exclude<JsonSchema, { const: unknown } | { enum: unknown } | AnyOfSchema>,
-    value: unknown,
-    path: string,
-  ): void {
+  #scalar(schema: ScalarSchema, value: unknown, path: string): void {
     switch (schema.type) {
-      case "string":
-        return this.#string(schema, value, path);
+      case "string": {
+        const expected = typeof value === "string" ? textExpected(schema, value) : expectedOf(schema);
+        if (expected !== undefined) this.#bad(schema, path, expected);
+        else if (this.#canonical && schema.format !== undefined) this.#writing(schema.format, String(value), path);
+        break;
+      }
       case "integer": {
         const isInside = Number.isInteger(value) && Number(value) >= schema.minimum && Number(value) <= schema.maximum;
         if (!isInside) this.#bad(schema, path);
-        return;
+        break;
       }
       case "boolean":
         if (typeof value !== "boolean") this.#bad(schema, path);
-        return;
-      case "array":
-        return this.#array(schema, value, path);
-      case "object":
-        return this.#object(schema, value, path);
+        break;
       default:
-        return unreachable(schema);
+        unreachable(schema);
     }
   }
 
-  #string(schema: StringSchema, value: unknown, path: string): void {
-    if (typeof value !== "string") return this.#bad(schema, path);
-    const { minLength = 0, maxLength = Number.POSITIVE_INFINITY } = schema;
-    // JSON Schema counts characters, not UTF-16 units.
-    const length = value.length <= minLength || value.length > maxLength ? [...value].length : value.length;
-    if (length < minLength) return this.#bad(schema, path, `text of at least ${minLength} characters`);
-    if (length > maxLength) return this.#bad(schema, path, `text of at most ${maxLength} characters`);
-    if (schema.pattern !== undefined && !patternOf(schema.pattern).test(value)) {
-      return this.#bad(schema, path, `text that matches ${schema.pattern}`);
-    }
-    if (schema.format === undefined) return;
-    const canonical = canonicalText(schema.format, value);
-    if (canonical === undefined) return this.#bad(schema, path);
-    if (this.#canonical && canonical !== value) this.#add("bad-value", path, `the canonical writing ${canonical}`);
+  #writing(format: FormatName, value: string, path: string): void {
+    const canonical = canonicalText(format, value);
+    if (canonical !== value) this.#add("bad-value", path, `the canonical writing ${canonical}`);
   }
 
-  #array(schema: ArraySchema, value: unknown, path: string): void {
-    if (!Array.isArray(value)) return this.#bad(schema, path);
-    if (value.length > schema.maxItems) return this.#add("too-many", path, `at most ${schema.maxItems} items`);
+  #array(schema: ArraySchema, value: readonly unknown[], path: string): void {
+    if (value.length > schema.maxItems) {
+      this.#add("too-many", path, `at most ${schema.maxItems} items`);
+      return;
+    }
     if (value.length < (schema.minItems ?? 0)) this.#add("bad-value", path, `at least ${schema.minItems} item`);
     for (const [i, item] of value.entries()) this.check(schema.items, item, `${path}[${i}]`);
     if (schema.uniqueItems === true) this.#unique(value, path);
@@ -111,11 +114,11 @@ class Checker {
     }
   }
 
-  #object(schema: ObjectSchema, value: unknown, path: string): void {
-    if (!isRecord(value)) return this.#bad(schema, path);
+  #object(schema: ObjectSchema, value: Readonly<Record<string, unknown>>, path: string): void {
     const at = (name: string): string => (path === "" ? name : `${path}.${name}`);
     for (const name of schema.required) {
-      if (!Object.hasOwn(value, name)) this.#add("missing-field", at(name), expectedOf(propertyOf(schema, name)));
+      const isThere = Object.hasOwn(value, name) && value[name] !== undefined;
+      if (!isThere) this.#add("missing-field", at(name), expectedOf(propertyOf(schema, name)));
     }
     for (const [name, item] of Object.entries(value)) {
       const property = propertyOf(schema, name);
@@ -123,17 +126,17 @@ class Checker {
         this.#add("unknown-field", at(name), `only ${Object.keys(schema.properties).join(", ")}`);
       } else if (item !== undefined) {
         this.check(property, item, at(name));
-      } else if (schema.required.includes(name)) {
-        this.#add("missing-field", at(name), expectedOf(property));
       }
     }
   }
 
-  #anyOf(schema: AnyOfSchema, value: unknown, path: string): void {
-    if (!isRecord(value)) return this.#bad(schema, path);
+  #anyOf(schema: AnyOfSchema, value: Readonly<Record<string, unknown>>, path: string): void {
     const name = schema.discriminator.propertyName;
     const branch = schema.anyOf.find((option) => tagOf(option, name) === value[name]);
-    if (branch !== undefined) return this.check(branch, value, path);
+    if (branch !== undefined) {
+      this.check(branch, value, path);
+      return;
+    }
     const tags = schema.anyOf.map((option) => tagOf(option, name));
     const kind = Object.hasOwn(value, name) ? "bad-value" : "missing-field";
     this.#add(kind, path === "" ? name : `${path}.${name}`, `one of ${tags.join(", ")}`);
@@ -146,6 +149,19 @@ class Checker {
   #add(kind: SchemaProblem["kind"], field: string, expected: string): void {
     if (this.problems.length < PROBLEMS_MAX) this.problems.push({ kind, field, expected });
   }
+}
+
+type ScalarSchema = StringSchema | IntegerSchema | BooleanSchema;
+
+/** What was expected of a text that does not match, or undefined when it does. */
+function textExpected(schema: StringSchema, value: string): string | undefined {
+  const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern, format } = schema;
+  // JSON Schema counts characters, not UTF-16 units; only texts near a limit have to be counted.
+  const length = value.length > maxLength || value.length <= minLength * 2 ? [...value].length : value.length;
+  if (length < minLength) return `text of at least ${minLength} characters`;
+  if (length > maxLength) return `text of at most ${maxLength} characters`;
+  if (pattern !== undefined && !patternOf(pattern).test(value)) return `text that matches ${pattern}`;
+  return format !== undefined && canonicalText(format, value) === undefined ? formatExpected(format) : undefined;
 }
 
 function tagOf(schema: ObjectSchema, name: string): string | number | undefined {

@@ -1,0 +1,34 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, globSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+
+/**
+ * Makes the released form: dist/ holds the JavaScript of src/, what else lies beside it, and the compiled eBPF programs.
+ * It runs with the package.json and node_modules of the folder above it. `--out DIR` makes it elsewhere in the repository.
+ */
+const root = dirname(import.meta.dirname);
+const { values } = parseArgs({ options: { out: { type: "string", default: "dist" } } });
+const out = join(root, values.out);
+
+rmSync(out, { recursive: true, force: true });
+run(join(root, "node_modules", ".bin", "tsc"), ["-p", "tsconfig.build.json", "--outDir", out]);
+run(process.execPath, [join(root, "tools", "build-bpf.ts")]);
+for (const file of globSync("src/**/*.*", { cwd: root, exclude: ["**/*.ts", "**/testdata/**", "**/fixture*/**"] })) {
+  copy(file, join(out, file.slice("src/".length)));
+}
+for (const file of globSync("build/bpf/*.o", { cwd: root }))
+  copy(file, join(out, "bpf", file.slice("build/bpf/".length)));
+process.stdout.write(`${values.out}: ${globSync("**/*.js", { cwd: out }).length} modules\n`);
+
+function run(command: string, args: readonly string[]): void {
+  const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
+  if (status === 0) return;
+  process.stderr.write(`weft: ${command} failed; nothing was built\n`);
+  process.exit(1);
+}
+
+function copy(from: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(join(root, from), to);
+}

@@ -1,0 +1,58 @@
+import type { Ip } from "../../addr/ip.ts";
+import type { PortOutcome, Underlay, WantedPeer, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
+import type { Id, TopologyObject } from "../../model/objects.ts";
+import type { FromWorker, MapName, ToWorker } from "./messages.ts";
+import type { ObjectName } from "./slice.ts";
+
+/** What happens to a host's control core. Everything that it knows of the world arrived as one of these. */
+export type ControlEvent =
+  | { readonly kind: "start" }
+  /** A watched object as the store has it; undefined: gone or damaged (`why` says so). */
+  | { readonly kind: "object"; readonly name: ObjectName; readonly object: TopologyObject | undefined; readonly why?: string }
+  /** The `active` state key of a port that is bound elsewhere. */
+  | { readonly kind: "active"; readonly portId: Id; readonly state: PortActive | undefined }
+  /** A host said under which key it takes floods of a bridge. */
+  | { readonly kind: "flood-key"; readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }
+  | { readonly kind: "entry"; readonly map: MapName; readonly deviceId: Id; readonly key: string; readonly value: string | undefined; readonly isConfigured: boolean }
+  /** What became of the last `set-ports`, or of single ports when their interfaces came, went or changed. */
+  | { readonly kind: "ports"; readonly outcomes: readonly PortOutcome[] }
+  | { readonly kind: "worker"; readonly worker: number; readonly message: FromWorker }
+  /** The session is new: everything ephemeral is written again. */
+  | { readonly kind: "session-renewed" };
+
+/** State key `active` of a bound port: who serves it, under which key, for which binding. Ephemeral, owned by that host. */
+export interface PortActive {
+  readonly hostId: Id;
+  readonly tunnelKey: number;
+  readonly generation: number;
+}
+
+/** What the control core wants done. The shell performs effects in order. */
+export type ControlEffect =
+  | { readonly kind: "watch-object"; readonly name: ObjectName }
+  | { readonly kind: "unwatch-object"; readonly name: ObjectName }
+  | { readonly kind: "watch-active"; readonly portId: Id }
+  | { readonly kind: "unwatch-active"; readonly portId: Id }
+  | { readonly kind: "open-map"; readonly map: MapName; readonly deviceId: Id }
+  | { readonly kind: "close-map"; readonly map: MapName; readonly deviceId: Id }
+  | { readonly kind: "map-put"; readonly map: MapName; readonly deviceId: Id; readonly key: string; readonly value: string }
+  | { readonly kind: "map-remove"; readonly map: MapName; readonly deviceId: Id; readonly key: string; readonly value: string }
+  | { readonly kind: "publish-active"; readonly portId: Id; readonly state: PortActive }
+  | { readonly kind: "withdraw-active"; readonly portId: Id }
+  | { readonly kind: "set-underlay"; readonly underlay: Underlay }
+  | { readonly kind: "set-ports"; readonly ports: readonly WantedPort[] }
+  | { readonly kind: "set-peers"; readonly peers: readonly WantedPeer[] }
+  | { readonly kind: "set-tunnel-keys"; readonly keys: readonly WantedTunnelKey[] }
+  /** Upcall credits of every attached port, per shard: the ring is dealt out among those that are there. */
+  | { readonly kind: "set-credits"; readonly vports: readonly number[]; readonly packets: number }
+  | { readonly kind: "tell-workers"; readonly message: ToWorker }
+  | { readonly kind: "answer"; readonly message: FromWorker }
+  | { readonly kind: "log"; readonly level: "info" | "warn"; readonly event: string; readonly fields: Readonly<Record<string, string | number>> };
+
+/** Settings of a host that do not change while it runs. */
+export interface ControlSettings {
+  readonly hostId: Id;
+  readonly udpPort: number;
+  /** Used when no tunnel zone names this host: no tunnels, local networks work. */
+  readonly underlayFallback: Ip | undefined;
+}

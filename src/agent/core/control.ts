@@ -1,0 +1,288 @@
+import { unreachable } from "../../base/assert.ts";
+import type { Instant } from "../../base/clock.ts";
+import type { Prng } from "../../base/prng.ts";
+import type { PortOutcome, WantedPeer } from "../../datapath/datapath.ts";
+import type { Id, Port, TopologyObject, TunnelZone } from "../../model/objects.ts";
+import { Bindings } from "./bindings.ts";
+import type { ControlEffect, ControlEvent, ControlSettings, PortActive } from "./control-events.ts";
+import { UPCALL_CREDIT_MIN, UPCALL_CREDITS_PER_SHARD } from "./limits.ts";
+import type { FromWorker, MapName, Placement, ToWorker } from "./messages.ts";
+import { Peers } from "./peers.ts";
+import { type ObjectName, Slice } from "./slice.ts";
+import { type RestingKey, TunnelKeys } from "./tunnel-keys.ts";
+
+/**
+ * The brain of a host's control thread, without I/O: events in, effects out. It keeps the slice of the topology that the
+ * host needs, binds ports, publishes what it serves, knows where every other port is, and tells the workers.
+ * The same object runs in the agent and in weftsim.
+ */
+export class ControlCore {
+  readonly #settings: ControlSettings;
+  readonly #slice: Slice;
+  readonly #bindings: Bindings;
+  readonly #peers: Peers;
+  readonly #keys: TunnelKeys;
+  /** State keys of ports that are bound to other hosts. */
+  readonly #actives = new Map<Id, PortActive>();
+  readonly #watchedActives = new Set<Id>();
+  readonly #published = new Map<Id, PortActive>();
+  readonly #placements = new Map<Id, Placement>();
+  /** Bridges' keys for floods, by host. */
+  readonly #floodKeys = new Map<string, { readonly bridgeId: Id; readonly hostId: Id; readonly key: number }>();
+  #effects: ControlEffect[] = [];
+  #version = 0;
+
+  constructor(settings: ControlSettings, prng: Prng, resting: readonly RestingKey[] = []) {
+    this.#settings = settings;
+    this.#slice = new Slice(settings.hostId);
+    this.#bindings = new Bindings(settings.hostId);
+    this.#peers = new Peers(settings.hostId);
+    this.#keys = new TunnelKeys(prng, resting);
+  }
+
+  /** Takes one event and returns what is to be done, in order. `now` is wall-clock time. */
+  step(event: ControlEvent, now: Instant): readonly ControlEffect[] {
+    this.#effects = [];
+    this.#take(event, now);
+    if (this.#effects.some((effect) => effect.kind === "tell-workers")) {
+      this.#version++;
+      this.#tell({ kind: "version", version: this.#version });
+    }
+    return this.#effects;
+  }
+
+  /** Version of the world that the workers were last told. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The port behind a vport number of this host. */
+  portOfVport(vport: number): Id | undefined {
+    return this.#bindings.portOf(vport);
+  }
+
+  /** An object of the slice. */
+  object(id: Id): TopologyObject | undefined {
+    return this.#slice.get(id);
+  }
+
+  /** Everything a worker needs that starts late: the present world as messages. */
+  snapshot(): readonly ToWorker[] {
+    const objects = [...this.#slice.objects()].map((object): ToWorker => ({ kind: "object", object }));
+    const placements = [...this.#placements].map(([portId, placement]): ToWorker => ({ kind: "placement", portId, placement }));
+    return [...objects, ...placements, { kind: "version", version: this.#version }];
+  }
+
+  #take(event: ControlEvent, now: Instant): void {
+    switch (event.kind) {
+      case "start":
+        return this.#watch(this.#slice.start().watch);
+      case "object":
+        return this.#object(event, now);
+      case "active":
+        return this.#active(event.portId, event.state);
+      case "flood-key":
+        return this.#floodKey(event);
+      case "entry":
+        return this.#tell(event);
+      case "ports":
+        return this.#outcomes(event.outcomes);
+      case "worker":
+        return this.#fromWorker(event.message);
+      case "session-renewed":
+        for (const [portId, state] of this.#published) this.#effects.push({ kind: "publish-active", portId, state });
+        return;
+      default:
+        return unreachable(event);
+    }
+  }
+
+  #object(event: ControlEvent & { kind: "object" }, now: Instant): void {
+    const { name, object } = event;
+    if (!this.#slice.isWatched(name.id)) return;
+    if (event.why !== undefined) this.#log("warn", "object.damaged", { kind: name.kind, id: name.id, why: event.why });
+    const before = this.#slice.get(name.id);
+    const change = this.#slice.update(name, object);
+    this.#watch(change.watch);
+    this.#tell(object === undefined ? { kind: "no-object", objectKind: name.kind, id: name.id } : { kind: "object", object });
+    if (name.kind === "port") this.#port(name.id, object as Port | undefined, now);
+    if (name.kind === "tunnel-zone") this.#zone(name.id, object as TunnelZone | undefined);
+    if (before === undefined && object !== undefined) this.#openMaps(object);
+    for (const gone of change.unwatch) this.#forget(gone, now);
+  }
+
+  #watch(names: readonly ObjectName[]): void {
+    for (const name of names) this.#effects.push({ kind: "watch-object", name });
+  }
+
+  #forget(name: ObjectName, now: Instant): void {
+    this.#effects.push({ kind: "unwatch-object", name });
+    this.#tell({ kind: "no-object", objectKind: name.kind, id: name.id });
+    if (name.kind === "port") this.#port(name.id, undefined, now);
+    if (name.kind === "tunnel-zone") this.#zone(name.id, undefined);
+    for (const map of mapsOf(name.kind)) this.#effects.push({ kind: "close-map", map, deviceId: name.id });
+  }
+
+  #openMaps(object: TopologyObject): void {
+    for (const map of mapsOf(object.kind)) this.#effects.push({ kind: "open-map", map, deviceId: object.id });
+  }
+
+  #port(id: Id, port: Port | undefined, now: Instant): void {
+    const binding = port?.binding;
+    if (binding !== undefined && binding.hostId === this.#settings.hostId) this.#bindHere(id, binding, now);
+    else if (this.#bindings.unbind(id)) this.#unbound(id, now);
+    this.#watchActive(id, binding !== undefined && binding.hostId !== this.#settings.hostId);
+    this.#place(id);
+  }
+
+  #bindHere(id: Id, binding: NonNullable<Port["binding"]>, now: Instant): void {
+    const key = this.#keys.take(id, now);
+    if (!key.ok) return this.#log("warn", "tunnel-key.limit", { port: id, limit: key.error.limit });
+    const bound = this.#bindings.bind(id, binding, key.value);
+    if (bound.vport === undefined) return this.#log("warn", "vport.limit", { port: id });
+    if (bound.isChanged) this.#setPorts();
+  }
+
+  #unbound(id: Id, now: Instant): void {
+    this.#keys.release(id, now);
+    this.#publish(id);
+    this.#setPorts();
+  }
+
+  #setPorts(): void {
+    this.#effects.push({ kind: "set-ports", ports: this.#bindings.wantedPorts() });
+    this.#effects.push({ kind: "set-tunnel-keys", keys: this.#bindings.wantedKeys() });
+  }
+
+  #outcomes(outcomes: readonly PortOutcome[]): void {
+    const changed = outcomes.map((outcome) => [outcome, this.#bindings.outcome(outcome)] as const);
+    for (const [outcome, portId] of changed) {
+      if (portId === undefined) continue;
+      if (outcome.state === "refused") this.#log("warn", "port.refused", { port: portId, why: outcome.why });
+      else this.#log("info", "port.state", { port: portId, vport: outcome.vport, state: outcome.state });
+      this.#place(portId);
+      this.#publish(portId);
+    }
+    if (changed.some(([, portId]) => portId !== undefined)) this.#dealCredits();
+  }
+
+  #dealCredits(): void {
+    const vports = this.#bindings.vportsUp();
+    const packets = Math.max(UPCALL_CREDIT_MIN, Math.floor(UPCALL_CREDITS_PER_SHARD / Math.max(1, vports.length)));
+    this.#effects.push({ kind: "set-credits", vports, packets });
+  }
+
+  #publish(portId: Id): void {
+    const state = this.#bindings.active(portId);
+    const before = this.#published.get(portId);
+    if (state === undefined && before !== undefined) {
+      this.#published.delete(portId);
+      this.#effects.push({ kind: "withdraw-active", portId });
+    }
+    if (state === undefined || (before?.generation === state.generation && before.tunnelKey === state.tunnelKey)) return;
+    this.#published.set(portId, state);
+    this.#effects.push({ kind: "publish-active", portId, state });
+  }
+
+  #watchActive(portId: Id, isWanted: boolean): void {
+    if (isWanted === this.#watchedActives.has(portId)) return;
+    if (isWanted) this.#watchedActives.add(portId);
+    else this.#watchedActives.delete(portId);
+    if (!isWanted) this.#actives.delete(portId);
+    this.#effects.push({ kind: isWanted ? "watch-active" : "unwatch-active", portId });
+  }
+
+  #active(portId: Id, state: PortActive | undefined): void {
+    if (!this.#watchedActives.has(portId)) return;
+    if (state === undefined) this.#actives.delete(portId);
+    else this.#actives.set(portId, state);
+    this.#place(portId);
+  }
+
+  /** Tells the workers where a port's packets go now, if that has changed. */
+  #place(portId: Id): void {
+    const object = this.#slice.get(portId);
+    const binding = object?.kind === "port" ? object.binding : undefined;
+    if (binding === undefined) {
+      if (this.#placements.delete(portId) && object !== undefined) this.#tell({ kind: "placement", portId, placement: { kind: "inactive" } });
+      return;
+    }
+    const placement = this.#bindings.placement(portId) ?? this.#remotePlacement(portId, binding);
+    const before = this.#placements.get(portId);
+    if (before !== undefined && samePlacement(before, placement)) return;
+    this.#placements.set(portId, placement);
+    this.#tell({ kind: "placement", portId, placement });
+  }
+
+  /** An older binding's host is never sent to, whatever it still claims: the generation is the fence. */
+  #remotePlacement(portId: Id, binding: NonNullable<Port["binding"]>): Placement {
+    const active = this.#actives.get(portId);
+    if (active === undefined || active.hostId !== binding.hostId || active.generation !== binding.generation) return { kind: "inactive" };
+    const peer = this.#peers.indexOf(binding.hostId);
+    return peer === undefined ? { kind: "inactive" } : { kind: "remote", peer, tunnelKey: active.tunnelKey };
+  }
+
+  #zone(id: Id, zone: TunnelZone | undefined): void {
+    const view = this.#peers.setZone(id, zone);
+    const underlay = this.#peers.underlay(this.#settings.udpPort);
+    if (underlay !== undefined) this.#effects.push({ kind: "set-underlay", underlay });
+    this.#effects.push({ kind: "set-peers", peers: view.peers });
+    for (const peer of view.peers) this.#tellPeer(peer);
+    for (const portId of this.#watchedActives) this.#place(portId);
+    for (const flood of this.#floodKeys.values()) this.#tellFloodKey(flood);
+  }
+
+  #tellPeer(peer: WantedPeer): void {
+    this.#tell({ kind: "peer", peer: peer.peer, mtu: peer.mtu });
+  }
+
+  #floodKey(event: ControlEvent & { kind: "flood-key" }): void {
+    const { bridgeId, hostId, key } = event;
+    const name = `${bridgeId}/${hostId}`;
+    if (key === undefined) this.#floodKeys.delete(name);
+    else this.#floodKeys.set(name, { bridgeId, hostId, key });
+    this.#tellFloodKey({ bridgeId, hostId, key });
+  }
+
+  #tellFloodKey(flood: { readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }): void {
+    const peer = this.#peers.indexOf(flood.hostId);
+    if (peer !== undefined) this.#tell({ kind: "flood-key", bridgeId: flood.bridgeId, peer, key: flood.key });
+  }
+
+  #fromWorker(message: FromWorker): void {
+    switch (message.kind) {
+      case "map-put":
+      case "map-remove":
+        this.#effects.push(message);
+        return;
+      case "want":
+      case "reached":
+      case "flows":
+      case "trace":
+      case "counts":
+        this.#effects.push({ kind: "answer", message });
+        return;
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #tell(message: ToWorker): void {
+    this.#effects.push({ kind: "tell-workers", message });
+  }
+
+  #log(level: "info" | "warn", event: string, fields: Readonly<Record<string, string | number>>): void {
+    this.#effects.push({ kind: "log", level, event, fields });
+  }
+}
+
+function mapsOf(kind: ObjectName["kind"]): readonly MapName[] {
+  if (kind === "bridge") return ["fdb", "bridge-neighbor"];
+  return kind === "router" ? ["neighbor"] : [];
+}
+
+function samePlacement(a: Placement, b: Placement): boolean {
+  if (a.kind === "local" && b.kind === "local") return a.vport === b.vport;
+  if (a.kind === "remote" && b.kind === "remote") return a.peer === b.peer && a.tunnelKey === b.tunnelKey;
+  return a.kind === b.kind;
+}

@@ -1,0 +1,34 @@
+/** Tunnel keys of one host, in use and resting: half of the 20-bit space, so that a random choice soon finds a free one. */
+export const TUNNEL_KEYS_MAX = 1 << 19;
+/** How long a freed tunnel key rests: twice the longest life of a flow. */
+export const KEY_REST_MS = 600_000;
+/** Longest life of a forwarding flow before it is simulated again. */
+export const FLOW_LIFE_S = 60;
+/** Life of a drop flow whose reason may pass by itself. */
+export const TEMPORARY_DROP_LIFE_S = 5;
+/** Packets that may wait for topology or neighbors, per worker. */
+export const PARKED_MAX = 4096;
+/** Bytes that may wait, per worker. */
+export const PARKED_BYTES_MAX = 16 << 20;
+/** Packets of one port that may wait, so that one port cannot fill the room. */
+export const PARKED_PER_PORT_MAX = 256;
+/** How long a packet may wait for topology. Neighbors have the resolver's own time-out on top, which ends first. */
+export const PARKED_MS = 5_000;
+/** How long a packet may wait for a neighbor. */
+export const PARKED_NEIGHBOR_MS = 60_000;
+/** Upcalls handled between two looks into the inbox. */
+export const UPCALL_BATCH = 256;
+/** Flows simulated again between two batches of upcalls. */
+export const RESIMULATION_CHUNK = 256;
+/** Tag sets without flows that are kept for the next flow of the same way. */
+export const IDLE_TAG_SETS_MAX = 16_384;
+/** ICMP errors that a worker makes in a second for one ingress port (RFC 1812 4.3.2.8, RFC 4443 2.4 f). */
+export const ICMP_ERRORS_PER_SECOND = 100;
+/** Share of a shard's ring that upcalls of all ports together may hold, in packets. */
+export const UPCALL_CREDITS_PER_SHARD = 1024;
+/** Least credit of a port per shard, in packets. */
+export const UPCALL_CREDIT_MIN = 8;
+/** Flows listed in one answer of the agent's API. */
+export const FLOW_LIST_MAX = 10_000;
+/** Objects that one host's slice may hold. */
+export const SLICE_OBJECTS_MAX = 200_000;

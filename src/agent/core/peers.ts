@@ -1,0 +1,88 @@
+import { type Ip, isV4, parseIp } from "../../addr/ip.ts";
+import type { Underlay, WantedPeer } from "../../datapath/datapath.ts";
+import { PEER_MAX } from "../../flow/layout.ts";
+import type { Id, TunnelZone } from "../../model/objects.ts";
+
+/** Bytes that VXLAN adds to an inner L3 packet over IPv4: inner Ethernet 14, VXLAN 8, UDP 8, IPv4 20 (RFC 7348). */
+export const OVERHEAD_V4 = 50;
+/** The same over IPv6. */
+export const OVERHEAD_V6 = 70;
+
+/** What the tunnel zones of a host say. */
+export interface PeerView {
+  readonly underlay: { readonly address: Ip; readonly mtu: number } | undefined;
+  readonly peers: readonly WantedPeer[];
+}
+
+/**
+ * The other hosts, by the tunnel zones that name us. A peer's number is stable for the life of the agent, because flows hold it.
+ * When two zones name the same host, the zone with the smaller id counts, on both sides.
+ */
+export class Peers {
+  readonly #hostId: Id;
+  readonly #zones = new Map<Id, TunnelZone>();
+  readonly #indexes = new Map<Id, number>();
+  readonly #mtus = new Map<number, number>();
+
+  constructor(hostId: Id) {
+    this.#hostId = hostId;
+  }
+
+  /** Takes the present state of a zone. */
+  setZone(id: Id, zone: TunnelZone | undefined): PeerView {
+    if (zone === undefined) this.#zones.delete(id);
+    else this.#zones.set(id, zone);
+    return this.#view();
+  }
+
+  /** The number of a peer; undefined for a host that no zone of ours names. */
+  indexOf(hostId: Id): number | undefined {
+    const index = this.#indexes.get(hostId);
+    return index !== undefined && this.#mtus.has(index) ? index : undefined;
+  }
+
+  /** The underlay's settings, once a zone names us. */
+  underlay(udpPort: number): Underlay | undefined {
+    const own = this.#view().underlay;
+    return own === undefined ? undefined : { ...own, udpPort };
+  }
+
+  #view(): PeerView {
+    let underlay: PeerView["underlay"];
+    const peers = new Map<Id, WantedPeer>();
+    for (const zone of [...this.#zones.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+      const own = addressIn(zone, this.#hostId);
+      if (own === undefined) continue;
+      underlay ??= { address: own, mtu: zone.mtu };
+      for (const member of zone.members) this.#addPeer(peers, zone, member.hostId);
+    }
+    this.#mtus.clear();
+    for (const peer of peers.values()) this.#mtus.set(peer.peer, peer.mtu);
+    return { underlay, peers: [...peers.values()] };
+  }
+
+  #addPeer(peers: Map<Id, WantedPeer>, zone: TunnelZone, hostId: Id): void {
+    if (hostId === this.#hostId || peers.has(hostId)) return;
+    const address = addressIn(zone, hostId);
+    const peer = this.#take(hostId);
+    if (address === undefined || peer === undefined) return;
+    const mtu = zone.mtu - (isV4(address) ? OVERHEAD_V4 : OVERHEAD_V6);
+    peers.set(hostId, { peer, address, mtu, isUp: true, epoch: 0 });
+  }
+
+  #take(hostId: Id): number | undefined {
+    const known = this.#indexes.get(hostId);
+    if (known !== undefined) return known;
+    if (this.#indexes.size >= PEER_MAX - 1) return undefined;
+    const index = this.#indexes.size + 1;
+    this.#indexes.set(hostId, index);
+    return index;
+  }
+}
+
+function addressIn(zone: TunnelZone, hostId: Id): Ip | undefined {
+  const member = zone.members.find((candidate) => candidate.hostId === hostId);
+  if (member === undefined) return undefined;
+  const ip = parseIp(member.address);
+  return ip.ok ? ip.value : undefined;
+}

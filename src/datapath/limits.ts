@@ -1,0 +1,6 @@
+/** Upcall records of one shard that wait in the memory driver; the eBPF driver's rings are limited in bytes. */
+export const RING_RECORDS_MAX = 1024;
+/** Upcall credit of a new vport per shard in packets, until control deals the ring out. */
+export const CREDIT_PACKETS_DEFAULT = 64;
+/** Upcall credit of a vport per shard in bytes. */
+export const CREDIT_BYTES_DEFAULT = 128 << 10;

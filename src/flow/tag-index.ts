@@ -1,0 +1,164 @@
+import { assert } from "../base/assert.ts";
+
+const NONE = -1;
+
+/** What is told when the first flow of a tag set comes and when its last one goes: the references that the set holds. */
+export interface ReferenceListener {
+  held(reference: number): void;
+  released(reference: number): void;
+}
+
+/**
+ * Which flows depend on what. Flows that take the same way carry the same tags, so tags are kept once per *tag set* and a
+ * flow is one link in the list of its set: indexing a flow costs one hash look-up, however many tags it has.
+ * A set may also hold references (learned FDB entries that live while a flow uses them).
+ *
+ * Sets without flows are kept for the next flow of the same way and swept when there are more than `idleSetsMax`.
+ */
+export class TagIndex {
+  readonly #setOfSlot: Int32Array;
+  readonly #next: Int32Array;
+  readonly #previous: Int32Array;
+  readonly #sets: (TagSet | undefined)[] = [];
+  readonly #freeSets: number[] = [];
+  readonly #byHash = new Map<number, number[]>();
+  readonly #byTag = new Map<number, Set<number>>();
+  readonly #references: ReferenceListener;
+  readonly #idleSetsMax: number;
+  #idle = 0;
+
+  constructor(slots: number, references: ReferenceListener, idleSetsMax: number) {
+    this.#setOfSlot = new Int32Array(slots).fill(NONE);
+    this.#next = new Int32Array(slots).fill(NONE);
+    this.#previous = new Int32Array(slots).fill(NONE);
+    this.#references = references;
+    this.#idleSetsMax = idleSetsMax;
+  }
+
+  /** Number of tag sets, idle ones included. */
+  get setCount(): number {
+    return this.#sets.length - this.#freeSets.length;
+  }
+
+  /** Puts the flow of `slot` under `tags`; an earlier entry of the slot is replaced. The words are copied when the set is new. */
+  add(slot: number, tags: TagList): void {
+    const present = this.#sets[this.#setOfSlot[slot] as number];
+    if (present !== undefined && sameSet(present, tags)) return;
+    this.remove(slot);
+    const id = this.#intern(tags);
+    const set = this.#sets[id] as TagSet;
+    if (set.head === NONE) {
+      this.#idle--;
+      for (const reference of set.references) this.#references.held(reference);
+    } else {
+      this.#previous[set.head] = slot;
+    }
+    this.#next[slot] = set.head;
+    this.#previous[slot] = NONE;
+    set.head = slot;
+    this.#setOfSlot[slot] = id;
+  }
+
+  /** Takes the flow of `slot` out; nothing happens when it is not in. */
+  remove(slot: number): void {
+    const id = this.#setOfSlot[slot] as number;
+    if (id === NONE) return;
+    const set = this.#sets[id] as TagSet;
+    const next = this.#next[slot] as number;
+    const previous = this.#previous[slot] as number;
+    if (previous === NONE) set.head = next;
+    else this.#next[previous] = next;
+    if (next !== NONE) this.#previous[next] = previous;
+    this.#setOfSlot[slot] = NONE;
+    if (set.head !== NONE) return;
+    for (const reference of set.references) this.#references.released(reference);
+    this.#idle++;
+    if (this.#idle > this.#idleSetsMax) this.#sweep();
+  }
+
+  /** Calls `visit` with every slot whose flow carries the tag. `visit` must not change the index. */
+  forEach(tag: number, visit: (slot: number) => void): void {
+    for (const id of this.#byTag.get(tag >>> 0) ?? []) {
+      for (let slot = (this.#sets[id] as TagSet).head; slot !== NONE; slot = this.#next[slot] as number) visit(slot);
+    }
+  }
+
+  /** The tags of a flow, for people. */
+  tagsOf(slot: number): readonly number[] {
+    const id = this.#setOfSlot[slot] as number;
+    return id === NONE ? [] : [...(this.#sets[id] as TagSet).tags];
+  }
+
+  #intern(list: TagList): number {
+    const candidates = this.#byHash.get(list.hash);
+    if (candidates !== undefined) {
+      for (const id of candidates) if (sameSet(this.#sets[id] as TagSet, list)) return id;
+    }
+    return this.#create(list, candidates);
+  }
+
+  #create(list: TagList, candidates: number[] | undefined): number {
+    const set: TagSet = {
+      hash: list.hash,
+      tags: list.tags.slice(0, list.count),
+      references: list.references.slice(0, list.referenceCount),
+      head: NONE,
+    };
+    const id = this.#freeSets.pop() ?? this.#sets.length;
+    this.#sets[id] = set;
+    if (candidates === undefined) this.#byHash.set(list.hash, [id]);
+    else candidates.push(id);
+    for (const tag of set.tags) {
+      const ids = this.#byTag.get(tag);
+      if (ids === undefined) this.#byTag.set(tag, new Set([id]));
+      else ids.add(id);
+    }
+    this.#idle++;
+    return id;
+  }
+
+  #sweep(): void {
+    for (const [id, set] of this.#sets.entries()) if (set !== undefined && set.head === NONE) this.#forget(id, set);
+    this.#idle = 0;
+  }
+
+  #forget(id: number, set: TagSet): void {
+    for (const tag of set.tags) {
+      const ids = this.#byTag.get(tag);
+      ids?.delete(id);
+      if (ids?.size === 0) this.#byTag.delete(tag);
+    }
+    const peers = this.#byHash.get(set.hash)?.filter((other) => other !== id) ?? [];
+    if (peers.length === 0) this.#byHash.delete(set.hash);
+    else this.#byHash.set(set.hash, peers);
+    assert(this.#sets[id] === set, "a tag set is forgotten once", { id });
+    this.#sets[id] = undefined;
+    this.#freeSets.push(id);
+  }
+}
+
+/**
+ * Tags and references that a simulation collected, as views that the caller reuses. `hash` covers both and decides nothing
+ * by itself: equal sets in equal order have equal hashes.
+ */
+export interface TagList {
+  readonly tags: Uint32Array;
+  readonly count: number;
+  readonly references: Uint32Array;
+  readonly referenceCount: number;
+  readonly hash: number;
+}
+
+interface TagSet {
+  readonly hash: number;
+  readonly tags: Uint32Array;
+  readonly references: Uint32Array;
+  head: number;
+}
+
+function sameSet(set: TagSet, list: TagList): boolean {
+  if (set.hash !== list.hash || set.tags.length !== list.count || set.references.length !== list.referenceCount) return false;
+  for (let i = 0; i < list.count; i++) if (set.tags[i] !== list.tags[i]) return false;
+  for (let i = 0; i < list.referenceCount; i++) if (set.references[i] !== list.references[i]) return false;
+  return true;
+}

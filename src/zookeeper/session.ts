@@ -1,0 +1,445 @@
+import type { Duration, Instant } from "../base/clock.ts";
+import type { Prng } from "../base/prng.ts";
+import type { SessionState } from "../store/tree.ts";
+import { type Call, CallQueue } from "./call-queue.ts";
+import { type ZooKeeperCounters, zookeeperCounters } from "./counters.ts";
+import { FrameSplitter } from "./frames.ts";
+import { readConnectResponse, writeConnectRequest } from "./handshake.ts";
+import { JuteWriter } from "./jute.ts";
+import { zookeeperLimits } from "./limits.ts";
+import { errorCode, type ReplyHeader, type Request, specialXid } from "./protocol.ts";
+import { readNotification, readReply, readReplyHeader } from "./reply.ts";
+import { writeRequest } from "./request.ts";
+import { ServerRotation } from "./servers.ts";
+import type { CallOutcome, Credential, SessionConfig, SessionCredentials, SessionEffect, SessionEnd } from "./session-types.ts";
+import { SessionWatches } from "./session-watches.ts";
+
+/**
+ * A client session of ZooKeeper without I/O: bytes, ticks and requests in; bytes, outcomes and events out.
+ *
+ * Every input method takes `now` (monotonic milliseconds) and leaves its effects in `take()`, in the order in which they must
+ * be carried out. The shell dials, writes and hangs up as it is told, and calls `tick` at `nextTick`.
+ *
+ *   idle -start-> dial -dialled-> handshake -response-> [authenticate] -> open -lost-> pause -> dial ...
+ *   and from anywhere: expired (a server said so) or closed (we did, or our credentials were refused). Both are final.
+ *
+ * What is promised:
+ * - Requests go out in the order of `submit` and are answered in that order.
+ * - When the connection goes, a write on the wire ends as `connection-loss`; a read is sent once more on the next connection;
+ *   what was not sent yet waits for the next connection, at most for the session time-out.
+ * - Two thirds of the session time-out without a byte from the server is a dead peer; a third without sending is a ping.
+ * - After a reconnect the watches are set again before anything else, then `resync` says that events may be missing.
+ * - Only a server can say that a session is expired: while none is reachable, it may be alive.
+ */
+export class ZooKeeperSession<Token> {
+  readonly counters: ZooKeeperCounters;
+  readonly watches = new SessionWatches();
+  readonly #auth: readonly Credential[];
+  readonly #rotation: ServerRotation;
+  readonly #wantedMs: Duration;
+  readonly #writer = new JuteWriter();
+  readonly #waiting = new CallQueue<Token | undefined>();
+  readonly #inFlight = new CallQueue<Token | undefined>();
+  #effects: SessionEffect<Token>[] = [];
+  #splitter = new FrameSplitter(zookeeperLimits.replyBytes);
+  #stage: Stage = "idle";
+  #state: SessionState = "connecting";
+  /** When the present stage must have ended: a pause, an attempt to connect. */
+  #until: Instant = 0;
+  #closeBy: Instant | undefined;
+  #heardAt: Instant = 0;
+  #sentAt: Instant = 0;
+  #timeoutMs: Duration;
+  #id: bigint;
+  #password: Uint8Array;
+  #lastZxid: bigint;
+  #xid = 0;
+  #authLeft = 0;
+  #setWatchesLeft = 0;
+  #end: SessionEnd = "closed";
+
+  constructor(config: SessionConfig, prng: Prng, counters: ZooKeeperCounters = zookeeperCounters()) {
+    this.counters = counters;
+    this.#auth = config.auth ?? [];
+    this.#rotation = new ServerRotation(config.servers, prng);
+    this.#wantedMs = config.timeoutMs;
+    this.#timeoutMs = config.timeoutMs;
+    this.#id = config.resume?.id ?? 0n;
+    this.#password = config.resume?.password ?? new Uint8Array(16);
+    this.#lastZxid = config.resume?.lastZxid ?? 0n;
+  }
+
+  /** State as the tree's users see it. */
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** Session id, 0n until the first connection. */
+  get id(): bigint {
+    return this.#id;
+  }
+
+  /** Negotiated time-out in milliseconds; the wanted one until the first connection. */
+  get timeoutMs(): Duration {
+    return this.#timeoutMs;
+  }
+
+  /** Why the session ended, when it has. */
+  get end(): SessionEnd | undefined {
+    return this.#stage === "ended" ? this.#end : undefined;
+  }
+
+  /** What another process needs to go on with this session. */
+  get credentials(): SessionCredentials {
+    return { id: this.#id, password: this.#password, lastZxid: this.#lastZxid };
+  }
+
+  /** When `tick` has to be called next; undefined when nothing is waited for. */
+  get nextTick(): Instant | undefined {
+    if (this.#stage === "ended" || this.#stage === "idle") return undefined;
+    let at = this.#isUp() ? this.#nextUpTick() : this.#until;
+    const oldest = this.#isUp() ? undefined : this.#waiting.peek();
+    if (oldest !== undefined) at = Math.min(at, oldest.since + this.#timeoutMs);
+    return this.#closeBy === undefined ? at : Math.min(at, this.#closeBy);
+  }
+
+  /** The effects since the last call, oldest first. */
+  take(): SessionEffect<Token>[] {
+    if (this.#effects.length === 0) return this.#effects;
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** Begins to connect. */
+  start(now: Instant): void {
+    if (this.#stage === "idle") this.#dial(now);
+  }
+
+  /** The connection that a `dial` effect asked for is open. */
+  dialled(now: Instant): void {
+    if (this.#stage !== "dial") return;
+    this.#stage = "handshake";
+    this.#splitter = new FrameSplitter(zookeeperLimits.replyBytes);
+    writeConnectRequest(this.#writer, {
+      lastZxid: this.#lastZxid,
+      timeoutMs: this.#wantedMs,
+      sessionId: this.#id,
+      password: this.#password,
+      readOnly: false,
+    });
+    this.flush(now);
+  }
+
+  /** Bytes from the server. */
+  received(bytes: Uint8Array, now: Instant): void {
+    if (this.#stage !== "handshake" && !this.#isUp()) return;
+    this.#heardAt = now;
+    this.#splitter.push(bytes);
+    while (this.#stage === "handshake" || this.#isUp()) {
+      const frame = this.#splitter.next();
+      if (!frame.ok) return this.#badFrame(`a frame of ${frame.error.length} bytes`, now);
+      if (frame.value === undefined) break;
+      if (this.#stage === "handshake") this.#onConnectResponse(frame.value, now);
+      else this.#onFrame(frame.value, now);
+    }
+    this.flush(now);
+  }
+
+  /** The connection failed, was refused or was closed by the server. */
+  lost(now: Instant, why: string): void {
+    if (this.#stage === "dial" || this.#stage === "handshake" || this.#isUp()) this.#disconnect(now, why);
+  }
+
+  /** Asks for one thing; the outcome comes as a `reply` effect with this token. Bytes go out with the next `flush`. */
+  submit(request: Request, token: Token, now: Instant): void {
+    const call = { request, token, attempts: 0, xid: 0, since: now };
+    if (this.#stage === "ended") return this.#settle(call, this.#endOutcome());
+    if (this.#closeBy !== undefined) return this.#settle(call, { kind: "closed" });
+    if (this.#waiting.size >= zookeeperLimits.waiting) {
+      this.counters.add("zookeeper_refused_waiting");
+      return this.#settle(call, { kind: "connection-loss" });
+    }
+    this.#waiting.push(call);
+    this.#pump();
+  }
+
+  /** Ends the session after what was submitted before: tells the server, or gives up after a short while. */
+  close(now: Instant): void {
+    if (this.#stage === "ended" || this.#closeBy !== undefined) return;
+    if (this.#id === 0n) return this.#finish("closed");
+    this.#closeBy = now + zookeeperLimits.closeMs;
+    this.#waiting.push({ request: { op: "closeSession" }, token: undefined, attempts: 0, xid: 0, since: now });
+    this.#pump();
+    this.flush(now);
+  }
+
+  /** Leaves the session alive on the server and stops here: a restart will resume it. */
+  detach(): void {
+    if (this.#stage !== "ended") this.#finish("closed");
+  }
+
+  /** Time has passed: pings, gives up silent servers, dials after a pause, ends requests that waited too long. */
+  tick(now: Instant): void {
+    if (this.#stage === "ended" || this.#stage === "idle") return;
+    if (this.#closeBy !== undefined && now >= this.#closeBy) return this.#finish("closed");
+    if (this.#isUp()) this.#tickUp(now);
+    else if (now >= this.#until) this.#stageOver(now);
+    this.#expireWaiting(now);
+    this.flush(now);
+  }
+
+  /** Hands what was written to the connection. */
+  flush(now: Instant): void {
+    if (this.#writer.length === 0) return;
+    this.#sentAt = now;
+    this.#effects.push({ effect: "send", bytes: this.#writer.take() });
+  }
+
+  #isUp(): boolean {
+    return this.#stage === "open" || this.#stage === "authenticate";
+  }
+
+  #nextUpTick(): Instant {
+    return Math.min(this.#heardAt + this.#silenceMs(), this.#sentAt + this.#pingMs());
+  }
+
+  #silenceMs(): Duration {
+    return (this.#timeoutMs * 2) / 3;
+  }
+
+  #pingMs(): Duration {
+    return Math.min(this.#timeoutMs / 3, zookeeperLimits.pingMaxMs);
+  }
+
+  #dial(now: Instant): void {
+    this.#stage = "dial";
+    this.#until = now + Math.max(zookeeperLimits.connectMinMs, this.#timeoutMs / this.#rotation.size);
+    this.counters.add("zookeeper_dials");
+    this.#effects.push({ effect: "dial", server: this.#rotation.next() });
+  }
+
+  #stageOver(now: Instant): void {
+    if (this.#stage === "pause") return this.#dial(now);
+    this.counters.add("zookeeper_connect_timeouts");
+    this.#hangUp(now, "the server did not answer in time");
+  }
+
+  #tickUp(now: Instant): void {
+    if (now >= this.#heardAt + this.#silenceMs()) {
+      this.counters.add("zookeeper_dead_peers");
+      return this.#hangUp(now, "the server fell silent");
+    }
+    if (now < this.#sentAt + this.#pingMs()) return;
+    this.counters.add("zookeeper_pings");
+    writeRequest(this.#writer, specialXid.ping, { op: "ping" });
+  }
+
+  #expireWaiting(now: Instant): void {
+    for (let call = this.#waiting.peek(); call !== undefined && !this.#isUp(); call = this.#waiting.peek()) {
+      if (now < call.since + this.#timeoutMs) return;
+      this.#waiting.shift();
+      this.counters.add("zookeeper_waited_too_long");
+      this.#settle(call, { kind: "connection-loss" });
+    }
+  }
+
+  #badFrame(why: string, now: Instant): void {
+    this.counters.add("zookeeper_bad_frames");
+    this.#hangUp(now, why);
+  }
+
+  #hangUp(now: Instant, why: string): void {
+    this.#effects.push({ effect: "hang-up", why });
+    this.#disconnect(now, why);
+  }
+
+  #disconnect(now: Instant, why: string): void {
+    this.#writer.truncate(0);
+    const closing = this.#requeue(now);
+    if (closing) return this.#finish("closed");
+    if (this.#state === "connected") this.#become("suspended", why);
+    this.#stage = "pause";
+    this.#until = now + this.#rotation.failed();
+    if (this.#until <= now) this.#dial(now);
+  }
+
+  /** What was on the wire: reads wait again, writes are lost. True when the farewell was among it. */
+  #requeue(now: Instant): boolean {
+    const again: Call<Token | undefined>[] = [];
+    let closing = false;
+    for (const call of this.#inFlight.drain()) {
+      closing ||= call.request.op === "closeSession";
+      if (isRepeatable(call.request) && call.attempts < zookeeperLimits.readAttempts) {
+        call.since = now;
+        again.push(call);
+        this.counters.add("zookeeper_repeated_reads");
+      } else {
+        this.counters.add("zookeeper_losses");
+        this.#settle(call, { kind: "connection-loss" });
+      }
+    }
+    if (again.length > 0) this.#waiting.unshift(again);
+    return closing;
+  }
+
+  #onConnectResponse(frame: Uint8Array, now: Instant): void {
+    const response = readConnectResponse(frame);
+    if (!response.ok) return this.#badFrame(`connect response: ${response.error.field} ${response.error.why}`, now);
+    const { timeoutMs, sessionId, password } = response.value;
+    if (timeoutMs <= 0 || sessionId === 0n) return this.#onRefusedSession(now);
+    if (this.#id !== 0n && sessionId !== this.#id) return this.#badFrame("the session of somebody else", now);
+    this.#id = sessionId;
+    this.#password = password;
+    this.#timeoutMs = timeoutMs;
+    this.#rotation.succeeded();
+    this.counters.add("zookeeper_connects");
+    this.#authLeft = this.#auth.length;
+    this.#stage = "authenticate";
+    for (const credential of this.#auth) writeRequest(this.#writer, specialXid.auth, { op: "auth", ...credential });
+    if (this.#authLeft === 0) this.#open();
+  }
+
+  #onRefusedSession(now: Instant): void {
+    if (this.#id === 0n) return this.#badFrame("a refusal of a session that was not asked for", now);
+    this.counters.add("zookeeper_expired");
+    this.#finish("expired");
+  }
+
+  #open(): void {
+    this.#stage = "open";
+    const frames = this.watches.frames(this.#lastZxid);
+    this.#setWatchesLeft = frames.length;
+    for (const request of frames) writeRequest(this.#writer, specialXid.setWatches, request);
+    this.#become("connected", "");
+    this.#pump();
+  }
+
+  /** Puts waiting requests on the wire, as many as may be there. */
+  #pump(): void {
+    while (this.#stage === "open" && this.#inFlight.size < zookeeperLimits.inFlight) {
+      const call = this.#waiting.shift();
+      if (call === undefined) return;
+      this.#put(call);
+    }
+  }
+
+  #put(call: Call<Token | undefined>): void {
+    const start = this.#writer.length;
+    this.#xid = this.#xid === 0x7fff_ffff ? 1 : this.#xid + 1;
+    const bytes = writeRequest(this.#writer, this.#xid, call.request);
+    if (bytes > zookeeperLimits.frameBytes) {
+      this.#writer.truncate(start);
+      return this.#settle(call, { kind: "too-large", bytes });
+    }
+    this.counters.add("zookeeper_requests");
+    this.watches.sent(call.request);
+    call.xid = this.#xid;
+    call.attempts += 1;
+    this.#inFlight.push(call);
+  }
+
+  #onFrame(frame: Uint8Array, now: Instant): void {
+    const header = readReplyHeader(frame);
+    if (!header.ok) return this.#badFrame(`reply header: ${header.error.field} ${header.error.why}`, now);
+    switch (header.value.xid) {
+      case specialXid.notification:
+        return this.#onNotification(frame, now);
+      case specialXid.ping:
+        return;
+      case specialXid.auth:
+        return this.#onAuthReply(header.value);
+      case specialXid.setWatches:
+        return this.#onSetWatchesReply(header.value, now);
+      default:
+        return this.#onReply(frame, header.value, now);
+    }
+  }
+
+  #onNotification(frame: Uint8Array, now: Instant): void {
+    const event = readNotification(frame);
+    if (!event.ok) return this.#badFrame(`watch event: ${event.error.field} ${event.error.why}`, now);
+    this.counters.add("zookeeper_events");
+    this.#effects.push({ effect: "event", event: event.value });
+  }
+
+  #onAuthReply(header: ReplyHeader): void {
+    if (header.error !== errorCode.ok) return this.#finish("no-auth");
+    this.#authLeft -= 1;
+    if (this.#authLeft === 0 && this.#stage === "authenticate") this.#open();
+  }
+
+  #onSetWatchesReply(header: ReplyHeader, now: Instant): void {
+    if (header.error !== errorCode.ok) return this.#badFrame(`setWatches failed with ${header.error}`, now);
+    this.#setWatchesLeft -= 1;
+    if (this.#setWatchesLeft !== 0) return;
+    this.counters.add("zookeeper_resyncs");
+    this.#effects.push({ effect: "resync" });
+  }
+
+  #onReply(frame: Uint8Array, header: ReplyHeader, now: Instant): void {
+    const call = this.#inFlight.peek();
+    if (call === undefined || call.xid !== header.xid) return this.#badFrame(`reply ${header.xid} out of order`, now);
+    const reply = header.error === errorCode.ok ? readReply(frame, call.request.op) : undefined;
+    if (reply?.ok === false) return this.#badFrame(`reply: ${reply.error.field} ${reply.error.why}`, now);
+    this.#inFlight.shift();
+    this.counters.add("zookeeper_replies");
+    if (header.zxid > this.#lastZxid) this.#lastZxid = header.zxid;
+    if (call.request.op === "closeSession") return this.#finish("closed");
+    if (header.error === errorCode.closedRequiresAuth) {
+      this.#settle(call, { kind: "no-auth" });
+      return this.#finish("no-auth");
+    }
+    this.watches.answered(call.request, header.error);
+    this.#settle(call, reply === undefined ? { kind: "error", code: header.error } : { kind: "reply", reply: reply.value });
+    this.#pump();
+  }
+
+  #settle(call: Call<Token | undefined>, outcome: CallOutcome): void {
+    if (call.token !== undefined) this.#effects.push({ effect: "reply", token: call.token, outcome });
+  }
+
+  #finish(end: SessionEnd): void {
+    const hadConnection = this.#stage === "dial" || this.#stage === "handshake" || this.#isUp();
+    this.#writer.truncate(0);
+    this.#stage = "ended";
+    this.#end = end;
+    if (hadConnection) this.#effects.push({ effect: "hang-up", why: end });
+    for (const call of this.#inFlight.drain()) this.#settle(call, this.#endOutcome());
+    for (const call of this.#waiting.drain()) this.#settle(call, this.#endOutcome());
+    this.#become(end === "expired" ? "expired" : "closed", end);
+  }
+
+  #endOutcome(): CallOutcome {
+    return this.#end === "expired" ? { kind: "session-expired" } : { kind: this.#end };
+  }
+
+  #become(state: SessionState, why: string): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#effects.push({ effect: "state", state, why });
+  }
+}
+
+/** Where the session is in the life of its present connection. */
+type Stage = "idle" | "pause" | "dial" | "handshake" | "authenticate" | "open" | "ended";
+
+/** Whether sending a request twice is the same as once. */
+function isRepeatable(request: Request): boolean {
+  switch (request.op) {
+    case "exists":
+    case "getData":
+    case "getChildren":
+    case "getChildren2":
+    case "getAcl":
+    case "getAllChildrenNumber":
+    case "getEphemerals":
+    case "multiRead":
+    case "sync":
+    case "whoAmI":
+    case "addWatch":
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,84 @@
+import type { Duration } from "../../base/clock.ts";
+import type { Scheduler } from "../../base/scheduler.ts";
+import type { SessionState, Tree } from "../tree.ts";
+
+/** What a store connection is made of. `connect` opens a session with the driver and settings of the composition root. */
+export interface StoreConnectionOptions {
+  readonly scheduler: Scheduler;
+  connect(): Tree;
+}
+
+/**
+ * A process's way to the store across sessions: when a session has expired, the next one is opened at once and every recipe
+ * is told, so that it registers again what it held. Recipes take this, never a bare tree. One per process is enough.
+ */
+export class StoreConnection {
+  readonly scheduler: Scheduler;
+  readonly #connect: () => Tree;
+  readonly #renewed = new Set<() => void>();
+  readonly #stateListeners = new Set<(state: SessionState) => void>();
+  #tree: Tree;
+  #isClosed = false;
+
+  constructor(options: StoreConnectionOptions) {
+    this.scheduler = options.scheduler;
+    this.#connect = options.connect;
+    this.#tree = this.#open();
+  }
+
+  /** The tree of the present session. Never keep it over an `await`: it may have been replaced. */
+  get tree(): Tree {
+    return this.#tree;
+  }
+
+  /** Calls back whenever a new session has replaced an expired one, first subscriber first. The value takes it back. */
+  onRenewed(listener: () => void): () => void {
+    this.#renewed.add(listener);
+    return () => this.#renewed.delete(listener);
+  }
+
+  /** Calls back at every change of state of the present session. The value takes it back. */
+  onState(listener: (state: SessionState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => this.#stateListeners.delete(listener);
+  }
+
+  /** Resolves with true as soon as there is a connection, with false when there was none for `wait` or it was closed. */
+  untilConnected(wait: Duration): Promise<boolean> {
+    if (this.#isClosed) return Promise.resolve(false);
+    if (this.#tree.session.state === "connected") return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const settle = (isConnected: boolean): void => {
+        timer.cancel();
+        stopListening();
+        resolve(isConnected);
+      };
+      const timer = this.scheduler.after(wait, () => settle(false));
+      const stopListening = this.onState((state) => {
+        if (state === "connected" || state === "closed") settle(state === "connected");
+      });
+    });
+  }
+
+  /** Ends the session: its ephemeral nodes go. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#renewed.clear();
+    await this.#tree.close();
+  }
+
+  #open(): Tree {
+    const tree = this.#connect();
+    tree.session.onState((state) => {
+      if (tree !== this.#tree) return;
+      for (const listener of [...this.#stateListeners]) listener(state);
+      if (state === "expired" && !this.#isClosed) this.#renew();
+    });
+    return tree;
+  }
+
+  #renew(): void {
+    this.#tree = this.#open();
+    for (const listener of [...this.#renewed]) listener();
+  }
+}

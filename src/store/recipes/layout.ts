@@ -1,0 +1,94 @@
+import type { Id, Kind } from "../../model/objects.ts";
+import { MODEL_REGISTRY } from "../../model/registry.ts";
+import type { NameQuery } from "../../model/view.ts";
+
+/** Version of the layout that this release reads and writes. A newer one in the store is refused by name. */
+export const layoutVersion = 1;
+
+/** Where everything stands when nothing else is configured. */
+export const defaultRoot = "/weft";
+
+/**
+ * The paths of the store, readable with the stock ZooKeeper CLI:
+ *
+ *     <root>/layout                                       {"layout":1}
+ *     <root>/objects/bridges/<id>                         the document (JSON)
+ *     <root>/objects/chains/<id>/bridge.inboundFilterId,<id>   who refers to it, where the document has no list for that
+ *     <root>/names/bridges/<tenant>,<name>                the id
+ *     <root>/transactions/<session>-<n>                   ephemeral: transaction n of this session happened
+ *     <root>/maps/<kind>/<id>/<map>[/<part>]              opinions: key,value,sequence
+ *     <root>/state/<kind>/<id>/<name>                     ephemeral: a state key
+ */
+export class Layout {
+  readonly root: string;
+
+  constructor(root: string = defaultRoot) {
+    this.root = root;
+  }
+
+  /** The node that holds the version of the layout. */
+  get version(): string {
+    return `${this.root}/layout`;
+  }
+
+  /** Folder of the marks of transactions. */
+  get transactions(): string {
+    return `${this.root}/transactions`;
+  }
+
+  /** Folder of a kind's documents. */
+  kind(kind: Kind): string {
+    return `${this.root}/objects/${MODEL_REGISTRY[kind].plural}`;
+  }
+
+  /** An object's document. */
+  object(kind: Kind, id: Id): string {
+    return `${this.kind(kind)}/${escapeName(id)}`;
+  }
+
+  /** Folder of a kind's names. */
+  names(kind: Kind): string {
+    return `${this.root}/names/${MODEL_REGISTRY[kind].plural}`;
+  }
+
+  /** The node that holds who has a name. */
+  name({ kind, tenant, name }: NameQuery): string {
+    return `${this.names(kind)}/${escapeName(tenant)},${escapeName(name)}`;
+  }
+
+  /** The node of a replicated map. `parts` tell apart several maps of one object, such as one per VLAN. */
+  map(owner: { readonly kind: string; readonly id: string }, name: string, parts: readonly string[] = []): string {
+    return [`${this.root}/maps`, ...[owner.kind, owner.id, name, ...parts].map(escapeName)].join("/");
+  }
+
+  /** Folder of all state keys, or of those of a kind or an object. */
+  state(...parts: readonly string[]): string {
+    return [`${this.root}/state`, ...parts.map(escapeName)].join("/");
+  }
+}
+
+/**
+ * Any text as (a part of) a node's name: what would end a part (`,` and `/`), the escape sign and what ZooKeeper refuses in
+ * names is percent-encoded as UTF-8. Everything else stays readable.
+ */
+export function escapeName(text: string): string {
+  const escaped = text.replace(unsafe, (character) =>
+    [...encoder.encode(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""),
+  );
+  return escaped === "." || escaped === ".." ? escaped.replaceAll(".", "%2E") : escaped;
+}
+
+/** The text behind an escaped name, or undefined when it is none. */
+export function unescapeName(name: string): string | undefined {
+  if (!name.includes("%")) return name;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return undefined;
+  }
+}
+
+const encoder = new TextEncoder();
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ZooKeeper refuses exactly these
+const unsafe =
+  /[%,/\u0000-\u001f\u007f-\u009f\ufff0-\uffff\ue000-\uf8ff]|[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g;

@@ -2,6 +2,9 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
+/** Tells apart what one process does with locks. */
+let attempts = 0;
+
 /**
  * A file that one process at a time may hold. It names the holder by pid and start time, so that a lock left behind
  * by a process that died is recognised (also when its pid is in use again) and taken over.
@@ -11,8 +14,8 @@ import { dirname } from "node:path";
  */
 export function tryLock(path) {
   mkdirSync(dirname(path), { recursive: true });
-  const mine = `${process.pid} ${startTime(process.pid)}\n`;
-  const draft = `${path}.${process.pid}`;
+  const mine = `${process.pid} ${startTime(process.pid)} ${++attempts}\n`;
+  const draft = `${path}.${process.pid}.${attempts}`;
   writeFileSync(draft, mine);
   try {
     for (let attempt = 0; attempt < 5; attempt++) {

@@ -67,7 +67,13 @@ function caught(name: string, sabotage: Sabotage): string | undefined {
 
 function runTest({ file, test }: Sabotage): string {
   const pattern = `--test-name-pattern=^${test.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")}$`;
-  const options = ["--disable-warning=ExperimentalWarning", "--test", "--test-reporter=tap", pattern];
+  const options = [
+    "--disable-warning=ExperimentalWarning",
+    "--test",
+    "--test-isolation=none",
+    "--test-reporter=tap",
+    pattern,
+  ];
   return spawnSync(process.execPath, [...options, file], { cwd: copy, encoding: "utf8", timeout: 300_000 }).stdout;
 }
 

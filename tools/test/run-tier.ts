@@ -127,7 +127,10 @@ class Progress {
 
   outcome(code: number | null): TierOutcome {
     const counts = this.#totals ?? noCounts;
-    if (this.#totals === undefined) this.faults.push(`no totals: the run ended in ${this.#running || "its start"}`);
+    if (this.#totals === undefined)
+      this.faults.push(
+        `no totals: the run ended early, ${this.#running === "" ? "before any test ended" : `last seen in ${this.#running}`}`,
+      );
     else if (code !== 0 && counts.failed + counts.cancelled === 0) this.faults.push(`ended with code ${code}`);
     const seconds = (performance.now() - this.#startedAt) / 1000;
     return { counts, seconds, faults: this.faults, skips: this.#skips };

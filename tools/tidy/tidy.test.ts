@@ -5,26 +5,30 @@ import { test } from "node:test";
 import { checkSources, format } from "./check-all.ts";
 import { checkDocuments } from "./documents.ts";
 import { checkDependencies, checkLockfile, checkTexts, trackedFiles } from "./repository.ts";
+import type { Violation } from "./source.ts";
 
 const root = dirname(dirname(import.meta.dirname));
+const none = (violations: readonly Violation[]): void => {
+  if (violations.length > 0) assert.fail(`\n${format(violations)}`);
+};
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 test("every source file keeps the rules of layers, sizes, names, purity and docstrings", () => {
-  assert.equal(format(checkSources(root)), "");
+  none(checkSources(root));
 });
 
 test("no tracked file names a path or a host of one machine", () => {
-  assert.equal(format(checkTexts(root, trackedFiles(root))), "");
+  none(checkTexts(root, trackedFiles(root)));
 });
 
 test("the lock file names no host and no unknown install script", () => {
-  assert.equal(format(checkLockfile(read("package-lock.json"))), "");
+  none(checkLockfile(read("package-lock.json")));
 });
 
 test("every dependency has its reason written down", () => {
-  assert.equal(format(checkDependencies(read("package.json"), read("docs/dependencies.md"))), "");
+  none(checkDependencies(read("package.json"), read("docs/dependencies.md")));
 });
 
 test("reference pages, limits and the C header agree with the code", async () => {
-  assert.equal(format(await checkDocuments(root)), "");
+  none(await checkDocuments(root));
 });

@@ -89,6 +89,4 @@ export function unescapeName(name: string): string | undefined {
 }
 
 const encoder = new TextEncoder();
-// biome-ignore lint/suspicious/noControlCharactersInRegex: ZooKeeper refuses exactly these
-const unsafe =
-  /[%,/\u0000-\u001f\u007f-\u009f\ufff0-\uffff\ue000-\uf8ff]|[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g;
+const unsafe = /[%,/\p{Cc}\p{Cs}\p{Co}\ufff0-\uffff\u{10000}-\u{10ffff}]/gu;

@@ -13,6 +13,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stampPath = join(root, "node_modules", ".weft-stamp");
 const logPath = join(root, ".weft", "install.log");
 const nodeMajor = 24;
+const hasPackagedNode = process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64");
 const parentPollMs = 500;
 
 main().catch((error) => fail(error instanceof Error ? error.message : String(error)));
@@ -31,9 +32,17 @@ function lockfileHash() {
   return createHash("sha256").update(text).update(`${process.platform} ${process.arch}`).digest("hex");
 }
 
-/** @param {string} wanted */
+/**
+ * The stamp is right and nobody has removed a package since: half of node_modules fails in ways that nobody can read.
+ *
+ * @param {string} wanted
+ */
 function isInstalled(wanted) {
-  return existsSync(stampPath) && readFileSync(stampPath, "utf8").trim() === wanted;
+  if (!existsSync(stampPath) || readFileSync(stampPath, "utf8").trim() !== wanted) return false;
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  const needed = Object.keys(packages).filter((path) => path !== "" && packages[path].optional !== true);
+  if (hasPackagedNode) needed.push(join("node_modules", ".bin", "node"));
+  return needed.every((path) => existsSync(join(root, path)));
 }
 
 /** @param {string} wanted */

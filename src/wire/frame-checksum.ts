@@ -55,7 +55,7 @@ function coversOf(frame: Frame): Cover[] {
     if (layer.header === "ipv4" || layer.header === "ipv6") {
       ip = layer;
       isWhole = layer.header === "ipv6" || !isIpv4Fragment(layer.fields);
-    } else if (cutsPacket(layer)) {
+    } else if (hidesChecksum(layer)) {
       isWhole = false;
     } else if (isTransport(layer) && ip !== undefined && isWhole) {
       covers.push(coverOf(layer, ip));
@@ -115,10 +115,15 @@ function fill(bytes: Uint8Array, { layer, pseudoSum, end }: Cover): void {
   }
 }
 
-/** A fragment header that cuts nothing (an atomic fragment, RFC 6946) leaves the packet whole. */
-function cutsPacket(layer: Layer): boolean {
-  if (layer.header !== "ipv6-extension" || layer.fields.kind !== "fragment") return false;
-  return layer.fields.moreFragments || layer.fields.fragmentOffset > 0;
+/**
+ * True for extension headers behind which no checksum can be checked: a fragment (but an atomic one is whole, RFC 6946),
+ * and a routing header on its way, because the pseudo header has the final destination (RFC 8200 8.1).
+ */
+function hidesChecksum(layer: Layer): boolean {
+  if (layer.header !== "ipv6-extension") return false;
+  const { fields } = layer;
+  if (fields.kind === "routing") return fields.segmentsLeft > 0;
+  return fields.kind === "fragment" && (fields.moreFragments || fields.fragmentOffset > 0);
 }
 
 function isTransport(layer: Layer): layer is TransportLayer {

@@ -10,10 +10,13 @@ import {
   BUCKET_USED,
   BUCKET_WAYS,
   BUCKET_WORDS,
+  CLASS_COUNT,
   CLASS_WORDS,
   CONTROL_BUCKETS,
+  CONTROL_ORDER,
   COUNTER_WORDS,
   KEY_WORDS,
+  ORDER_NONE,
   SHARD_COUNT,
   SLOT_ACTION,
   SLOT_WORDS,
@@ -50,13 +53,17 @@ export class FlowTable {
   placement: Placement = "free";
   /** Flows per vport, kept for quotas. */
   readonly flowsOfVport: Int32Array;
+  readonly #control: Uint32Array;
   readonly #buckets: Uint32Array;
   readonly #counters: Uint32Array;
+  /** Flows per shard and class: classes without flows are left out of the shard's lookup order. */
+  readonly #population = new Int32Array(SHARD_COUNT * CLASS_COUNT);
   readonly #bucketsPerShard: number;
   readonly #hash: KeyHash;
   #quota = 0x7fff_ffff;
 
   constructor(memory: FlowMemory, vportMax: number) {
+    this.#control = memory.control;
     this.#buckets = memory.buckets;
     this.#counters = memory.counters;
     this.#bucketsPerShard = memory.control[CONTROL_BUCKETS] as number;
@@ -103,6 +110,7 @@ export class FlowTable {
     const way = slot % BUCKET_WAYS;
     const bucket = ((slot - way) / BUCKET_WAYS) * BUCKET_WORDS;
     const generation = bucket + BUCKET_GENERATION + way;
+    this.#populate(slot, flow.flowClass, 1);
     const opened = this.#open(generation);
     const at = bucket + BUCKET_SLOT + way * SLOT_WORDS;
     const { key, keyOffset, flowClass } = flow;
@@ -143,7 +151,9 @@ export class FlowTable {
     const bucket = ((slot - way) / BUCKET_WAYS) * BUCKET_WORDS;
     const generation = bucket + BUCKET_GENERATION + way;
     Atomics.store(words, generation, ((words[generation] as number) | 1) >>> 0);
+    if (words[bucket + way] === 0) return;
     words[bucket + way] = 0;
+    this.#populate(slot, this.classAt(slot), -1);
     const vport = (words[bucket + BUCKET_COOKIE + way] as number) & 0xffff;
     this.flowsOfVport[vport] = Math.max(0, (this.flowsOfVport[vport] as number) - 1);
   }
@@ -200,6 +210,24 @@ export class FlowTable {
       const low = Atomics.load(counters, at);
       if (Atomics.load(counters, at + 1) === high) return high * 0x1_0000_0000 + low;
     }
+  }
+
+  #populate(slot: number, flowClass: number, change: number): void {
+    const shard = this.shardAt(slot);
+    const at = shard * CLASS_COUNT + flowClass;
+    const before = this.#population[at] as number;
+    this.#population[at] = before + change;
+    if (before === 0 || before + change === 0) this.#order(shard);
+  }
+
+  /** Finer classes first: most packets of a shard that has them belong to them. */
+  #order(shard: number): void {
+    let word = 0;
+    let nibbles = 0;
+    for (let flowClass = CLASS_COUNT - 1; flowClass >= 0; flowClass--) {
+      if ((this.#population[shard * CLASS_COUNT + flowClass] as number) > 0) word |= (flowClass + 1) << (4 * nibbles++);
+    }
+    Atomics.store(this.#control, CONTROL_ORDER + shard, nibbles === 0 ? ORDER_NONE : word);
   }
 
   #generationOf(slot: number): number {

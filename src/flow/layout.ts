@@ -89,6 +89,8 @@ export const CLASS_L3_PAIR = 3;
 export const CLASS_PROTO = 4;
 /** Mask class: everything. */
 export const CLASS_FULL = 5;
+/** Names of the mask classes, as people read them. */
+export const CLASS_NAMES: readonly string[] = ["port", "l2", "l3-dst", "l3-pair", "proto", "full"];
 /** Words of the key in each class. */
 export const CLASS_WORDS: readonly number[] = [1, 6, 10, 14, 15, 16];
 

@@ -32,3 +32,9 @@ export const UPCALL_CREDIT_MIN = 8;
 export const FLOW_LIST_MAX = 10_000;
 /** Objects that one host's slice may hold. */
 export const SLICE_OBJECTS_MAX = 200_000;
+/** Age at which an upcall is no longer worth executing: it waited across a restart. */
+export const STALE_UPCALL_MS = 2_000;
+/** Answers to answers that one frame of the network may cause (a request answered by the next device, and so on). */
+export const EMIT_DEPTH_MAX = 4;
+/** Expired flows looked at in one turn. */
+export const EXPIRY_CHUNK = 256;

@@ -1,0 +1,182 @@
+import type { Instant } from "../../base/clock.ts";
+import { ExpiryWheel } from "../../flow/expiry-wheel.ts";
+import { FlowTable } from "../../flow/flow-table.ts";
+import { ACTION_WORDS, KEY_WORDS, SLOT_ACTION, VPORT_MAX } from "../../flow/layout.ts";
+import { type ReferenceListener, TagIndex, type TagList } from "../../flow/tag-index.ts";
+import type { DatapathMemory } from "../../datapath/datapath.ts";
+import type { Groups } from "./groups.ts";
+import { IDLE_TAG_SETS_MAX } from "./limits.ts";
+import type { WorkerCounts } from "./worker-counts.ts";
+
+/** A flow younger than this that is thrown out is a sign of hash flooding. */
+const COLLISION_MS = 100;
+
+/** What is to be installed. Words are copied. One object is reused by the caller. */
+export interface NewFlow {
+  key: Uint32Array;
+  keyOffset: number;
+  flowClass: number;
+  shard: number;
+  action: Uint32Array;
+  group: number;
+  tags: TagList;
+  lifeS: number;
+}
+
+/**
+ * Everything a worker knows of its installed flows: the table itself, what each flow depends on, when it ends, which group
+ * it uses, and which flows wait to be simulated again.
+ */
+export class FlowBook {
+  readonly table: FlowTable;
+  readonly #tags: TagIndex;
+  readonly #wheel: ExpiryWheel;
+  readonly #groups: Groups;
+  readonly #counts: WorkerCounts;
+  readonly #armedAt: Uint32Array;
+  readonly #isQueued: Uint8Array;
+  #queue: number[] = [];
+  #queueAt = 0;
+  readonly #place = { flowClass: 0, shard: 0, now: 0 };
+  readonly #content = { key: new Uint32Array(0), keyOffset: 0, flowClass: 0, action: new Uint32Array(0), actionOffset: 0, now: 0 };
+  readonly #visitInPlace = (slot: number): void => this.#enqueue(slot);
+  readonly #visitRevoked = (slot: number): void => {
+    this.table.revoke(slot);
+    this.#counts.metrics.add("weft_worker_flows_revoked");
+    this.#enqueue(slot);
+  };
+  readonly #installed: number;
+  readonly #evicted: number;
+
+  constructor(memory: DatapathMemory, parts: { readonly groups: Groups; readonly counts: WorkerCounts; readonly references: ReferenceListener; readonly now: Instant }) {
+    this.table = new FlowTable(memory, VPORT_MAX);
+    this.#tags = new TagIndex(this.table.slots, parts.references, IDLE_TAG_SETS_MAX);
+    this.#wheel = new ExpiryWheel(this.table.slots, seconds(parts.now));
+    this.#groups = parts.groups;
+    this.#counts = parts.counts;
+    this.#armedAt = new Uint32Array(this.table.slots);
+    this.#isQueued = new Uint8Array(this.table.slots);
+    this.#installed = parts.counts.metrics.index("weft_worker_flows_installed");
+    this.#evicted = parts.counts.metrics.index("weft_worker_flows_evicted");
+  }
+
+  /** Flows that wait to be simulated again. */
+  get backlog(): number {
+    return this.#queue.length - this.#queueAt;
+  }
+
+  /** Writes a flow, in place of one with the same key and class if there is one. The slot. */
+  install(flow: NewFlow, now: Instant): number {
+    const at = this.#place;
+    at.flowClass = flow.flowClass;
+    at.shard = flow.shard;
+    at.now = now >>> 0;
+    const slot = this.table.place(flow.key, flow.keyOffset, at);
+    if (this.table.placement === "same") {
+      this.table.overwrite(slot, flow.action, 0);
+    } else {
+      if (this.table.placement === "evict") this.#evict(slot, at.now);
+      this.#write(slot, flow, at.now);
+    }
+    this.#tags.add(slot, flow.tags);
+    this.#groups.use(slot, flow.group);
+    this.#arm(slot, flow.lifeS, at.now);
+    const { values } = this.#counts.metrics;
+    values[this.#installed] = (values[this.#installed] as number) + 1;
+    return slot;
+  }
+
+  /** Replaces action, tags and end of a live flow after it was simulated again. */
+  renew(slot: number, flow: { readonly action: Uint32Array; readonly group: number; readonly tags: TagList; readonly lifeS: number }, now: Instant): void {
+    this.table.overwrite(slot, flow.action, 0);
+    this.#tags.add(slot, flow.tags);
+    this.#groups.use(slot, flow.group);
+    this.#arm(slot, flow.lifeS, now >>> 0);
+  }
+
+  /** Forgets a flow. */
+  remove(slot: number): void {
+    this.table.remove(slot);
+    this.#tags.remove(slot);
+    this.#groups.use(slot, 0);
+    this.#wheel.disarm(slot);
+  }
+
+  /** Queues the flows of a tag to be simulated again; with `revoke`, they miss from now on. */
+  invalidate(tag: number, revoke: boolean): void {
+    this.#tags.forEach(tag, revoke ? this.#visitRevoked : this.#visitInPlace);
+  }
+
+  /** The next flow to simulate again, or -1. */
+  nextQueued(): number {
+    while (this.#queueAt < this.#queue.length) {
+      const slot = this.#queue[this.#queueAt++] as number;
+      this.#isQueued[slot] = 0;
+      if (this.table.isLive(slot)) return slot;
+    }
+    this.#queue = [];
+    this.#queueAt = 0;
+    return -1;
+  }
+
+  /** The next flow whose time is over, or -1. */
+  nextExpired(now: Instant): number {
+    return this.#wheel.next(seconds(now));
+  }
+
+  /** True when the datapath used the flow since it was installed or renewed. */
+  wasUsed(slot: number): boolean {
+    return ((this.table.usedAt(slot) - (this.#armedAt[slot] as number)) | 0) > 0;
+  }
+
+  /** Copies the key of a flow, class bits cleared. */
+  keyOf(slot: number, into: Uint32Array): void {
+    const at = this.table.keyAt(slot);
+    const { words } = this.table;
+    for (let i = 0; i < KEY_WORDS; i++) into[i] = words[at + i] as number;
+    into[0] = (into[0] as number) & 0x0fff_ffff;
+  }
+
+  /** A copy of the action of a flow. */
+  actionOf(slot: number): Uint32Array {
+    const at = this.table.keyAt(slot) + SLOT_ACTION;
+    return this.table.words.slice(at, at + ACTION_WORDS);
+  }
+
+  /** Tags of a flow. */
+  tagsOf(slot: number): readonly number[] {
+    return this.#tags.tagsOf(slot);
+  }
+
+  #write(slot: number, flow: NewFlow, now: number): void {
+    const content = this.#content;
+    content.key = flow.key;
+    content.keyOffset = flow.keyOffset;
+    content.flowClass = flow.flowClass;
+    content.action = flow.action;
+    content.now = now;
+    this.table.write(slot, content);
+  }
+
+  #evict(slot: number, now: number): void {
+    const { values } = this.#counts.metrics;
+    values[this.#evicted] = (values[this.#evicted] as number) + 1;
+    if (((now - (this.#armedAt[slot] as number)) | 0) < COLLISION_MS) this.#counts.metrics.add("weft_worker_collisions");
+    this.remove(slot);
+  }
+
+  #arm(slot: number, lifeS: number, now: number): void {
+    this.#armedAt[slot] = now;
+    this.#wheel.arm(slot, lifeS);
+  }
+
+  #enqueue(slot: number): void {
+    if (this.#isQueued[slot] === 1) return;
+    this.#isQueued[slot] = 1;
+    this.#queue.push(slot);
+  }
+}
+
+function seconds(now: Instant): number {
+  return Math.floor(now / 1000);
+}

@@ -1,0 +1,89 @@
+import { ACTION_TUNNEL, ACTION_VPORT, GROUP_HEADER_WORDS, GROUP_MAX, GROUP_OUTPUT_WORDS, GROUP_OUTPUTS } from "../../flow/layout.ts";
+
+const RECORD_WORDS = GROUP_HEADER_WORDS + GROUP_OUTPUTS * GROUP_OUTPUT_WORDS;
+
+/** Outputs of a flood as they stand in a group record: 4 words each, local ones first. */
+export interface GroupContent {
+  readonly words: Uint32Array;
+  readonly count: number;
+  readonly hash: number;
+}
+
+/**
+ * A worker's share of the datapath's flood groups. Equal floods share one group, counted by the flows that use it; a group
+ * without flows keeps its content until its place is needed.
+ */
+export class Groups {
+  readonly #records: Uint32Array;
+  readonly #first: number;
+  readonly #users: Int32Array;
+  readonly #hashes: Float64Array;
+  readonly #bySlot = new Map<number, number>();
+
+  constructor(records: Uint32Array, share: { readonly worker: number; readonly workers: number }) {
+    const size = Math.floor((GROUP_MAX - 1) / share.workers);
+    this.#records = records;
+    this.#first = 1 + share.worker * size;
+    this.#users = new Int32Array(size);
+    this.#hashes = new Float64Array(size).fill(-1);
+  }
+
+  /** The group with this content, written if it is new; 0 when none is free. */
+  intern(content: GroupContent): number {
+    let free = -1;
+    for (let i = 0; i < this.#users.length; i++) {
+      if (this.#hashes[i] === content.hash >>> 0 && this.#isSame(this.#first + i, content)) return this.#first + i;
+      if (free < 0 && this.#users[i] === 0) free = i;
+    }
+    if (free < 0) return 0;
+    this.#hashes[free] = content.hash >>> 0;
+    this.#write(this.#first + free, content);
+    return this.#first + free;
+  }
+
+  /** The flow of `slot` uses `group` from now on (0: none). */
+  use(slot: number, group: number): void {
+    const before = this.#bySlot.get(slot) ?? 0;
+    if (before === group) return;
+    if (before !== 0) this.#count(before, -1);
+    if (group === 0) this.#bySlot.delete(slot);
+    else {
+      this.#bySlot.set(slot, group);
+      this.#count(group, 1);
+    }
+  }
+
+  #count(group: number, change: number): void {
+    const i = group - this.#first;
+    this.#users[i] = (this.#users[i] as number) + change;
+  }
+
+  #isSame(group: number, content: GroupContent): boolean {
+    const at = group * RECORD_WORDS;
+    if (this.#records[at + 1] !== content.count) return false;
+    for (let i = 0; i < content.count * GROUP_OUTPUT_WORDS; i++) {
+      if (this.#records[at + GROUP_HEADER_WORDS + i] !== content.words[i]) return false;
+    }
+    return true;
+  }
+
+  #write(group: number, content: GroupContent): void {
+    const records = this.#records;
+    const at = group * RECORD_WORDS;
+    const odd = ((records[at] as number) | 1) >>> 0;
+    Atomics.store(records, at, odd);
+    records[at + 1] = content.count;
+    records.set(content.words.subarray(0, content.count * GROUP_OUTPUT_WORDS), at + GROUP_HEADER_WORDS);
+    Atomics.store(records, at, (odd + 1) >>> 0 || 2);
+  }
+}
+
+/** True for the word of an output that stays on this host. */
+export function isLocalOutput(word: number): boolean {
+  return (word & 0xf) === ACTION_VPORT;
+}
+
+/** True for the word of an output into a tunnel. */
+export function isTunnelOutput(word: number): boolean {
+  return (word & 0xf) === ACTION_TUNNEL;
+}

@@ -1,0 +1,88 @@
+import type { Instant } from "../../base/clock.ts";
+import { KEY_WORDS } from "../../flow/layout.ts";
+import type { SimInput, SimulatorApi } from "../../sim/simulator.ts";
+import type { SimResult } from "../../sim/result.ts";
+import type { FlowBook } from "./flow-book.ts";
+import { EXPIRY_CHUNK, FLOW_LIFE_S, RESIMULATION_CHUNK, TEMPORARY_DROP_LIFE_S } from "./limits.ts";
+import type { Translator } from "./translate.ts";
+import type { WorkerCounts } from "./worker-counts.ts";
+
+/** What re-simulation works on. */
+export interface ResimulationParts {
+  readonly simulator: SimulatorApi;
+  readonly translator: Translator;
+  readonly book: FlowBook;
+  readonly counts: WorkerCounts;
+}
+
+/**
+ * Simulates installed flows again, in place, by their masked keys: when something that they depend on has changed, and at
+ * their hard time when they are still used. A flow whose new answer needs more of the packet than its key has is removed;
+ * the next packet goes up as a miss. Every other flow forwards by the old action until the new one is written.
+ */
+export class Resimulation {
+  readonly #parts: ResimulationParts;
+  readonly #key = new Uint32Array(KEY_WORDS);
+  readonly #input: { -readonly [K in keyof SimInput]: SimInput[K] };
+
+  constructor(parts: ResimulationParts) {
+    this.#parts = parts;
+    this.#input = { mode: "check", key: this.#key, keyOffset: 0, ingress: 0, frame: undefined, unresolved: undefined };
+  }
+
+  /** A bounded number of flows that wait for it, and of flows whose time is over. True when anything was done. */
+  turn(now: Instant): boolean {
+    const { book, counts } = this.#parts;
+    let done = 0;
+    for (; done < RESIMULATION_CHUNK; done++) {
+      const slot = book.nextQueued();
+      if (slot < 0) break;
+      this.#again(slot, "check", now);
+    }
+    if (done > 0) counts.metrics.add("weft_worker_flows_resimulated", done);
+    for (let i = 0; i < EXPIRY_CHUNK; i++) {
+      const slot = book.nextExpired(now);
+      if (slot < 0) break;
+      this.#expire(slot, now);
+    }
+    return done > 0;
+  }
+
+  #expire(slot: number, now: Instant): void {
+    const { book, counts } = this.#parts;
+    if (!book.wasUsed(slot)) {
+      book.remove(slot);
+      return counts.metrics.add("weft_worker_flows_expired");
+    }
+    counts.metrics.add("weft_worker_flows_renewed");
+    this.#again(slot, "renew", now);
+  }
+
+  #again(slot: number, mode: "check" | "renew", now: Instant): void {
+    const { book, simulator, counts } = this.#parts;
+    book.keyOf(slot, this.#key);
+    this.#input.mode = mode;
+    const result = simulator.simulate(this.#input, now);
+    const lifeS = this.#translate(result, book.table.classAt(slot));
+    if (lifeS === undefined) {
+      counts.metrics.add("weft_worker_flows_removed");
+      return book.remove(slot);
+    }
+    const { action, group } = this.#parts.translator;
+    book.renew(slot, { action, group, tags: result.facts.tags, lifeS }, now);
+  }
+
+  /** The life of the flow with its new action, or undefined when it cannot be kept under its mask. */
+  #translate(result: SimResult, flowClass: number): number | undefined {
+    const { translator } = this.#parts;
+    if (result.facts.level > flowClass) return undefined;
+    if (result.kind === "drop") {
+      translator.drop(result.reason);
+      return result.isTemporary ? TEMPORARY_DROP_LIFE_S : FLOW_LIFE_S;
+    }
+    if (result.kind !== "forward" || result.isTransient) return undefined;
+    const nowhere = translator.forward(result);
+    if (translator.isUngrouped) return undefined;
+    return nowhere === undefined ? FLOW_LIFE_S : TEMPORARY_DROP_LIFE_S;
+  }
+}

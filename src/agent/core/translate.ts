@@ -1,0 +1,164 @@
+import { type DropReason, dropCode } from "../../flow/drop-reason.ts";
+import {
+  ACTION_DROP,
+  ACTION_GROUP,
+  ACTION_TUNNEL,
+  ACTION_VPORT,
+  ACTION_WORDS,
+  GROUP_OUTPUT_WORDS,
+  GROUP_OUTPUTS,
+} from "../../flow/layout.ts";
+import type { Id } from "../../model/objects.ts";
+import type { OutputList } from "../../sim/outputs.ts";
+import type { ForwardResult } from "../../sim/result.ts";
+import type { WorldApi } from "../../sim/world.ts";
+import type { Groups } from "./groups.ts";
+import type { WorkerMetric } from "./worker-counts.ts";
+
+/** A peer as a worker knows it. */
+export interface PeerRecord {
+  readonly peer: number;
+  readonly mtu: number;
+}
+
+const LIMIT_MASK = 0xffff;
+
+/**
+ * From vports to what this host's datapath can do: a local port, a tunnel to the port's host under the key that it chose, or
+ * a group. The result stands in `action`, `group` until the next call.
+ */
+export class Translator {
+  /** The action, complete. */
+  readonly action = new Uint32Array(ACTION_WORDS);
+  /** The group that the action uses; 0: none. */
+  group = 0;
+  /** True when the flood found no free group: send output by output with `outputAction`, install nothing. */
+  isUngrouped = false;
+  readonly peers = new Map<Id, PeerRecord>();
+  readonly #world: WorldApi;
+  readonly #groups: Groups;
+  readonly #count: (metric: WorkerMetric) => void;
+  readonly #outputs = new Uint32Array(2 * GROUP_OUTPUTS * GROUP_OUTPUT_WORDS);
+  #outputCount = 0;
+  #mtu = 0;
+
+  constructor(world: WorldApi, groups: Groups, count: (metric: WorkerMetric) => void) {
+    this.#world = world;
+    this.#groups = groups;
+    this.#count = count;
+  }
+
+  /** The action of a drop flow. */
+  drop(reason: DropReason): void {
+    this.group = 0;
+    this.isUngrouped = false;
+    this.action.fill(0);
+    this.action[0] = ACTION_DROP;
+    this.action[1] = dropCode(reason);
+  }
+
+  /** The action of a forwarding result; a drop action when there is nowhere to go. The reason, then, or undefined. */
+  forward(result: ForwardResult): DropReason | undefined {
+    this.group = 0;
+    this.isUngrouped = false;
+    const { outputs } = result;
+    if (outputs.isOverLimit) return this.#dropFor("group-limit");
+    this.#collect(outputs);
+    if (this.#outputCount === 0) return this.#dropFor(outputs.count === 1 ? "port-inactive" : "no-recipient");
+    const { action } = this;
+    action.set(result.action);
+    action[3] = lowerLimit(action[3] as number, this.#mtu);
+    if (outputs.count === 1) {
+      this.#setTarget(action, 0);
+      return undefined;
+    }
+    if (this.#outputCount > GROUP_OUTPUTS) return this.#dropFor("group-limit");
+    this.group = this.#groups.intern({ words: this.#outputs, count: this.#outputCount, hash: this.#hash() });
+    this.isUngrouped = this.group === 0;
+    if (this.isUngrouped) this.#count("weft_worker_groups_exhausted");
+    action[0] = (action[0] as number) | ACTION_GROUP;
+    action[1] = this.group;
+    return undefined;
+  }
+
+  /** Number of outputs of the last `forward`. */
+  get outputCount(): number {
+    return this.#outputCount;
+  }
+
+  /** The action of output `i` of the last `forward` alone, written to `into`. */
+  outputAction(i: number, into: Uint32Array, base: Uint32Array): void {
+    into.set(base);
+    into[3] = lowerLimit(into[3] as number, this.#mtu);
+    this.#setTarget(into, i);
+    const word = this.#outputs[i * GROUP_OUTPUT_WORDS] as number;
+    into[0] = (into[0] as number) | (word & ~0xf);
+    into[7] = this.#outputs[i * GROUP_OUTPUT_WORDS + 3] as number;
+  }
+
+  /** The vport index of output `i` when it is local, else 0. */
+  localVport(i: number): number {
+    const at = i * GROUP_OUTPUT_WORDS;
+    return ((this.#outputs[at] as number) & 0xf) === ACTION_VPORT ? (this.#outputs[at + 1] as number) : 0;
+  }
+
+  #setTarget(action: Uint32Array, i: number): void {
+    const at = i * GROUP_OUTPUT_WORDS;
+    action[0] = ((action[0] as number) & ~0xf) | ((this.#outputs[at] as number) & 0xf);
+    action[1] = this.#outputs[at + 1] as number;
+    action[2] = this.#outputs[at + 2] as number;
+  }
+
+  #dropFor(reason: DropReason): DropReason {
+    this.drop(reason);
+    return reason;
+  }
+
+  /** Local outputs first: clones made after a tunnel key was set would carry it. */
+  #collect(outputs: OutputList): void {
+    this.#outputCount = 0;
+    this.#mtu = 0;
+    for (let i = 0; i < outputs.count; i++) this.#addLocal(outputs, i);
+    for (let i = 0; i < outputs.count; i++) this.#addRemote(outputs, i);
+  }
+
+  #addLocal(outputs: OutputList, i: number): void {
+    const placement = this.#world.placementOf(outputs.ports[i] as number);
+    if (placement?.at !== "local" || !placement.isActive) return;
+    this.#push(outputs, i, { kind: ACTION_VPORT, target: placement.vport, key: 0 });
+  }
+
+  #addRemote(outputs: OutputList, i: number): void {
+    const placement = this.#world.placementOf(outputs.ports[i] as number);
+    if (placement?.at !== "remote" || !placement.isActive) return;
+    const peer = this.peers.get(placement.hostId);
+    if (peer === undefined) return;
+    if (this.#mtu === 0 || peer.mtu < this.#mtu) this.#mtu = peer.mtu;
+    this.#push(outputs, i, { kind: ACTION_TUNNEL, target: peer.peer, key: placement.tunnelKey });
+  }
+
+  #push(outputs: OutputList, i: number, to: { readonly kind: number; readonly target: number; readonly key: number }): void {
+    if (this.#outputCount >= 2 * GROUP_OUTPUTS) return;
+    const at = this.#outputCount++ * GROUP_OUTPUT_WORDS;
+    const words = this.#outputs;
+    words[at] = to.kind | (outputs.count === 1 ? 0 : (outputs.vlanOps[i] as number));
+    words[at + 1] = to.target;
+    words[at + 2] = to.key;
+    words[at + 3] = outputs.count === 1 ? 0 : (outputs.vlanTags[i] as number);
+  }
+
+  #hash(): number {
+    let hash = this.#outputCount;
+    for (let i = 0; i < this.#outputCount * GROUP_OUTPUT_WORDS; i++) {
+      hash = Math.imul(hash ^ (this.#outputs[i] as number), 0x85eb_ca6b);
+      hash ^= hash >>> 15;
+    }
+    return hash >>> 0;
+  }
+}
+
+function lowerLimit(word: number, mtu: number): number {
+  const limit = word & LIMIT_MASK;
+  if (mtu === 0 || (limit !== 0 && limit <= mtu)) return word;
+  return ((word & ~LIMIT_MASK) | mtu) >>> 0;
+}

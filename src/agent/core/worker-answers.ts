@@ -1,0 +1,69 @@
+import type { Instant } from "../../base/clock.ts";
+import { formatAction } from "../../flow/format-action.ts";
+import { extractKey, formatKey } from "../../flow/key.ts";
+import { CLASS_NAMES, KEY_WORDS } from "../../flow/layout.ts";
+import type { SimResult } from "../../sim/result.ts";
+import type { SimulatorApi } from "../../sim/simulator.ts";
+import type { FlowBook } from "./flow-book.ts";
+import { FLOW_LIST_MAX } from "./limits.ts";
+import type { FlowLine, FromWorker, ToWorker } from "./messages.ts";
+import type { Translator } from "./translate.ts";
+
+/** Lists installed flows. */
+export function answerFlows(book: FlowBook, ask: ToWorker & { kind: "ask-flows" }, now: Instant): FromWorker {
+  const flows: FlowLine[] = [];
+  let total = 0;
+  const limit = Math.min(ask.limit, FLOW_LIST_MAX);
+  for (let slot = 0; slot < book.table.slots; slot++) {
+    if (!book.table.isLive(slot)) continue;
+    total++;
+    if (flows.length < limit) flows.push(flowLine(book, slot, now));
+  }
+  return { kind: "flows", request: ask.request, flows, total };
+}
+
+function flowLine(book: FlowBook, slot: number, now: Instant): FlowLine {
+  const key = new Uint32Array(KEY_WORDS);
+  book.keyOf(slot, key);
+  const flowClass = book.table.classAt(slot);
+  return {
+    slot,
+    vport: (key[0] as number) & 0xffff,
+    key: formatKey(key, 0),
+    flowClass: CLASS_NAMES[flowClass] as string,
+    action: formatAction(book.actionOf(slot), 0),
+    packets: book.table.packetsAt(slot),
+    bytes: book.table.bytesAt(slot),
+    idleMs: Math.max(0, ((now >>> 0) - book.table.usedAt(slot)) | 0),
+    tags: book.tagsOf(slot).length,
+  };
+}
+
+/** Walks a packet through the live topology and prints the way. Teaches nothing, sends nothing, installs nothing. */
+export function answerTrace(
+  parts: { readonly simulator: SimulatorApi; readonly translator: Translator },
+  ask: ToWorker & { kind: "ask-trace" },
+  now: Instant,
+): FromWorker {
+  const { simulator, translator } = parts;
+  const walk: string[] = [];
+  const key = new Uint32Array(KEY_WORDS);
+  extractKey(ask.frame, { vportIndex: 0 }, key);
+  const frame = { bytes: ask.frame, offset: 0, length: ask.frame.length, gsoSize: 0 };
+  const ingress = simulator.world.handleOf(ask.portId);
+  simulator.trace({ line: (depth, text) => walk.push(`${"  ".repeat(depth)}${text}`) });
+  const result = simulator.simulate({ mode: "trace", key, keyOffset: 0, ingress, frame, unresolved: undefined }, now);
+  simulator.trace(undefined);
+  const level = CLASS_NAMES[result.facts.level] as string;
+  const report = { walk, flowClass: level, ...outcomeOf(result, translator) };
+  return { kind: "trace", request: ask.request, report };
+}
+
+function outcomeOf(result: SimResult, translator: Translator): { readonly outcome: string; readonly action: string } {
+  if (result.kind === "drop") return { outcome: `drop ${result.reason}`, action: "drop" };
+  if (result.kind === "wait") return { outcome: `wait for ${result.on.kind}`, action: "none" };
+  if (result.kind !== "forward") return { outcome: result.kind, action: "none" };
+  const nowhere = translator.forward(result);
+  if (nowhere !== undefined) return { outcome: `drop ${nowhere}`, action: "drop" };
+  return { outcome: result.fit === "fits" ? "forward" : `forward, but this packet is ${result.fit}`, action: formatAction(translator.action, 0) };
+}

@@ -1,0 +1,20 @@
+/** What a simulation worker counts. */
+export const WORKER_METRICS = {
+  weft_worker_upcalls: "upcalls taken from the rings",
+  weft_worker_flows_installed: "flows written into a slot",
+  weft_worker_flows_evicted: "live flows thrown out for a new one",
+  weft_worker_collisions: "flows thrown out within 100 ms of their installation",
+  weft_worker_flows_expired: "flows removed at their hard time because nothing used them",
+  weft_worker_flows_renewed: "flows renewed in place at their hard time",
+  weft_worker_flows_resimulated: "flows simulated again because something that they depend on changed",
+  weft_worker_flows_removed: "flows removed because a new simulation could not keep them",
+  weft_worker_flows_revoked: "flows made to miss at once because something may have been forbidden",
+  weft_worker_parked: "packets that were parked",
+  weft_worker_parking_full: "packets dropped because the parking was full",
+  weft_worker_emitted: "frames that the network itself sent",
+  weft_worker_icmp_limited: "ICMP errors not sent because of the rate limit",
+  weft_worker_stale_upcalls: "upcalls dropped because they were too old",
+  weft_worker_groups_exhausted: "floods sent frame by frame because no group was free",
+  weft_worker_uninjectable: "first packets dropped because their offload form cannot be injected",
+  weft_worker_wants_limited: "objects not asked for because too many are outstanding",
+} as const;

@@ -1,0 +1,346 @@
+import { unreachable } from "../../base/assert.ts";
+import type { Instant } from "../../base/clock.ts";
+import type { DatapathWorker, ExecuteFrame, UpcallRecord } from "../../datapath/datapath.ts";
+import type { DropReason } from "../../flow/drop-reason.ts";
+import {
+  ACTION_WORDS,
+  KEY_WORDS,
+  UPCALL_CSUM_PARTIAL,
+  UPCALL_HEADER_WORDS,
+  UPCALL_KEY,
+  UPCALL_MISS,
+  UPCALL_TOO_BIG,
+  UPCALL_TTL_EXPIRED,
+} from "../../flow/layout.ts";
+import type { FrameBytes, SimInput, SimulatorApi } from "../../sim/simulator.ts";
+import type { ConsumeResult, DropResult, EmittedFrame, ForwardResult, SimResult, WaitOn, WalkFacts } from "../../sim/result.ts";
+import type { NeighborKey } from "../../state/neighbor-resolver.ts";
+import { FlowBook, type NewFlow } from "./flow-book.ts";
+import { Groups } from "./groups.ts";
+import { IcmpBudget } from "./icmp-budget.ts";
+import { EMIT_DEPTH_MAX, FLOW_LIFE_S, PARKED_MS, PARKED_NEIGHBOR_MS, STALE_UPCALL_MS, TEMPORARY_DROP_LIFE_S, UPCALL_BATCH } from "./limits.ts";
+import type { FromWorker, ToWorker } from "./messages.ts";
+import { Parking, type ParkedPacket } from "./parking.ts";
+import { Resimulation } from "./resimulation.ts";
+import { Translator } from "./translate.ts";
+import { waitKey } from "./wait-key.ts";
+import { answerFlows, answerTrace } from "./worker-answers.ts";
+import { WorkerCounts } from "./worker-counts.ts";
+import { WorkerState, type WorkerStateParts } from "./worker-state.ts";
+
+/** What a worker core is made of. */
+export interface WorkerParts extends WorkerStateParts {
+  readonly worker: number;
+  readonly workers: number;
+  readonly datapath: DatapathWorker;
+  readonly simulator: SimulatorApi;
+  /** Takes messages for the control thread, in order. */
+  send(message: FromWorker): void;
+}
+
+/**
+ * A simulation worker without its thread: upcalls in, flows and frames out, over the worker's face of a datapath. `turn` does
+ * a bounded amount of everything; the shell (or weftsim) calls it whenever there may be work. `now` is monotonic.
+ */
+export class WorkerCore {
+  readonly counts = new WorkerCounts();
+  readonly #parts: WorkerParts;
+  readonly #simulator: SimulatorApi;
+  readonly #datapath: DatapathWorker;
+  readonly #translator: Translator;
+  readonly #book: FlowBook;
+  readonly #state: WorkerState;
+  readonly #resimulation: Resimulation;
+  readonly #parking = new Parking();
+  readonly #icmp = new IcmpBudget();
+  readonly #wanted = new Set<string>();
+  readonly #input: { -readonly [K in keyof SimInput]: SimInput[K] };
+  readonly #frame: { -readonly [K in keyof FrameBytes]: FrameBytes[K] };
+  readonly #execute: { -readonly [K in keyof ExecuteFrame]: ExecuteFrame[K] };
+  readonly #flow: NewFlow;
+  readonly #single = new Uint32Array(ACTION_WORDS);
+  readonly #upcallsAt: number;
+  readonly #handle = (record: UpcallRecord): void => this.#upcall(record);
+  #now: Instant = 0;
+  #version = 0;
+  #reached = 0;
+
+  constructor(parts: WorkerParts, now: Instant) {
+    this.#parts = parts;
+    this.#simulator = parts.simulator;
+    this.#datapath = parts.datapath;
+    this.#now = now;
+    const groups = new Groups(parts.datapath.memory.groups, parts);
+    this.#translator = new Translator(parts.simulator.world, groups, (metric) => this.counts.metrics.add(metric));
+    this.#book = new FlowBook(parts.datapath.memory, { groups, counts: this.counts, references: parts.fdb, now });
+    this.#state = new WorkerState(parts, this.#book, { emit: (frame) => this.#emit(frame, 0), release: (on, unresolved) => this.#release(on, unresolved) });
+    this.#resimulation = new Resimulation({ simulator: parts.simulator, translator: this.#translator, book: this.#book, counts: this.counts });
+    this.#frame = { bytes: new Uint8Array(0), offset: 0, length: 0, gsoSize: 0 };
+    this.#input = { mode: "live", key: new Uint32Array(KEY_WORDS), keyOffset: 0, ingress: 0, frame: this.#frame, unresolved: undefined };
+    this.#execute = { bytes: new Uint8Array(0), offset: 0, length: 0, ingressVport: 0, gsoSize: 0, isChecksumPartial: false };
+    this.#flow = { key: this.#input.key, keyOffset: 0, flowClass: 0, shard: 0, action: this.#translator.action, group: 0, tags: noTags, lifeS: 0 };
+    this.#upcallsAt = this.counts.metrics.index("weft_worker_upcalls");
+  }
+
+  /** Takes a message of the control thread. Its consequences for flows begin at once, and end in later turns. */
+  receive(message: ToWorker, now: Instant): void {
+    this.#now = now;
+    switch (message.kind) {
+      case "world":
+        this.#state.applyChange(message.change);
+        if (message.change.kind === "object") this.#arrived(message.change.object.id);
+        if (message.change.kind === "absent") this.#arrived(message.change.id);
+        return;
+      case "peer":
+        if (message.mtu === 0) this.#translator.peers.delete(message.hostId);
+        else this.#translator.peers.set(message.hostId, { peer: message.peer, mtu: message.mtu });
+        return;
+      case "version":
+        this.#version = message.version;
+        return this.#report();
+      case "ask-flows":
+        return this.#parts.send(answerFlows(this.#book, message, this.#now));
+      case "ask-trace":
+        return this.#parts.send(answerTrace({ simulator: this.#simulator, translator: this.#translator }, message, this.#now));
+      default:
+        return unreachable(message);
+    }
+  }
+
+  /** One bounded turn. True when there is more to do at once. */
+  turn(now: Instant): boolean {
+    this.#now = now;
+    const upcalls = this.#datapath.poll(UPCALL_BATCH, this.#handle);
+    this.#datapath.flush();
+    const resimulated = this.#resimulation.turn(now);
+    if (resimulated) this.#report();
+    this.#state.process(now);
+    this.#expireParked();
+    this.#datapath.flush();
+    return upcalls === UPCALL_BATCH || this.#book.backlog > 0;
+  }
+
+  /** When `turn` is due again at the latest, even if nothing arrives. */
+  nextAt(): Instant {
+    return Math.min(this.#now + 1000, this.#state.nextAt());
+  }
+
+  /** Counters so far, as a message for the control thread. */
+  countsMessage(): FromWorker {
+    return this.counts.message();
+  }
+
+  #report(): void {
+    if (this.#book.backlog > 0 || this.#reached === this.#version) return;
+    this.#reached = this.#version;
+    this.#parts.send({ kind: "reached", version: this.#reached });
+  }
+
+  #upcall(record: UpcallRecord): void {
+    const { values } = this.counts.metrics;
+    values[this.#upcallsAt] = (values[this.#upcallsAt] as number) + 1;
+    const { words, offset } = record;
+    const frame = this.#frame;
+    frame.bytes = record.bytes;
+    frame.offset = record.frameOffset;
+    frame.length = record.frameLength;
+    frame.gsoSize = words[offset + 5] as number;
+    const sentAt = ((words[offset + 9] as number) * 0x1_0000_0000 + (words[offset + 8] as number)) / 1e6;
+    if (this.#now - sentAt > STALE_UPCALL_MS) {
+      this.counts.metrics.add("weft_worker_stale_upcalls");
+      return this.counts.drop(words[offset + 3] as number, "stale-upcall");
+    }
+    this.#run(words, offset, undefined);
+  }
+
+  /** Simulates what `#frame` and the record at `offset` say, and acts on the result. */
+  #run(words: Uint32Array, offset: number, unresolved: NeighborKey | undefined): void {
+    const input = this.#input;
+    input.mode = "live";
+    input.key = words;
+    input.keyOffset = offset + UPCALL_KEY;
+    input.ingress = 0;
+    input.unresolved = unresolved;
+    const kind = words[offset] as number;
+    const vport = words[offset + 3] as number;
+    if (kind === UPCALL_MISS) return this.#act(this.#simulator.simulate(input, this.#now), words, offset);
+    if (!this.#icmp.take(vport, this.#now)) return this.counts.metrics.add("weft_worker_icmp_limited");
+    if (kind === UPCALL_TTL_EXPIRED) return this.#act(this.#simulator.ttlExpired(input, this.#now), words, offset);
+    if (kind === UPCALL_TOO_BIG) this.#act(this.#simulator.tooBig(input, words[offset + 11] as number, this.#now), words, offset);
+  }
+
+  #act(result: SimResult, words: Uint32Array, offset: number): void {
+    this.#state.taught(result.facts, this.#now);
+    switch (result.kind) {
+      case "forward":
+        return this.#forward(result, words, offset);
+      case "drop":
+        return this.#drop(result, words, offset);
+      case "wait":
+        return this.#park(result.on, words, offset);
+      case "consume":
+        return this.#consumed(result);
+      case "needs-frame":
+        return;
+      default:
+        return unreachable(result);
+    }
+  }
+
+  #forward(result: ForwardResult, words: Uint32Array, offset: number): void {
+    const vport = words[offset + 3] as number;
+    const nowhere = this.#translator.forward(result);
+    const { fit, fragments } = result;
+    const frames = keep(result.facts.frames);
+    const isInstalled = !result.isTransient && !this.#translator.isUngrouped;
+    if (isInstalled) this.#install(result.facts, words, { offset, lifeS: nowhere === undefined ? FLOW_LIFE_S : TEMPORARY_DROP_LIFE_S });
+    if (nowhere !== undefined) this.counts.drop(vport, nowhere);
+    else if (fragments.length > 0) for (const bytes of fragments) this.#send({ bytes, offset: 0, length: bytes.length, gsoSize: 0 }, vport, 0);
+    else if (fit === "fits") this.#send(this.#frame, vport, words[offset + 10] as number);
+    else this.#unfit(fit, words, offset);
+    this.#emitAll(frames);
+  }
+
+  /** The first packet of a flow that is itself too long or at the end of its life. */
+  #unfit(fit: "ttl-expired" | "too-big", words: Uint32Array, offset: number): void {
+    const vport = words[offset + 3] as number;
+    const limit = (this.#translator.action[3] as number) & 0xffff;
+    if (!this.#icmp.take(vport, this.#now)) return this.counts.metrics.add("weft_worker_icmp_limited");
+    const result = fit === "too-big" ? this.#simulator.tooBig(this.#input, limit, this.#now) : this.#simulator.ttlExpired(this.#input, this.#now);
+    this.#act(result, words, offset);
+  }
+
+  #drop(result: DropResult, words: Uint32Array, offset: number): void {
+    const vport = words[offset + 3] as number;
+    this.counts.drop(vport, result.reason);
+    const frames = keep(result.facts.frames);
+    if ((words[offset] as number) === UPCALL_MISS) {
+      this.#translator.drop(result.reason);
+      this.#install(result.facts, words, { offset, lifeS: result.isTemporary ? TEMPORARY_DROP_LIFE_S : FLOW_LIFE_S });
+    }
+    if (frames.length > 0 && !this.#icmp.take(vport, this.#now)) this.counts.metrics.add("weft_worker_icmp_limited");
+    else this.#emitAll(frames);
+  }
+
+  #consumed(result: ConsumeResult): void {
+    this.#emitAll(keep(result.facts.frames));
+  }
+
+  #install(facts: WalkFacts, words: Uint32Array, at: { readonly offset: number; readonly lifeS: number }): void {
+    const flow = this.#flow;
+    flow.key = words;
+    flow.keyOffset = at.offset + UPCALL_KEY;
+    flow.flowClass = facts.level;
+    flow.shard = words[at.offset + 7] as number;
+    flow.group = this.#translator.group;
+    flow.tags = facts.tags;
+    flow.lifeS = at.lifeS;
+    this.#book.install(flow, this.#now);
+  }
+
+  /** Executes the translator's action, or each of its outputs when the flood has no group. */
+  #send(frame: FrameBytes, vport: number, flags: number): void {
+    const execute = this.#execute;
+    execute.bytes = frame.bytes;
+    execute.offset = frame.offset;
+    execute.length = frame.length;
+    execute.ingressVport = vport;
+    execute.gsoSize = frame.gsoSize;
+    execute.isChecksumPartial = (flags & UPCALL_CSUM_PARTIAL) !== 0;
+    const { action, isUngrouped, outputCount } = this.#translator;
+    if (!isUngrouped) return this.#executeOne(action, vport);
+    for (let i = 0; i < outputCount; i++) {
+      if (vport !== 0 && this.#translator.localVport(i) === vport) continue;
+      this.#translator.outputAction(i, this.#single, action);
+      this.#executeOne(this.#single, vport);
+    }
+  }
+
+  #executeOne(action: Uint32Array, vport: number): void {
+    if (this.#datapath.execute(this.#execute, action, 0)) return;
+    this.counts.metrics.add("weft_worker_uninjectable");
+    this.counts.drop(vport, "first-gso");
+  }
+
+  #emitAll(frames: readonly EmittedFrame[]): void {
+    for (const frame of frames) this.#emit(frame, 0);
+  }
+
+  /** A frame of the network itself: it walks from its port, and may be answered by the next device on the way. */
+  #emit(frame: EmittedFrame, depth: number): void {
+    this.counts.metrics.add("weft_worker_emitted");
+    const result = this.#simulator.emit(frame.port, frame.bytes, this.#now);
+    this.#state.taught(result.facts, this.#now);
+    const answers = keep(result.facts.frames);
+    if (result.kind === "drop") this.counts.drop(0, result.reason);
+    if (result.kind === "wait" && result.on.kind === "topology") this.#want(result.on.ids);
+    if (result.kind === "forward") {
+      const nowhere = this.#translator.forward(result);
+      if (nowhere !== undefined) this.counts.drop(0, nowhere);
+      else this.#send({ bytes: frame.bytes, offset: 0, length: frame.bytes.length, gsoSize: 0 }, 0, 0);
+    }
+    if (depth < EMIT_DEPTH_MAX) for (const answer of answers) this.#emit(answer, depth + 1);
+  }
+
+  #park(on: WaitOn, words: Uint32Array, offset: number): void {
+    const vport = words[offset + 3] as number;
+    const { bytes, offset: at, length } = this.#frame;
+    const until = this.#now + (on.kind === "topology" ? PARKED_MS : PARKED_NEIGHBOR_MS);
+    const packet: ParkedPacket = {
+      words: words.slice(offset, offset + UPCALL_HEADER_WORDS),
+      frame: bytes.slice(at, at + length),
+      vport,
+      until,
+    };
+    if (on.kind === "topology") this.#want(on.ids);
+    this.counts.metrics.add("weft_worker_parked");
+    if (this.#parking.park(waitKey(on), packet)) return;
+    this.counts.metrics.add("weft_worker_parking_full");
+    this.counts.drop(vport, "parking-full");
+  }
+
+  #want(ids: readonly string[]): void {
+    for (const id of ids) {
+      if (this.#wanted.has(id)) continue;
+      this.#wanted.add(id);
+      this.#parts.send({ kind: "want", id });
+    }
+  }
+
+  #arrived(id: string): void {
+    this.#wanted.delete(id);
+    this.#release(id, undefined);
+  }
+
+  #release(on: string, unresolved: NeighborKey | undefined): void {
+    for (const packet of this.#parking.release(on)) this.#again(packet, unresolved);
+    this.#datapath.flush();
+  }
+
+  #again(packet: ParkedPacket, unresolved: NeighborKey | undefined): void {
+    const frame = this.#frame;
+    frame.bytes = packet.frame;
+    frame.offset = 0;
+    frame.length = packet.frame.length;
+    frame.gsoSize = packet.words[5] as number;
+    this.#run(packet.words, 0, unresolved);
+  }
+
+  #expireParked(): void {
+    if (this.#parking.count === 0) return;
+    for (const { on, packet } of this.#parking.expire(this.#now)) {
+      const reason: DropReason = on.startsWith("neighbor ") ? "neighbor-failed" : "topology-missing";
+      this.#wanted.delete(on);
+      this.counts.drop(packet.vport, reason);
+    }
+  }
+}
+
+const noTags = { tags: new Uint32Array(0), count: 0, references: new Uint32Array(0), referenceCount: 0, hash: 0 };
+
+/** The simulator reuses its list; frames must be walked after the flow is written, which simulates again. */
+function keep(frames: readonly EmittedFrame[]): readonly EmittedFrame[] {
+  return frames.length === 0 ? none : frames.slice();
+}
+
+const none: readonly EmittedFrame[] = [];

@@ -33,3 +33,27 @@ export const netlinkSyncTimeoutMs = 10_000;
 
 /** How often a dump that was interrupted by changes is run again before it is an error. */
 export const netlinkDumpRetries = 8;
+
+/** Requests of one datagram of a broker. More would let the answers overrun the receive buffer before they are read. */
+export const netlinkBatchMax = 128;
+
+/** Requests of a broker that wait at once. */
+export const netlinkChunks = 1024;
+
+/** Longest request of a broker: flows with masks stay below it. */
+export const netlinkChunkBytes = 1024;
+
+/** How long a broker's request waits for any message of its answer. */
+export const netlinkTimeoutMs = 10_000;
+
+/** Datagrams that a broker reads in one turn of the event loop; the rest comes at the next, after others had theirs. */
+export const netlinkReadsMax = 256;
+
+/** Wait before a datagram for which the kernel had no room is sent again. */
+export const netlinkResendMs = 10;
+
+/** Notifications kept for a slow reader of a stream; beyond it the reader is told of an overrun. */
+export const netlinkStreamMax = 1024;
+
+/** Wait before the links are listed again after that failed. */
+export const linkMonitorRetryMs = 1000;

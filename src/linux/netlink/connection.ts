@@ -3,7 +3,7 @@ import { type LinuxError, linuxError } from "../errno.ts";
 import { allocate } from "../libc.ts";
 import { netlinkDumpRetries, netlinkRequestBytes, netlinkSyncTimeoutMs } from "../limits.ts";
 import type { Netns } from "../netns.ts";
-import { type MessageReader, readMessages } from "./message-reader.ts";
+import { isEnd, type MessageReader, readMessages } from "./message-reader.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { netlinkControl, netlinkFlags, netlinkProtocol } from "./protocol.ts";
 import type { Collector, NetlinkRequest } from "./request.ts";
@@ -73,7 +73,10 @@ export class NetlinkConnection {
       if (message.sequence !== sequence || ended !== undefined) return;
       if ((message.flags & netlinkFlags.dumpInterrupted) !== 0) isInterrupted = true;
       if (message.type === netlinkControl.noop) return;
-      if (message.type !== netlinkControl.error && message.type !== netlinkControl.done) return collector.add(message);
+      if (!isEnd(message)) {
+        collector.add(message);
+        return;
+      }
       const { errno, detail } = message.acknowledgement();
       ended = errno === 0 ? ok(undefined) : err(linuxError(request.name, errno, detail));
     };

@@ -191,3 +191,8 @@ export function readMessages(bytes: Uint8Array, length: number, each: (message: 
   }
   return at >= length;
 }
+
+/** True for the message that ends an answer: an acknowledgement, an error, or the end of a dump. */
+export function isEnd(message: MessageReader): boolean {
+  return message.type === netlinkControl.error || message.type === netlinkControl.done;
+}

@@ -17,8 +17,8 @@ const encoder = new TextEncoder();
 export class MessageWriter {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #start: number;
-  readonly #limit: number;
+  #start: number;
+  #limit: number;
   #end: number;
   #fits = true;
 
@@ -29,6 +29,13 @@ export class MessageWriter {
     this.#start = start;
     this.#limit = limit;
     this.#end = start;
+  }
+
+  /** Writes the next message elsewhere in the same memory. */
+  moveTo(start: number, limit: number): this {
+    this.#start = start;
+    this.#limit = limit;
+    return this;
   }
 
   /** Begins the message. */

@@ -1,9 +1,11 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import { type LinuxError, linuxError } from "../errno.ts";
 import { closeFd } from "../fd.ts";
-import { allocate, checked, libc } from "../libc.ts";
-import { netlinkReceiveBytes, netlinkSocketBytes } from "../limits.ts";
+import { addressOf, allocate, checked, libc } from "../libc.ts";
+import { netlinkBatchMax, netlinkReceiveBytes, netlinkSocketBytes } from "../limits.ts";
+import { type Poll, pollFd } from "../poll.ts";
 import { configured, openSocket, setSocketOption, socketFamily, socketOption, socketType } from "../socket.ts";
+import type { ChunkBatch, NetlinkPort, Received } from "./port.ts";
 
 /** How to open a netlink socket. */
 export interface NetlinkSocketKind {
@@ -21,14 +23,8 @@ const netlinkLevel = 270;
 const netlinkOption = { addMembership: 1, dropMembership: 2, capAck: 10, extAck: 11, strictCheck: 12 };
 const addressBytes = 12;
 
-/** What `NetlinkSocket.receive` found: bytes in `buffer`, nothing, or notifications that were lost (ENOBUFS). */
-export type Received =
-  | { readonly kind: "datagram"; readonly length: number }
-  | { readonly kind: "empty" }
-  | { readonly kind: "overrun" };
-
 /** An AF_NETLINK socket of the namespace in which it was opened. Its kernel's words come with errors (EXT_ACK). */
-export class NetlinkSocket {
+export class NetlinkSocket implements NetlinkPort {
   readonly fd: number;
   /** Where `receive` puts a datagram. */
   readonly buffer = allocate(netlinkReceiveBytes);
@@ -36,10 +32,18 @@ export class NetlinkSocket {
   readonly #fromView = new DataView(this.#from.buffer);
   readonly #fromLength = allocate(4);
   readonly #fromLengthView = new DataView(this.#fromLength.buffer);
+  readonly #vectors = allocate(16 * netlinkBatchMax);
+  readonly #vectorWords = new Uint32Array(this.#vectors.buffer);
+  readonly #message = allocate(56);
+  readonly #messageView = new DataView(this.#message.buffer);
+  #memory: Uint8Array | undefined;
+  #memoryAt = 0;
   readonly #libc = libc();
 
   private constructor(fd: number) {
     this.fd = fd;
+    // struct msghdr: no address, the vectors, no control message.
+    this.#messageView.setBigUint64(16, addressOf(this.#vectors), true);
   }
 
   /** Opens and binds a socket in the calling thread's namespace. */
@@ -75,6 +79,26 @@ export class NetlinkSocket {
   /** Sends messages that stand one after the other, as one datagram. EAGAIN when the kernel has no room now. */
   send(bytes: Uint8Array): Result<number, LinuxError> {
     return checked("send to the kernel by netlink", this.#libc.send(this.fd, bytes, bytes.length, 0));
+  }
+
+  sendChunks(batch: ChunkBatch): Result<number, LinuxError> {
+    const { memory, starts, lengths, count } = batch;
+    if (this.#memory !== memory) {
+      this.#memory = memory;
+      this.#memoryAt = Number(addressOf(memory));
+    }
+    for (let i = 0; i < count; i++) {
+      const at = this.#memoryAt + (starts[i] as number);
+      this.#vectorWords[4 * i] = at % 0x1_0000_0000;
+      this.#vectorWords[4 * i + 1] = Math.floor(at / 0x1_0000_0000);
+      this.#vectorWords[4 * i + 2] = lengths[i] as number;
+    }
+    this.#messageView.setUint32(24, count, true);
+    return checked("send to the kernel by netlink", this.#libc.sendmsg(this.fd, this.#message, 0));
+  }
+
+  watch(onReadable: () => void): Poll {
+    return pollFd(this.fd, { readable: true }, onReadable);
   }
 
   /** Reads one datagram. What a process sent, not the kernel, is dropped. A datagram cut for want of room is an overrun. */

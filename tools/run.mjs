@@ -3,14 +3,15 @@
 // under Node 24 with the same terminal, forwards signals to it and ends with its code.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, delimiter, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { lock } from "./lock.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stampPath = join(root, "node_modules", ".weft-stamp");
+const packagedNode = join(root, "node_modules", ".bin", "node");
 const logPath = join(root, ".weft", "install.log");
 const nodeMajor = 24;
 const hasPackagedNode = process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64");
@@ -41,7 +42,7 @@ function isInstalled(wanted) {
   if (!existsSync(stampPath) || readFileSync(stampPath, "utf8").trim() !== wanted) return false;
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
   const needed = Object.keys(packages).filter((path) => path !== "" && packages[path].optional !== true);
-  if (hasPackagedNode) needed.push(join("node_modules", ".bin", "node"));
+  if (hasPackagedNode) needed.push(relative(root, packagedNode));
   return needed.every((path) => existsSync(join(root, path)));
 }
 
@@ -55,6 +56,7 @@ async function install(wanted) {
     say("installing the Node packages (npm ci, no install scripts; undo: rm -rf node_modules)");
     const started = process.hrtime.bigint();
     npmCi();
+    linkNode();
     writeFileSync(stampPath, `${wanted}\n`);
     say(`installed in ${Number((process.hrtime.bigint() - started) / 100_000_000n) / 10} s`);
   } finally {
@@ -73,6 +75,14 @@ function npmCi() {
   mkdirSync(dirname(logPath), { recursive: true });
   writeFileSync(logPath, output);
   fail(`${explainNpm(output)} (all that npm said: ${logPath})`);
+}
+
+/** npm 9, which Debian 12 has, leaves out the link of an optional package. */
+function linkNode() {
+  const target = join("..", `node-${process.platform}-${process.arch}`, "bin", "node");
+  if (existsSync(packagedNode) || !existsSync(join(dirname(packagedNode), target))) return;
+  rmSync(packagedNode, { force: true });
+  symlinkSync(target, packagedNode);
 }
 
 /** The npm that started this script, else the one on PATH. */
@@ -99,11 +109,10 @@ function explainNpm(output) {
 
 /** Path of a Node that is new enough: the packaged one, else this one, else the one on PATH. */
 function findNode() {
-  const packaged = join(root, "node_modules", ".bin", "node");
-  const candidates = [packaged, process.execPath, "node"];
+  const candidates = [packagedNode, process.execPath, "node"];
   const found = candidates.find((path) => majorOf(path) >= nodeMajor);
   if (found !== undefined) return found;
-  if (existsSync(packaged)) {
+  if (existsSync(packagedNode)) {
     return fail("the packaged Node does not run here: rm -rf node_modules and run the same command again");
   }
   const machine = `${process.platform}-${process.arch}`;
@@ -124,6 +133,8 @@ function run(node, args) {
     stdio: ["inherit", "inherit", "inherit", "pipe"],
     env: {
       ...process.env,
+      // Scripts that begin with `env node` get the same one.
+      PATH: [dirname(packagedNode), process.env.PATH ?? ""].join(delimiter),
       WEFT_PARENT_FD: "3",
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "weft-compile"),
     },

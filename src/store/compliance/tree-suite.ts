@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Result } from "../../base/result.ts";
 import { sequenceText } from "../data-tree-path.ts";
 import { nodeBytesMax } from "../limits.ts";
 import type { Tree, TreeError, TreeEvent, WatchOptions } from "../tree.ts";
+import { bytes, failure, stateReached, text, value, Waiting } from "./expecting.ts";
 
 /**
  * A server under test. Every connection is a session of its own, against the same content.
@@ -23,39 +23,22 @@ export interface TreeServer {
 }
 
 const noData = new Uint8Array(0);
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const text = (data: Uint8Array): string => new TextDecoder().decode(data);
 
-function value<T, E>(result: Result<T, E>): T {
-  assert.ok(result.ok, `expected success, got ${result.ok ? "" : printed(result.error)}`);
-  return result.value;
-}
-
-function failure<T, E>(result: Result<T, E>): E {
-  assert.ok(!result.ok, `expected a failure, got ${result.ok ? printed(result.value) : ""}`);
-  return result.error;
-}
-
-function printed(item: unknown): string {
-  return JSON.stringify(item, (_, part) => (typeof part === "bigint" ? `${part}n` : part));
-}
-
-/** Collects events and lets a test wait until they satisfy it; the test's own time limit ends a wait that never does. */
-class EventLog {
+/** Collects events. */
+class EventLog extends Waiting {
   readonly events: TreeEvent[] = [];
   resyncs = 0;
-  readonly #waiting = new Set<() => void>();
 
   options(recursive: boolean): WatchOptions {
     return {
       recursive,
       onEvent: (event) => {
         this.events.push(event);
-        this.#wake();
+        this.wake();
       },
       onResync: () => {
         this.resyncs += 1;
-        this.#wake();
+        this.wake();
       },
     };
   }
@@ -63,24 +46,6 @@ class EventLog {
   lines(): string[] {
     return this.events.map(({ kind, path }) => `${kind} ${path}`);
   }
-
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
-  }
-}
-
-function stateReached(tree: Tree, state: Tree["session"]["state"]): Promise<void> {
-  return new Promise((resolve) => {
-    if (tree.session.state === state) return resolve();
-    tree.session.onState((reached) => {
-      if (reached === state) resolve();
-    });
-  });
 }
 
 let folders = 0;

@@ -1,0 +1,56 @@
+import { after, before, describe } from "node:test";
+import type { StoreConnection } from "../recipes/connection.ts";
+import type { TreeTopologyStore } from "../recipes/tree-topology-store.ts";
+import type { Tree } from "../tree.ts";
+import { connectionTo, topologyTests } from "./topology-suite.ts";
+import type { TreeServer } from "./tree-suite.ts";
+
+/** A server for recipes: as for the tree suite, but sessions open without waiting, as a StoreConnection wants them. */
+export interface RecipeServer extends Omit<TreeServer, "connect"> {
+  connect(): Tree;
+}
+
+/** What the parts of the suite share. */
+export interface RecipeBench {
+  server(): RecipeServer;
+  /** A connection of its own, closed at the end. */
+  connection(): Promise<StoreConnection>;
+  /** A place of its own in the tree. */
+  freshRoot(): string;
+  /** The store's session has seen everything that was written before. */
+  sync(store: TreeTopologyStore): Promise<void>;
+}
+
+let roots = 0;
+
+/** What the recipes promise, over a tree of any driver. */
+export function recipeSuite(name: string, makeServer: () => Promise<RecipeServer>): void {
+  describe(`recipes: ${name}`, { timeout: 120_000 }, () => {
+    let server: RecipeServer;
+    const connections: StoreConnection[] = [];
+    before(async () => {
+      server = await makeServer();
+    });
+    after(async () => {
+      await Promise.all(connections.map((connection) => connection.close()));
+      await server.stop();
+    });
+    const bench: RecipeBench = {
+      server: () => server,
+      connection: async () => {
+        const connection = connectionTo(() => server.connect());
+        connections.push(connection);
+        await connection.untilConnected(10_000);
+        return connection;
+      },
+      freshRoot: () => {
+        roots += 1;
+        return `/recipes-${Date.now().toString(36)}-${roots}`;
+      },
+      sync: async () => {
+        await Promise.all(connections.map((connection) => connection.tree.sync("/")));
+      },
+    };
+    topologyTests(bench);
+  });
+}

@@ -1,0 +1,88 @@
+import type { ModelError } from "../../model/model-error.ts";
+import type { Id, Kind, ObjectOf, TopologyObject } from "../../model/objects.ts";
+import type { Reference } from "../../model/references.ts";
+import type { NameQuery } from "../../model/view.ts";
+
+/** What was found where an object's document should be. */
+export type ReadDocument =
+  | { readonly found: "object"; readonly object: TopologyObject; readonly version: number }
+  | { readonly found: "damaged"; readonly error: ModelError; readonly version: number }
+  | { readonly found: "nothing" };
+
+/** Something to read before a transaction can be decided. */
+export type ReadRequest =
+  | { readonly read: "object"; readonly kind: Kind; readonly id: Id }
+  | { readonly read: "name"; readonly query: NameQuery }
+  | { readonly read: "referrers"; readonly kind: Kind; readonly id: Id };
+
+/** Name of the node under a document that says who refers to it where the document itself has no list for that. */
+export function referrerName(row: Reference, from: Id): string {
+  return `${row.from}.${row.field},${from}`;
+}
+
+/** Everything that one attempt of a transaction has read. Asked for something else, it notes it in `missing`. */
+export class TopologyRead {
+  readonly missing = new Map<string, ReadRequest>();
+  readonly #documents = new Map<string, ReadDocument>();
+  readonly #names = new Map<string, Id | undefined>();
+  readonly #referrers = new Map<string, readonly string[]>();
+
+  /** A document, `nothing` also while it was not read yet. */
+  document(kind: Kind, id: Id): ReadDocument {
+    const key = `${kind}/${id}`;
+    const document = this.#documents.get(key);
+    if (document !== undefined) return document;
+    this.missing.set(`object ${key}`, { read: "object", kind, id });
+    return { found: "nothing" };
+  }
+
+  /** An object that can be read. */
+  object<K extends Kind>(kind: K, id: Id): ObjectOf<K> | undefined {
+    const document = this.document(kind, id);
+    return document.found === "object" ? (document.object as ObjectOf<K>) : undefined;
+  }
+
+  /** Who has a name. */
+  name(query: NameQuery): Id | undefined {
+    const key = nameKey(query);
+    if (this.#names.has(key)) return this.#names.get(key);
+    this.missing.set(`name ${key}`, { read: "name", query });
+    return undefined;
+  }
+
+  /** Names of the referrer nodes under a document. */
+  referrers(kind: Kind, id: Id): readonly string[] {
+    const key = `${kind}/${id}`;
+    const names = this.#referrers.get(key);
+    if (names !== undefined) return names;
+    this.missing.set(`referrers ${key}`, { read: "referrers", kind, id });
+    return [];
+  }
+
+  /** All documents that were read. */
+  *documents(): Generator<{ readonly kind: Kind; readonly id: Id; readonly document: ReadDocument }> {
+    for (const [key, document] of this.#documents) {
+      const slash = key.indexOf("/");
+      yield { kind: key.slice(0, slash) as Kind, id: key.slice(slash + 1), document };
+    }
+  }
+
+  /** Notes a document that was read. */
+  setDocument(kind: Kind, id: Id, document: ReadDocument): void {
+    this.#documents.set(`${kind}/${id}`, document);
+  }
+
+  /** Notes who has a name. */
+  setName(query: NameQuery, id: Id | undefined): void {
+    this.#names.set(nameKey(query), id);
+  }
+
+  /** Notes the referrer nodes of a document. */
+  setReferrers(kind: Kind, id: Id, names: readonly string[]): void {
+    this.#referrers.set(`${kind}/${id}`, names);
+  }
+}
+
+function nameKey({ kind, tenant, name }: NameQuery): string {
+  return JSON.stringify([kind, tenant, name]);
+}

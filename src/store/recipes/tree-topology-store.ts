@@ -1,0 +1,165 @@
+import { assert } from "../../base/assert.ts";
+import { err, ok, type Result } from "../../base/result.ts";
+import type { Id, Kind } from "../../model/objects.ts";
+import { KINDS } from "../../model/registry.ts";
+import type { NameQuery } from "../../model/view.ts";
+import { nodeBytesMax, transactionAttemptsMax, transactionOperationsMax } from "../limits.ts";
+import type { TreeOperation } from "../tree.ts";
+import { CommitMarks } from "./commit-marks.ts";
+import type { StoreConnection } from "./connection.ts";
+import { Layout } from "./layout.ts";
+import { openLayout } from "./open-layout.ts";
+import { each, steadily } from "./steadily.ts";
+import type { StoreError } from "./store-error.ts";
+import { TopologyDraft } from "./topology-draft.ts";
+import { TopologyRead } from "./topology-read.ts";
+import { TopologyReader } from "./topology-reader.ts";
+import type {
+  KindWatcher,
+  ObjectList,
+  ObjectWatcher,
+  StoredObject,
+  StoreWatch,
+  TopologyChange,
+  TopologyStore,
+  TransactionResult,
+} from "./topology-store.ts";
+import { KindWatch, ObjectWatch, type TopologyWatchContext } from "./topology-watch.ts";
+import { writesOf } from "./topology-writes.ts";
+
+/** Rounds of reading for one attempt: each round follows references one step further. */
+const readRoundsMax = 256;
+
+/** The topology store over a tree, of any driver. */
+export class TreeTopologyStore implements TopologyStore {
+  readonly #connection: StoreConnection;
+  readonly #layout: Layout;
+  readonly #reader: TopologyReader;
+  readonly #marks: CommitMarks;
+  readonly #context: TopologyWatchContext;
+  #opening: Promise<Result<void, StoreError>> | undefined;
+
+  constructor(connection: StoreConnection, layout: Layout = new Layout()) {
+    this.#connection = connection;
+    this.#layout = layout;
+    this.#reader = new TopologyReader(connection, layout);
+    this.#marks = new CommitMarks(connection, layout.transactions);
+    this.#context = { connection, layout, reader: this.#reader };
+    connection.onRenewed(() => {
+      this.#opening = undefined;
+    });
+  }
+
+  /** Checks the layout and makes its folders; everything else does this by itself at first use. */
+  async open(): Promise<Result<void, StoreError>> {
+    this.#opening ??= openLayout(this.#connection, this.#layout, KINDS);
+    const opened = await this.#opening;
+    if (!opened.ok) this.#opening = undefined;
+    return opened;
+  }
+
+  async get<K extends Kind>(kind: K, id: Id): Promise<Result<StoredObject<K> | undefined, StoreError>> {
+    const opened = await this.open();
+    if (!opened.ok) return opened;
+    const document = await this.#reader.document(kind, id);
+    if (!document.ok) return document;
+    if (document.value.found === "damaged") return err({ kind: "damaged", error: document.value.error });
+    return ok(document.value.found === "nothing" ? undefined : document.value);
+  }
+
+  async list<K extends Kind>(kind: K): Promise<Result<ObjectList<K>, StoreError>> {
+    const opened = await this.open();
+    if (!opened.ok) return opened;
+    const ids = await this.#reader.ids(kind);
+    if (!ids.ok) return ids;
+    const objects: StoredObject<K>[] = [];
+    const damaged: ObjectList<K>["damaged"][number][] = [];
+    for (const document of await each(ids.value, (id) => this.#reader.document(kind, id))) {
+      if (!document.ok) return document;
+      if (document.value.found === "object") objects.push(document.value);
+      else if (document.value.found === "damaged") damaged.push(document.value.error);
+    }
+    return ok({ objects, damaged });
+  }
+
+  async idOfName(query: NameQuery): Promise<Result<Id | undefined, StoreError>> {
+    const opened = await this.open();
+    return opened.ok ? this.#reader.idOfName(query) : opened;
+  }
+
+  async transact(changes: readonly TopologyChange[]): Promise<Result<TransactionResult, StoreError>> {
+    for (let attempt = 0; attempt < transactionAttemptsMax; attempt++) {
+      const opened = await this.open();
+      if (!opened.ok) return opened;
+      const draft = await this.#draft(changes);
+      if (!draft.ok) return draft;
+      const operations = writesOf(draft.value, this.#layout);
+      if (operations.length === 0) return ok(resultOf(draft.value));
+      const tooLarge = sizeFault(operations);
+      if (tooLarge !== undefined) return err(tooLarge);
+      const outcome = await this.#marks.commit(operations);
+      if (!outcome.ok) return outcome;
+      if (outcome.value === "done") return ok(resultOf(draft.value));
+      if (outcome.value === "conflict") await this.#lookAgain();
+    }
+    return err({ kind: "busy", attempts: transactionAttemptsMax });
+  }
+
+  watchObject<K extends Kind>(kind: K, id: Id, watcher: ObjectWatcher<K>): StoreWatch {
+    return new ObjectWatch(this.#context, { kind, id }, watcher);
+  }
+
+  watchKind<K extends Kind>(kind: K, watcher: KindWatcher<K>): StoreWatch {
+    return new KindWatch(this.#context, kind, watcher);
+  }
+
+  /** Works a transaction out, reading whatever it turns out to depend on. */
+  async #draft(changes: readonly TopologyChange[]): Promise<Result<TopologyDraft, StoreError>> {
+    const read = new TopologyRead();
+    for (let round = 0; round < readRoundsMax; round++) {
+      const draft = new TopologyDraft(read);
+      const outcome = applyAll(draft, changes);
+      if (read.missing.size === 0) return outcome.ok ? ok(draft) : outcome;
+      const filled = await this.#reader.fill(read);
+      if (!filled.ok) return filled;
+    }
+    return err({ kind: "too-large", what: "operations", size: readRoundsMax, limit: readRoundsMax });
+  }
+
+  /** After a conflict: see what the others wrote, and that the folders are still there. */
+  async #lookAgain(): Promise<void> {
+    this.#opening = undefined;
+    await steadily(this.#connection, (tree) => tree.sync(this.#layout.root));
+  }
+}
+
+function applyAll(draft: TopologyDraft, changes: readonly TopologyChange[]): Result<void, StoreError> {
+  for (const change of changes) {
+    const applied = draft.apply(change);
+    if (!applied.ok) return applied;
+  }
+  return draft.verdict();
+}
+
+function resultOf(draft: TopologyDraft): TransactionResult {
+  const objects = draft.subjects.flatMap(({ kind, id }): StoredObject[] => {
+    const object = draft.get(kind, id);
+    return object === undefined ? [] : [{ object, version: draft.versionAfter(kind, id) }];
+  });
+  return { objects, deleted: draft.deleted };
+}
+
+function sizeFault(operations: readonly TreeOperation[]): StoreError | undefined {
+  if (operations.length > transactionOperationsMax) {
+    return { kind: "too-large", what: "operations", size: operations.length, limit: transactionOperationsMax };
+  }
+  let bytes = 0;
+  for (const operation of operations) {
+    assert(operation.path.length > 1, "a transaction writes below the root");
+    bytes += operation.path.length + ("data" in operation ? operation.data.length : 0) + operationOverheadBytes;
+  }
+  return bytes > nodeBytesMax ? { kind: "too-large", what: "bytes", size: bytes, limit: nodeBytesMax } : undefined;
+}
+
+/** What one operation adds to a multi's packet besides path and data: headers, lengths and an ACL of one entry. */
+const operationOverheadBytes = 64;

@@ -115,10 +115,13 @@ static __always_inline __u64 weft_wakeup(struct weft_control *c, __u32 shard)
 		if (!up) {                                                                               \
 			reason = WEFT_DROP_UPCALL_RING_FULL;                                             \
 		} else {                                                                                 \
-			__u32 max = record_bytes - sizeof(*up), length = captured > max ? max : captured; \
+			const __u64 max = record_bytes - sizeof(*up);                                    \
+			__u64 length = captured;                                                         \
 			weft_opaque(length);                                                             \
-			if (length < 14 || length > max ||                                               \
-			    bpf_skb_load_bytes(skb, 0, up + 1, length)) {                                \
+			if (length > max)                                                                \
+				length = max;                                                            \
+			weft_opaque(length);                                                             \
+			if (length < 14 || bpf_skb_load_bytes(skb, 0, up + 1, length)) {                 \
 				bpf_ringbuf_discard(up, BPF_RB_NO_WAKEUP);                               \
 				reason = WEFT_DROP_MALFORMED;                                            \
 			} else {                                                                         \

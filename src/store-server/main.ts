@@ -1,0 +1,52 @@
+import { systemClock } from "../base/clock.ts";
+import { configHelp, readConfig } from "../base/config.ts";
+import { openLog } from "../base/log-pino.ts";
+import { onStop } from "../base/parent.ts";
+import { listenAddresses, storeServerSchema } from "./config.ts";
+import { startStoreServer } from "./start.ts";
+
+/** Exit code of a configuration that cannot be used (EX_CONFIG of sysexits). */
+const badConfig = 78;
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help")) {
+    console.log(`weft store server: one node of ZooKeeper's protocol, durable.\n\n${configHelp(storeServerSchema)}`);
+    return 0;
+  }
+  const config = readConfig(storeServerSchema, { args, env: process.env });
+  if (!config.ok) return complain(config.error.map(({ text }) => text));
+  const { values } = config.value;
+  const listen = listenAddresses(values);
+  if (!listen.ok) return complain([listen.error]);
+  const log = openLog({ level: values["log.level"] as "info", fields: { process: "store-server" } });
+  // What the store holds is nobody else's.
+  process.umask(0o077);
+  const stopped = Promise.withResolvers<number>();
+  const running = await startStoreServer({
+    folder: values["data-folder"],
+    listen: listen.value,
+    log,
+    onBroken: (why) => {
+      log.error("store.broken", { why });
+      stopped.resolve(1);
+    },
+  });
+  if (!running.ok) return complain([running.error], 1);
+  for (const address of running.value.addresses) console.log(`listening ${address}`);
+  log.info("store.listening", { addresses: running.value.addresses.join(" "), nodes: running.value.server.tree.nodes });
+  const forget = onStop(systemClock, (reason) => {
+    log.info("store.stopping", { reason });
+    stopped.resolve(0);
+  });
+  const code = await stopped.promise;
+  forget();
+  if (code === 0) await running.value.stop();
+  return code;
+}
+
+function complain(sentences: readonly string[], code = badConfig): number {
+  for (const sentence of sentences) console.error(`weft store server: ${sentence}`);
+  return code;
+}
+
+process.exit(await main(process.argv.slice(2)));

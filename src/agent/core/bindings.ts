@@ -2,7 +2,7 @@ import type { PortOutcome, WantedPort, WantedTunnelKey } from "../../datapath/da
 import { VPORT_MAX } from "../../flow/layout.ts";
 import type { Binding, Id } from "../../model/objects.ts";
 import type { PortActive } from "./control-events.ts";
-import type { Placement } from "./messages.ts";
+import type { Placement } from "../../sim/world-change.ts";
 
 interface Bound {
   readonly portId: Id;
@@ -73,7 +73,7 @@ export class Bindings {
   placement(portId: Id): Placement | undefined {
     const bound = this.#byPort.get(portId);
     if (bound === undefined) return undefined;
-    return bound.state === "up" ? { kind: "local", vport: bound.vport } : { kind: "inactive" };
+    return { at: "local", vport: bound.vport, isActive: bound.state === "up" };
   }
 
   /** What is to be published of the port; undefined: nothing, it does not forward. */

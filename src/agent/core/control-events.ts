@@ -1,7 +1,8 @@
 import type { Ip } from "../../addr/ip.ts";
 import type { PortOutcome, Underlay, WantedPeer, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
 import type { Id, TopologyObject } from "../../model/objects.ts";
-import type { FromWorker, MapName, ToWorker } from "./messages.ts";
+import type { WorldChange } from "../../sim/world-change.ts";
+import type { FromWorker, MapName, Opinion, ToWorker } from "./messages.ts";
 import type { ObjectName } from "./slice.ts";
 
 /** What happens to a host's control core. Everything that it knows of the world arrived as one of these. */
@@ -11,9 +12,8 @@ export type ControlEvent =
   | { readonly kind: "object"; readonly name: ObjectName; readonly object: TopologyObject | undefined; readonly why?: string }
   /** The `active` state key of a port that is bound elsewhere. */
   | { readonly kind: "active"; readonly portId: Id; readonly state: PortActive | undefined }
-  /** A host said under which key it takes floods of a bridge. */
-  | { readonly kind: "flood-key"; readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }
-  | { readonly kind: "entry"; readonly map: MapName; readonly deviceId: Id; readonly key: string; readonly value: string | undefined; readonly isConfigured: boolean }
+  /** The winner of a key of an open map changed. */
+  | { readonly kind: "entry"; readonly change: WorldChange }
   /** What became of the last `set-ports`, or of single ports when their interfaces came, went or changed. */
   | { readonly kind: "ports"; readonly outcomes: readonly PortOutcome[] }
   | { readonly kind: "worker"; readonly worker: number; readonly message: FromWorker }
@@ -35,8 +35,8 @@ export type ControlEffect =
   | { readonly kind: "unwatch-active"; readonly portId: Id }
   | { readonly kind: "open-map"; readonly map: MapName; readonly deviceId: Id }
   | { readonly kind: "close-map"; readonly map: MapName; readonly deviceId: Id }
-  | { readonly kind: "map-put"; readonly map: MapName; readonly deviceId: Id; readonly key: string; readonly value: string }
-  | { readonly kind: "map-remove"; readonly map: MapName; readonly deviceId: Id; readonly key: string; readonly value: string }
+  | { readonly kind: "map-put"; readonly opinion: Opinion }
+  | { readonly kind: "map-remove"; readonly opinion: Opinion }
   | { readonly kind: "publish-active"; readonly portId: Id; readonly state: PortActive }
   | { readonly kind: "withdraw-active"; readonly portId: Id }
   | { readonly kind: "set-underlay"; readonly underlay: Underlay }

@@ -6,7 +6,8 @@ import type { Id, Port, TopologyObject, TunnelZone } from "../../model/objects.t
 import { Bindings } from "./bindings.ts";
 import type { ControlEffect, ControlEvent, ControlSettings, PortActive } from "./control-events.ts";
 import { UPCALL_CREDIT_MIN, UPCALL_CREDITS_PER_SHARD } from "./limits.ts";
-import type { FromWorker, MapName, Placement, ToWorker } from "./messages.ts";
+import type { Placement, WorldChange } from "../../sim/world-change.ts";
+import type { FromWorker, MapName, ToWorker } from "./messages.ts";
 import { Peers } from "./peers.ts";
 import { type ObjectName, Slice } from "./slice.ts";
 import { type RestingKey, TunnelKeys } from "./tunnel-keys.ts";
@@ -27,8 +28,6 @@ export class ControlCore {
   readonly #watchedActives = new Set<Id>();
   readonly #published = new Map<Id, PortActive>();
   readonly #placements = new Map<Id, Placement>();
-  /** Bridges' keys for floods, by host. */
-  readonly #floodKeys = new Map<string, { readonly bridgeId: Id; readonly hostId: Id; readonly key: number }>();
   #effects: ControlEffect[] = [];
   #version = 0;
 
@@ -68,9 +67,10 @@ export class ControlCore {
 
   /** Everything a worker needs that starts late: the present world as messages. */
   snapshot(): readonly ToWorker[] {
-    const objects = [...this.#slice.objects()].map((object): ToWorker => ({ kind: "object", object }));
-    const placements = [...this.#placements].map(([portId, placement]): ToWorker => ({ kind: "placement", portId, placement }));
-    return [...objects, ...placements, { kind: "version", version: this.#version }];
+    const objects = [...this.#slice.objects()].map((object): WorldChange => ({ kind: "object", object }));
+    const placements = [...this.#placements].map(([portId, placement]): WorldChange => ({ kind: "placement", portId, placement }));
+    const changes = [...objects, ...placements].map((change): ToWorker => ({ kind: "world", change }));
+    return [...changes, { kind: "version", version: this.#version }];
   }
 
   #take(event: ControlEvent, now: Instant): void {
@@ -81,10 +81,8 @@ export class ControlCore {
         return this.#object(event, now);
       case "active":
         return this.#active(event.portId, event.state);
-      case "flood-key":
-        return this.#floodKey(event);
       case "entry":
-        return this.#tell(event);
+        return this.#tellWorld(event.change);
       case "ports":
         return this.#outcomes(event.outcomes);
       case "worker":
@@ -104,7 +102,7 @@ export class ControlCore {
     const before = this.#slice.get(name.id);
     const change = this.#slice.update(name, object);
     this.#watch(change.watch);
-    this.#tell(object === undefined ? { kind: "no-object", objectKind: name.kind, id: name.id } : { kind: "object", object });
+    this.#tellWorld(object === undefined ? { kind: "absent", id: name.id } : { kind: "object", object });
     if (name.kind === "port") this.#port(name.id, object as Port | undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, object as TunnelZone | undefined);
     if (before === undefined && object !== undefined) this.#openMaps(object);
@@ -117,7 +115,7 @@ export class ControlCore {
 
   #forget(name: ObjectName, now: Instant): void {
     this.#effects.push({ kind: "unwatch-object", name });
-    this.#tell({ kind: "no-object", objectKind: name.kind, id: name.id });
+    this.#tellWorld({ kind: "absent", id: name.id });
     if (name.kind === "port") this.#port(name.id, undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, undefined);
     for (const map of mapsOf(name.kind)) this.#effects.push({ kind: "close-map", map, deviceId: name.id });
@@ -203,23 +201,18 @@ export class ControlCore {
   #place(portId: Id): void {
     const object = this.#slice.get(portId);
     const binding = object?.kind === "port" ? object.binding : undefined;
-    if (binding === undefined) {
-      if (this.#placements.delete(portId) && object !== undefined) this.#tell({ kind: "placement", portId, placement: { kind: "inactive" } });
-      return;
-    }
-    const placement = this.#bindings.placement(portId) ?? this.#remotePlacement(portId, binding);
-    const before = this.#placements.get(portId);
-    if (before !== undefined && samePlacement(before, placement)) return;
-    this.#placements.set(portId, placement);
-    this.#tell({ kind: "placement", portId, placement });
+    const placement = binding === undefined ? undefined : (this.#bindings.placement(portId) ?? this.#remotePlacement(portId, binding));
+    if (samePlacement(this.#placements.get(portId), placement)) return;
+    if (placement === undefined) this.#placements.delete(portId);
+    else this.#placements.set(portId, placement);
+    this.#tellWorld({ kind: "placement", portId, placement });
   }
 
   /** An older binding's host is never sent to, whatever it still claims: the generation is the fence. */
   #remotePlacement(portId: Id, binding: NonNullable<Port["binding"]>): Placement {
     const active = this.#actives.get(portId);
-    if (active === undefined || active.hostId !== binding.hostId || active.generation !== binding.generation) return { kind: "inactive" };
-    const peer = this.#peers.indexOf(binding.hostId);
-    return peer === undefined ? { kind: "inactive" } : { kind: "remote", peer, tunnelKey: active.tunnelKey };
+    const isCurrent = active !== undefined && active.hostId === binding.hostId && active.generation === binding.generation;
+    return { at: "remote", hostId: binding.hostId, tunnelKey: isCurrent ? active.tunnelKey : 0, isActive: isCurrent };
   }
 
   #zone(id: Id, zone: TunnelZone | undefined): void {
@@ -227,26 +220,12 @@ export class ControlCore {
     const underlay = this.#peers.underlay(this.#settings.udpPort);
     if (underlay !== undefined) this.#effects.push({ kind: "set-underlay", underlay });
     this.#effects.push({ kind: "set-peers", peers: view.peers });
-    for (const peer of view.peers) this.#tellPeer(peer);
+    this.#tellPeers(view.peers);
     for (const portId of this.#watchedActives) this.#place(portId);
-    for (const flood of this.#floodKeys.values()) this.#tellFloodKey(flood);
   }
 
-  #tellPeer(peer: WantedPeer): void {
-    this.#tell({ kind: "peer", peer: peer.peer, mtu: peer.mtu });
-  }
-
-  #floodKey(event: ControlEvent & { kind: "flood-key" }): void {
-    const { bridgeId, hostId, key } = event;
-    const name = `${bridgeId}/${hostId}`;
-    if (key === undefined) this.#floodKeys.delete(name);
-    else this.#floodKeys.set(name, { bridgeId, hostId, key });
-    this.#tellFloodKey({ bridgeId, hostId, key });
-  }
-
-  #tellFloodKey(flood: { readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }): void {
-    const peer = this.#peers.indexOf(flood.hostId);
-    if (peer !== undefined) this.#tell({ kind: "flood-key", bridgeId: flood.bridgeId, peer, key: flood.key });
+  #tellPeers(peers: readonly WantedPeer[]): void {
+    for (const [hostId, peer] of this.#peers.changes(peers)) this.#tell({ kind: "peer", hostId, ...peer });
   }
 
   #fromWorker(message: FromWorker): void {
@@ -256,6 +235,8 @@ export class ControlCore {
         this.#effects.push(message);
         return;
       case "want":
+        if (!this.#slice.isWatched(message.id)) this.#tellWorld({ kind: "absent", id: message.id });
+        return;
       case "reached":
       case "flows":
       case "trace":
@@ -265,6 +246,10 @@ export class ControlCore {
       default:
         return unreachable(message);
     }
+  }
+
+  #tellWorld(change: WorldChange): void {
+    this.#tell({ kind: "world", change });
   }
 
   #tell(message: ToWorker): void {
@@ -281,8 +266,10 @@ function mapsOf(kind: ObjectName["kind"]): readonly MapName[] {
   return kind === "router" ? ["neighbor"] : [];
 }
 
-function samePlacement(a: Placement, b: Placement): boolean {
-  if (a.kind === "local" && b.kind === "local") return a.vport === b.vport;
-  if (a.kind === "remote" && b.kind === "remote") return a.peer === b.peer && a.tunnelKey === b.tunnelKey;
-  return a.kind === b.kind;
+function samePlacement(a: Placement | undefined, b: Placement | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  if (a.isActive !== b.isActive) return false;
+  if (a.at === "local" && b.at === "local") return a.vport === b.vport;
+  if (a.at === "remote" && b.at === "remote") return a.hostId === b.hostId && a.tunnelKey === b.tunnelKey;
+  return false;
 }

@@ -1,6 +1,6 @@
 import type { Instant } from "../../base/clock.ts";
 import { ExpiryWheel } from "../../flow/expiry-wheel.ts";
-import { FlowTable } from "../../flow/flow-table.ts";
+import { type FlowContent, FlowTable } from "../../flow/flow-table.ts";
 import { ACTION_WORDS, KEY_WORDS, SLOT_ACTION, VPORT_MAX } from "../../flow/layout.ts";
 import { type ReferenceListener, TagIndex, type TagList } from "../../flow/tag-index.ts";
 import type { DatapathMemory } from "../../datapath/datapath.ts";
@@ -38,7 +38,7 @@ export class FlowBook {
   #queue: number[] = [];
   #queueAt = 0;
   readonly #place = { flowClass: 0, shard: 0, now: 0 };
-  readonly #content = { key: new Uint32Array(0), keyOffset: 0, flowClass: 0, action: new Uint32Array(0), actionOffset: 0, now: 0 };
+  readonly #content: { -readonly [K in keyof FlowContent]: FlowContent[K] };
   readonly #visitInPlace = (slot: number): void => this.#enqueue(slot);
   readonly #visitRevoked = (slot: number): void => {
     this.table.revoke(slot);
@@ -56,6 +56,7 @@ export class FlowBook {
     this.#counts = parts.counts;
     this.#armedAt = new Uint32Array(this.table.slots);
     this.#isQueued = new Uint8Array(this.table.slots);
+    this.#content = { key: this.#armedAt, keyOffset: 0, flowClass: 0, action: this.#armedAt, actionOffset: 0, now: 0 };
     this.#installed = parts.counts.metrics.index("weft_worker_flows_installed");
     this.#evicted = parts.counts.metrics.index("weft_worker_flows_evicted");
   }

@@ -38,3 +38,5 @@ export const STALE_UPCALL_MS = 2_000;
 export const EMIT_DEPTH_MAX = 4;
 /** Expired flows looked at in one turn. */
 export const EXPIRY_CHUNK = 256;
+/** Bytes of upcall credit for each packet of it: a share of large frames among small ones. */
+export const CREDIT_BYTES_PER_PACKET = 512;

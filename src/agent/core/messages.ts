@@ -1,5 +1,8 @@
+import type { Ip } from "../../addr/ip.ts";
+import type { Mac } from "../../addr/mac.ts";
 import type { Id } from "../../model/objects.ts";
 import type { WorldChange } from "../../sim/world-change.ts";
+import type { NeighborEntry } from "../../state/neighbor-table.ts";
 
 /**
  * What control thread and simulation workers say to each other. Structured-cloneable, no functions; first in first out per
@@ -19,14 +22,20 @@ export type ToWorker =
 /** Replicated maps whose content workers need. `fdb` and `bridge-neighbor` belong to bridges, `neighbor` to routers. */
 export type MapName = "fdb" | "neighbor" | "bridge-neighbor";
 
+/** What this host thinks of one key of a replicated map. */
+export type Opinion =
+  | { readonly map: "fdb"; readonly deviceId: Id; readonly vlan: number; readonly mac: Mac; readonly portId: Id }
+  | { readonly map: "neighbor"; readonly deviceId: Id; readonly ip: Ip; readonly entry: NeighborEntry }
+  | { readonly map: "bridge-neighbor"; readonly deviceId: Id; readonly ip: Ip; readonly mac: Mac };
+
 /** What a worker tells control. */
 export type FromWorker =
   /** A simulation needs an object that it was never told of. */
   | { readonly kind: "want"; readonly id: Id }
-  /** Our opinion for a key of a map, in the map's text form. */
-  | { readonly kind: "map-put"; readonly map: MapName; readonly deviceId: Id; readonly key: string; readonly value: string }
-  /** Takes our own opinion back, if it still has this value. */
-  | { readonly kind: "map-remove"; readonly map: MapName; readonly deviceId: Id; readonly key: string; readonly value: string }
+  /** Writes our opinion. */
+  | { readonly kind: "map-put"; readonly opinion: Opinion }
+  /** Takes our own opinion back, if it still is exactly this. */
+  | { readonly kind: "map-remove"; readonly opinion: Opinion }
   /** All flows of this worker follow the world of this version. */
   | { readonly kind: "reached"; readonly version: number }
   | { readonly kind: "flows"; readonly request: number; readonly flows: readonly FlowLine[]; readonly total: number }

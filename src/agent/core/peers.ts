@@ -22,7 +22,7 @@ export class Peers {
   readonly #hostId: Id;
   readonly #zones = new Map<Id, TunnelZone>();
   readonly #indexes = new Map<Id, number>();
-  readonly #mtus = new Map<number, number>();
+  readonly #told = new Map<number, number>();
 
   constructor(hostId: Id) {
     this.#hostId = hostId;
@@ -35,10 +35,17 @@ export class Peers {
     return this.#view();
   }
 
-  /** The number of a peer; undefined for a host that no zone of ours names. */
-  indexOf(hostId: Id): number | undefined {
-    const index = this.#indexes.get(hostId);
-    return index !== undefined && this.#mtus.has(index) ? index : undefined;
+  /** What changed since the last call, by host; mtu 0: no longer a peer. */
+  changes(peers: readonly WantedPeer[]): readonly (readonly [Id, { readonly peer: number; readonly mtu: number }])[] {
+    const now = new Map(peers.map((peer) => [peer.peer, peer.mtu]));
+    const changed: [Id, { peer: number; mtu: number }][] = [];
+    for (const [hostId, peer] of this.#indexes) {
+      const mtu = now.get(peer) ?? 0;
+      if ((this.#told.get(peer) ?? 0) === mtu) continue;
+      this.#told.set(peer, mtu);
+      changed.push([hostId, { peer, mtu }]);
+    }
+    return changed;
   }
 
   /** The underlay's settings, once a zone names us. */
@@ -56,8 +63,6 @@ export class Peers {
       underlay ??= { address: own, mtu: zone.mtu };
       for (const member of zone.members) this.#addPeer(peers, zone, member.hostId);
     }
-    this.#mtus.clear();
-    for (const peer of peers.values()) this.#mtus.set(peer.peer, peer.mtu);
     return { underlay, peers: [...peers.values()] };
   }
 

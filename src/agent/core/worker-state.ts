@@ -4,7 +4,6 @@ import type { EmittedFrame, WalkFacts } from "../../sim/result.ts";
 import type { WorldChange } from "../../sim/world-change.ts";
 import type { SimulatorApi } from "../../sim/simulator.ts";
 import type { FdbEffect, FdbLearnerApi } from "../../state/fdb.ts";
-import { FDB_MAP, NEIGHBOR_MAP, BRIDGE_NEIGHBOR_MAP } from "../../state/map-kinds.ts";
 import type { NeighborEffect, NeighborKey, NeighborResolverApi } from "../../state/neighbor-resolver.ts";
 import type { FlowBook } from "./flow-book.ts";
 import type { FromWorker } from "./messages.ts";
@@ -55,8 +54,8 @@ export class WorkerState {
     const { tags, writes } = facts;
     for (let i = 0; i < tags.referenceCount; i++) this.#parts.fdb.use(tags.references[i] as number, now);
     for (const write of writes) {
-      const key = BRIDGE_NEIGHBOR_MAP.key.format(write.ip);
-      this.#put("bridge-neighbor", write.bridge, { key, value: BRIDGE_NEIGHBOR_MAP.value.format(write.mac) });
+      const deviceId = this.#parts.simulator.world.idOf(write.bridge);
+      this.#parts.send({ kind: "map-put", opinion: { map: "bridge-neighbor", deviceId, ip: write.ip, mac: write.mac } });
     }
   }
 
@@ -83,9 +82,10 @@ export class WorkerState {
         return;
       }
       case "write":
-        return this.#put("neighbor", effect.table, { key: NEIGHBOR_MAP.key.format(effect.ip), value: NEIGHBOR_MAP.value.format(effect.entry) });
-      case "remove":
-        return this.#remove("neighbor", effect.table, { key: NEIGHBOR_MAP.key.format(effect.ip), value: NEIGHBOR_MAP.value.format(effect.entry) });
+      case "remove": {
+        const opinion = { map: "neighbor", deviceId: this.#parts.simulator.world.idOf(effect.table), ip: effect.ip, entry: effect.entry } as const;
+        return this.#parts.send({ kind: effect.kind === "write" ? "map-put" : "map-remove", opinion });
+      }
       case "invalidate":
         return this.#invalidate(effect.tag);
       case "resolved":
@@ -97,17 +97,9 @@ export class WorkerState {
 
   #learned(effect: FdbEffect): void {
     const { bridge, vlan, mac, port } = effect.binding;
-    const text = { key: FDB_MAP.key.format({ vlan, mac }), value: FDB_MAP.value.format(this.#parts.simulator.world.idOf(port)) };
-    if (effect.kind === "write") this.#put("fdb", bridge, text);
-    else this.#remove("fdb", bridge, text);
-  }
-
-  #put(map: "fdb" | "neighbor" | "bridge-neighbor", device: number, text: { readonly key: string; readonly value: string }): void {
-    this.#parts.send({ kind: "map-put", map, deviceId: this.#parts.simulator.world.idOf(device), ...text });
-  }
-
-  #remove(map: "fdb" | "neighbor" | "bridge-neighbor", device: number, text: { readonly key: string; readonly value: string }): void {
-    this.#parts.send({ kind: "map-remove", map, deviceId: this.#parts.simulator.world.idOf(device), ...text });
+    const { world } = this.#parts.simulator;
+    const opinion = { map: "fdb", deviceId: world.idOf(bridge), vlan, mac, portId: world.idOf(port) } as const;
+    this.#parts.send({ kind: effect.kind === "write" ? "map-put" : "map-remove", opinion });
   }
 
   #invalidate(tag: FlowTag): void {

@@ -1,0 +1,229 @@
+import { unreachable } from "../base/assert.ts";
+import type { Log } from "../base/log.ts";
+import type { Scheduler } from "../base/scheduler.ts";
+import type { DatapathControl, WantedPort } from "../datapath/datapath.ts";
+import { VPORT_WORDS } from "../flow/layout.ts";
+import type { Id, Kind } from "../model/objects.ts";
+import type { StateKeys, StateWatch } from "../store/recipes/state-keys.ts";
+import type { StoreWatch, TopologyStore } from "../store/recipes/topology-store.ts";
+import type { ControlCore } from "./core/control.ts";
+import type { ControlEffect, ControlEvent, PortActive } from "./core/control-events.ts";
+import type { FromWorker, MapName, Opinion, ToWorker } from "./core/messages.ts";
+import type { ObjectName } from "./core/slice.ts";
+import { CREDIT_BYTES_PER_PACKET } from "./core/limits.ts";
+import { parsePortActive } from "./port-active.ts";
+
+/** A replicated map as the shell needs it: opinions in, winners out as events of the core. */
+export interface OpenMap {
+  put(opinion: Opinion): void;
+  remove(opinion: Opinion): void;
+  close(): void;
+}
+
+/** What a control shell joins. */
+export interface ControlShellParts {
+  readonly core: ControlCore;
+  readonly topology: TopologyStore;
+  readonly stateKeys: StateKeys;
+  readonly datapath: DatapathControl;
+  readonly scheduler: Scheduler;
+  readonly log: Log;
+  /** Opens a device's map; winners are told to `onEvent` from then on. */
+  openMap(map: MapName, deviceId: Id, onEvent: (event: ControlEvent) => void): OpenMap;
+  /** Takes messages to every worker, in order. */
+  toWorkers(messages: readonly ToWorker[]): void;
+  /** Answers of workers to questions that were asked through `toWorkers`. */
+  onAnswer(worker: number, message: FromWorker): void;
+}
+
+/**
+ * The hands of the control core: watches the store, keeps the datapath as the core wants it, passes messages. All that it
+ * decides itself is order: one event at a time, effects in order, one change of the datapath's ports at a time.
+ */
+export class ControlShell {
+  readonly #parts: ControlShellParts;
+  readonly #objects = new Map<Id, StoreWatch>();
+  readonly #actives = new Map<Id, StateWatch>();
+  readonly #maps = new Map<string, OpenMap>();
+  readonly #queue: ControlEvent[] = [];
+  #answering = 0;
+  #isRunning = false;
+  #outbox: ToWorker[] = [];
+  #ports: readonly WantedPort[] = [];
+  #isSettingPorts = false;
+  #mustSetPorts = false;
+  #isClosed = false;
+  #datapathWork: Promise<void> = Promise.resolve();
+
+  constructor(parts: ControlShellParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts to follow the store and the interfaces of this host. */
+  start(): void {
+    this.dispatch({ kind: "start" });
+    this.#parts.datapath.onLink((event) => {
+      if (this.#ports.some((port) => port.interfaceName === event.name)) this.#setPorts();
+    });
+  }
+
+  /** Takes an event; its effects have begun when the present event and those before it are done. */
+  dispatch(event: ControlEvent): void {
+    if (this.#isClosed) return;
+    this.#queue.push(event);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      if (next.kind === "worker") this.#answering = next.worker;
+      for (const effect of this.#parts.core.step(next, this.#parts.scheduler.clock.wall())) this.#perform(effect);
+    }
+    this.#isRunning = false;
+    if (this.#outbox.length > 0) this.#parts.toWorkers(this.#outbox);
+    this.#outbox = [];
+  }
+
+  /** Resolves when everything that the datapath was asked for is done. */
+  async settled(): Promise<void> {
+    for (let work: Promise<void> | undefined; work !== this.#datapathWork; ) {
+      work = this.#datapathWork;
+      await work;
+    }
+  }
+
+  /** Stops following. What was published stays until the session ends. */
+  close(): void {
+    this.#isClosed = true;
+    for (const watch of [...this.#objects.values(), ...this.#actives.values()]) watch.close();
+    for (const map of this.#maps.values()) map.close();
+  }
+
+  #perform(effect: ControlEffect): void {
+    const { datapath } = this.#parts;
+    switch (effect.kind) {
+      case "watch-object":
+        return this.#watchObject(effect.name);
+      case "unwatch-object":
+        this.#objects.get(effect.name.id)?.close();
+        this.#objects.delete(effect.name.id);
+        return;
+      case "watch-active":
+        return this.#watchActive(effect.portId);
+      case "unwatch-active":
+        this.#actives.get(effect.portId)?.close();
+        this.#actives.delete(effect.portId);
+        return;
+      case "open-map":
+        return this.#openMap(effect.map, effect.deviceId);
+      case "close-map":
+        this.#maps.get(mapId(effect.map, effect.deviceId))?.close();
+        this.#maps.delete(mapId(effect.map, effect.deviceId));
+        return;
+      case "map-put":
+        this.#maps.get(mapId(effect.opinion.map, effect.opinion.deviceId))?.put(effect.opinion);
+        return;
+      case "map-remove":
+        this.#maps.get(mapId(effect.opinion.map, effect.opinion.deviceId))?.remove(effect.opinion);
+        return;
+      case "publish-active":
+      case "withdraw-active":
+        return this.#publish(effect.portId, effect.kind === "publish-active" ? effect.state : undefined);
+      case "set-ports":
+        this.#ports = effect.ports;
+        return this.#setPorts();
+      case "set-underlay":
+        return this.#change("underlay", () => datapath.setUnderlay(effect.underlay));
+      case "set-peers":
+        return this.#change("peers", () => datapath.setPeers(effect.peers));
+      case "set-tunnel-keys":
+        return this.#change("tunnel-keys", () => datapath.setTunnelKeys(effect.keys));
+      case "set-credits":
+        return this.#setCredits(effect.vports, effect.packets);
+      case "tell-workers":
+        this.#outbox.push(effect.message);
+        return;
+      case "answer":
+        return this.#parts.onAnswer(this.#answering, effect.message);
+      case "log":
+        return this.#parts.log[effect.level](effect.event, effect.fields);
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  #watchObject(name: ObjectName): void {
+    const watch = this.#parts.topology.watchObject<Kind>(name.kind, name.id, {
+      onObject: (stored) => this.dispatch({ kind: "object", name, object: stored?.object }),
+      onDamaged: (error) => {
+        const known = this.#parts.core.object(name.id);
+        this.dispatch({ kind: "object", name, object: known, why: JSON.stringify(error) });
+      },
+    });
+    this.#objects.set(name.id, watch);
+  }
+
+  #watchActive(portId: Id): void {
+    const key = { kind: "port", id: portId, name: "active" };
+    const tell = (text: string | undefined): void => {
+      const state = text === undefined ? undefined : parsePortActive(text);
+      if (text !== undefined && state === undefined) this.#parts.log.warn("port.active.damaged", { port: portId, text });
+      this.dispatch({ kind: "active", portId, state });
+    };
+    const watch = this.#parts.stateKeys.watch(key, {
+      onLoaded: (values) => {
+        for (const [, value] of values) tell(value.text);
+      },
+      onChange: (_key, value) => tell(value?.text),
+    });
+    this.#actives.set(portId, watch);
+  }
+
+  #openMap(map: MapName, deviceId: Id): void {
+    const id = mapId(map, deviceId);
+    if (this.#maps.has(id)) return;
+    this.#maps.set(id, this.#parts.openMap(map, deviceId, (event) => this.dispatch(event)));
+  }
+
+  #publish(portId: Id, state: PortActive | undefined): void {
+    const key = { kind: "port", id: portId, name: "active" };
+    const { stateKeys, log } = this.#parts;
+    const done = state === undefined ? stateKeys.clear(key) : stateKeys.set(key, JSON.stringify(state), { writer: "last" });
+    void done.then((result) => {
+      if (!result.ok) log.warn("port.active.failed", { port: portId, error: JSON.stringify(result.error) });
+    });
+  }
+
+  /** One attempt at a time; a wish that comes meanwhile is done right after, with the newest wanted set. */
+  #setPorts(): void {
+    this.#mustSetPorts = true;
+    if (this.#isSettingPorts) return;
+    this.#isSettingPorts = true;
+    this.#datapathWork = this.#datapathWork.then(async () => {
+      while (this.#mustSetPorts && !this.#isClosed) {
+        this.#mustSetPorts = false;
+        const outcomes = await this.#parts.datapath.setPorts(this.#ports);
+        this.dispatch({ kind: "ports", outcomes });
+      }
+      this.#isSettingPorts = false;
+    });
+  }
+
+  #change(what: string, change: () => Promise<{ readonly ok: true } | { readonly ok: false; readonly error: { readonly message: string } }>): void {
+    this.#datapathWork = this.#datapathWork.then(async () => {
+      if (this.#isClosed) return;
+      const result = await change();
+      if (!result.ok) this.#parts.log.error("datapath.refused", { what, why: result.error.message });
+    });
+  }
+
+  #setCredits(vports: readonly number[], packets: number): void {
+    const words = this.#parts.datapath.memory.vports;
+    for (const vport of vports) {
+      words[vport * VPORT_WORDS + 5] = packets;
+      words[vport * VPORT_WORDS + 6] = packets * CREDIT_BYTES_PER_PACKET;
+    }
+  }
+}
+
+function mapId(map: MapName, deviceId: Id): string {
+  return `${map}/${deviceId}`;
+}

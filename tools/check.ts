@@ -5,11 +5,13 @@ import { dirname, join } from "node:path";
 const root = dirname(import.meta.dirname);
 const bin = join(root, "node_modules");
 const biome = join(bin, "@biomejs", "cli-linux-x64", "biome");
-const [only] = process.argv.slice(2);
+const words = process.argv.slice(2);
+const only = words.find((word) => !word.startsWith("--"));
+const repair = words.includes("--write") ? ["--write"] : [];
 
 const steps = [
   { name: "types", command: join(bin, ".bin", "tsc"), args: ["--noEmit", "-p", "tsconfig.json"] },
-  { name: "lint", command: biome, args: ["check", "--max-diagnostics=50", "--error-on-warnings"] },
+  { name: "lint", command: biome, args: ["check", "--max-diagnostics=50", "--error-on-warnings", ...repair] },
   { name: "tidy", command: process.execPath, args: ["--disable-warning=ExperimentalWarning", "tools/tidy.ts"] },
 ];
 

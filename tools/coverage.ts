@@ -6,10 +6,21 @@ import { filesOf, TIERS } from "./test/tiers.ts";
 const root = dirname(import.meta.dirname);
 const unit = TIERS.filter(({ name }) => name === "unit");
 const files = unit.flatMap((tier) => filesOf(tier, root, "src/"));
-const options = ["--experimental-test-coverage", "--test-coverage-include=src/**", "--test-coverage-exclude=**/*.test.ts"];
+const options = [
+  "--experimental-test-coverage",
+  "--test-coverage-include=src/**",
+  "--test-coverage-exclude=**/*.test.ts",
+];
 const { status } = spawnSync(
   process.execPath,
-  ["--disable-warning=ExperimentalWarning", "--test", "--test-isolation=none", "--test-reporter=spec", ...options, ...files],
+  [
+    "--disable-warning=ExperimentalWarning",
+    "--test",
+    "--test-isolation=none",
+    "--test-reporter=spec",
+    ...options,
+    ...files,
+  ],
   { cwd: root, stdio: "inherit" },
 );
 process.exitCode = status ?? 1;

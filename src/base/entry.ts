@@ -31,7 +31,7 @@ export function moduleOf(name: string): string {
 }
 
 /**
- * Path of a compiled eBPF object, such as `datapath` for datapath.bpf.o: a release carries it beside its code, sources
+ * Path of a compiled eBPF object, such as `weft` for weft.bpf.o: a release carries it beside its code, sources
  * have it in build/ after `npm run build:bpf`. Undefined when it is in neither place.
  */
 export function bpfObjectOf(name: string): string | undefined {

@@ -13,8 +13,8 @@ const node = (...args: readonly string[]): ReturnType<typeof spawnSync> =>
   });
 
 before(() => {
-  const { status, stderr } = node("tools/build.ts", "--out", out);
-  assert.equal(status, 0, String(stderr));
+  const { status, stdout, stderr } = node("tools/build.ts", "--out", out);
+  assert.equal(status, 0, `${stdout}${stderr}`);
 });
 
 test("every module of the released form loads, but for mains, which would start", () => {
@@ -29,13 +29,13 @@ test("the released form finds its own modules and eBPF programs, not those of th
   const entry = JSON.stringify(join(fileOf(out), "base", "entry.js"));
   const script = `
     import { bpfObjectOf, moduleOf } from ${entry};
-    console.log(moduleOf("base/entry"), bpfObjectOf("datapath") ?? "");
+    console.log(moduleOf("base/entry"), bpfObjectOf("weft") ?? "");
   `;
   const { stdout } = node("--input-type=module", "--eval", script);
   const [module = "", object = ""] = String(stdout).trim().split(" ");
   assert.equal(module, join(fileOf(out), "base", "entry.js"));
-  if (globSync("bpf/datapath.bpf.c", { cwd: fileOf("") }).length > 0) {
-    assert.equal(object, join(fileOf(out), "bpf", "datapath.bpf.o"));
+  if (globSync("bpf/weft.bpf.c", { cwd: fileOf("") }).length > 0) {
+    assert.equal(object, join(fileOf(out), "bpf", "weft.bpf.o"));
   }
 });
 

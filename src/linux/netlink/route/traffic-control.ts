@@ -23,6 +23,8 @@ export interface BpfFilter extends FilterPlace {
   readonly programFd: number;
   /** Shown by `tc filter show`; how an agent knows its own. */
   readonly name: string;
+  /** Number that the program reads as `tc_classid` (its lower 16 bits), so that one program can tell its devices apart. */
+  readonly classId?: number;
 }
 
 /** A filter that is attached. */
@@ -49,7 +51,7 @@ const everyProtocol = 0x0300;
 const headerBytes = 20;
 const attributeKind = 1;
 const attributeOptions = 2;
-const bpfAttribute = { fd: 6, name: 7, flags: 8, id: 11 };
+const bpfAttribute = { classId: 3, fd: 6, name: 7, flags: 8, id: 11 };
 const directAction = 1;
 
 /** Gives a device the clsact qdisc, which holds ingress and egress filters. EEXIST when it has it. */
@@ -81,6 +83,7 @@ export function attachBpf(filter: BpfFilter): NetlinkRequest<undefined> {
       writer.attributeString(attributeKind, "bpf");
       writer.nested(attributeOptions, (options) => {
         options.attributeU32(bpfAttribute.fd, filter.programFd);
+        if (filter.classId !== undefined) options.attributeU32(bpfAttribute.classId, filter.classId);
         options.attributeString(bpfAttribute.name, filter.name);
         options.attributeU32(bpfAttribute.flags, directAction);
       });

@@ -1,3 +1,4 @@
+import { parsePortActive, PORT_ACTIVE_KEY } from "../api-schema/agent-api.ts";
 import { unreachable } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
 import type { Scheduler } from "../base/scheduler.ts";
@@ -11,7 +12,6 @@ import type { ControlEffect, ControlEvent, PortActive } from "./core/control-eve
 import type { FromWorker, MapName, Opinion, ToWorker } from "./core/messages.ts";
 import type { ObjectName } from "./core/slice.ts";
 import { CREDIT_BYTES_PER_PACKET } from "./core/limits.ts";
-import { parsePortActive } from "./port-active.ts";
 
 /** A replicated map as the shell needs it: opinions in, winners out as events of the core. */
 export interface OpenMap {
@@ -162,11 +162,11 @@ export class ControlShell {
   }
 
   #watchActive(portId: Id): void {
-    const key = { kind: "port", id: portId, name: "active" };
+    const key = { kind: "port", id: portId, name: PORT_ACTIVE_KEY };
     const tell = (text: string | undefined): void => {
-      const state = text === undefined ? undefined : parsePortActive(text);
-      if (text !== undefined && state === undefined) this.#parts.log.warn("port.active.damaged", { port: portId, text });
-      this.dispatch({ kind: "active", portId, state });
+      const read = text === undefined ? undefined : parsePortActive(text);
+      if (read?.ok === false) this.#parts.log.warn("port.active.damaged", { port: portId, why: read.error });
+      this.dispatch({ kind: "active", portId, state: read?.ok === true ? read.value : undefined });
     };
     const watch = this.#parts.stateKeys.watch(key, {
       onLoaded: (values) => {
@@ -184,7 +184,7 @@ export class ControlShell {
   }
 
   #publish(portId: Id, state: PortActive | undefined): void {
-    const key = { kind: "port", id: portId, name: "active" };
+    const key = { kind: "port", id: portId, name: PORT_ACTIVE_KEY };
     const { stateKeys, log } = this.#parts;
     const done = state === undefined ? stateKeys.clear(key) : stateKeys.set(key, JSON.stringify(state), { writer: "last" });
     void done.then((result) => {

@@ -88,6 +88,11 @@ export class Bindings {
     return [...this.#byPort.keys()];
   }
 
+  /** Every port bound here, as the agent's API shows it. */
+  states(): readonly { readonly portId: Id; readonly interfaceName: string; readonly state: string }[] {
+    return [...this.#byPort.values()].map(({ portId, binding, state }) => ({ portId, interfaceName: binding.interfaceName, state }));
+  }
+
   /** Vports that forward. */
   vportsUp(): readonly number[] {
     return [...this.#byPort.values()].filter((bound) => bound.state === "up").map((bound) => bound.vport);

@@ -60,6 +60,11 @@ export class ControlCore {
     return this.#bindings.portOf(vport);
   }
 
+  /** Every port bound here and what became of it. */
+  portStates(): ReturnType<Bindings["states"]> {
+    return this.#bindings.states();
+  }
+
   /** An object of the slice. */
   object(id: Id): TopologyObject | undefined {
     return this.#slice.get(id);

@@ -66,7 +66,10 @@ export interface FlowLine {
 
 /** The walk of one packet through the live topology, without side effects. */
 export interface TraceReport {
-  readonly outcome: string;
+  /** forward, drop, consume, wait or needs-frame. */
+  readonly verdict: string;
+  /** Of a drop or a wait, and why a forwarded packet would not be this one. */
+  readonly reason?: string;
   readonly walk: readonly string[];
   readonly flowClass: string;
   readonly action: string;

@@ -6,8 +6,9 @@ import type { SimResult } from "../../sim/result.ts";
 import type { SimulatorApi } from "../../sim/simulator.ts";
 import type { FlowBook } from "./flow-book.ts";
 import { FLOW_LIST_MAX } from "./limits.ts";
-import type { FlowLine, FromWorker, ToWorker } from "./messages.ts";
+import type { FlowLine, FromWorker, ToWorker, TraceReport } from "./messages.ts";
 import type { Translator } from "./translate.ts";
+import { waitKey } from "./wait-key.ts";
 
 /** Lists installed flows. */
 export function answerFlows(book: FlowBook, ask: ToWorker & { kind: "ask-flows" }, now: Instant): FromWorker {
@@ -59,11 +60,12 @@ export function answerTrace(
   return { kind: "trace", request: ask.request, report };
 }
 
-function outcomeOf(result: SimResult, translator: Translator): { readonly outcome: string; readonly action: string } {
-  if (result.kind === "drop") return { outcome: `drop ${result.reason}`, action: "drop" };
-  if (result.kind === "wait") return { outcome: `wait for ${result.on.kind}`, action: "none" };
-  if (result.kind !== "forward") return { outcome: result.kind, action: "none" };
+function outcomeOf(result: SimResult, translator: Translator): Pick<TraceReport, "verdict" | "reason" | "action"> {
+  if (result.kind === "drop") return { verdict: "drop", reason: result.reason, action: `drop(${result.reason})` };
+  if (result.kind === "wait") return { verdict: "wait", reason: waitKey(result.on), action: "none" };
+  if (result.kind !== "forward") return { verdict: result.kind, action: "none" };
   const nowhere = translator.forward(result);
-  if (nowhere !== undefined) return { outcome: `drop ${nowhere}`, action: "drop" };
-  return { outcome: result.fit === "fits" ? "forward" : `forward, but this packet is ${result.fit}`, action: formatAction(translator.action, 0) };
+  if (nowhere !== undefined) return { verdict: "drop", reason: nowhere, action: `drop(${nowhere})` };
+  const action = formatAction(translator.action, 0);
+  return result.fit === "fits" ? { verdict: "forward", action } : { verdict: "forward", reason: result.fit, action };
 }

@@ -1,0 +1,119 @@
+import type { AgentDrops, AgentFlows, AgentStatus, AgentTrace, DropLine } from "../api-schema/agent-api.ts";
+import type { DatapathControl } from "../datapath/datapath.ts";
+import { DROP_REASONS, dropReasonOf } from "../flow/drop-reason.ts";
+import type { Id } from "../model/objects.ts";
+import type { ControlCore } from "./core/control.ts";
+import type { FromWorker, WorkerDrop } from "./core/messages.ts";
+import type { Questions } from "./questions.ts";
+
+/** What the agent's API tells of: the running parts. */
+export interface AgentStateParts {
+  readonly hostId: Id;
+  readonly release: string;
+  readonly startedAt: number;
+  readonly workers: number;
+  readonly datapathName: string;
+  readonly core: ControlCore;
+  readonly datapath: DatapathControl;
+  readonly questions: Questions;
+  isStoreConnected(): boolean;
+}
+
+type Counts = Extract<FromWorker, { readonly kind: "counts" }>;
+
+/** Answers of the agent's API, computed when asked. */
+export class AgentState {
+  readonly #parts: AgentStateParts;
+  readonly #counts: (Counts | undefined)[];
+  readonly #reached: number[];
+
+  constructor(parts: AgentStateParts) {
+    this.#parts = parts;
+    this.#counts = new Array<Counts | undefined>(parts.workers).fill(undefined);
+    this.#reached = new Array<number>(parts.workers).fill(0);
+  }
+
+  /** Takes what a worker told. */
+  take(worker: number, message: FromWorker): void {
+    if (message.kind === "counts") this.#counts[worker] = message;
+    if (message.kind === "reached") this.#reached[worker] = message.version;
+    if (message.kind === "flows" || message.kind === "trace") this.#parts.questions.answer(message);
+  }
+
+  /** The version of the world that every worker's flows follow. */
+  get reachedVersion(): number {
+    return Math.min(...this.#reached);
+  }
+
+  /** GET /status */
+  async status(): Promise<AgentStatus> {
+    const { hostId, release, startedAt, workers, datapathName, core, isStoreConnected } = this.#parts;
+    const answers = await this.#parts.questions.ask({ kind: "ask-flows", limit: 0 });
+    const flows = answers.ok ? answers.value.reduce((sum, a) => sum + (a.kind === "flows" ? a.total : 0), 0) : 0;
+    return {
+      hostId,
+      release,
+      startedAt: Math.floor(startedAt),
+      workers,
+      flows,
+      isStoreConnected: isStoreConnected(),
+      datapath: datapathName,
+      ports: [...core.portStates()],
+      metrics: this.#metrics(),
+    };
+  }
+
+  /** GET /flows */
+  async flows(limit: number): Promise<AgentFlows | undefined> {
+    const answers = await this.#parts.questions.ask({ kind: "ask-flows", limit });
+    if (!answers.ok) return undefined;
+    const parts = answers.value.filter((answer) => answer.kind === "flows");
+    const flows = parts.flatMap((part) => part.flows).slice(0, limit).map(({ vport, ...line }) => {
+      const portId = this.#parts.core.portOfVport(vport);
+      return { ...line, idleMs: Math.floor(line.idleMs), ...(portId === undefined ? {} : { portId }) };
+    });
+    return { flows, total: parts.reduce((sum, part) => sum + part.total, 0) };
+  }
+
+  /** GET /drops: what workers and datapath dropped, added up by port and reason. */
+  drops(): AgentDrops {
+    const sums = new Map<string, WorkerDrop>();
+    const add = (drop: WorkerDrop): void => {
+      const id = `${drop.vport}/${drop.reason}`;
+      sums.set(id, { ...drop, packets: drop.packets + (sums.get(id)?.packets ?? 0) });
+    };
+    for (const counts of this.#counts) for (const drop of counts?.drops ?? []) add(drop);
+    for (const drop of this.#parts.datapath.drops()) add(drop);
+    return { drops: [...sums.values()].map((drop) => this.#dropLine(drop)) };
+  }
+
+  /** POST /trace */
+  async trace(portId: Id, frame: Uint8Array): Promise<AgentTrace | undefined> {
+    const answers = await this.#parts.questions.ask({ kind: "ask-trace", portId, frame });
+    const first = answers.ok ? answers.value.find((answer) => answer.kind === "trace") : undefined;
+    return first?.report;
+  }
+
+  #dropLine(drop: WorkerDrop): DropLine {
+    const reason = dropReasonOf(drop.reason) ?? `unknown-${drop.reason}`;
+    const meaning = DROP_REASONS.find((entry) => entry.name === reason)?.meaning;
+    const portId = this.#parts.core.portOfVport(drop.vport);
+    return {
+      reason,
+      packets: drop.packets,
+      ...(meaning === undefined ? {} : { meaning }),
+      ...(portId === undefined ? {} : { portId }),
+    };
+  }
+
+  #metrics(): { readonly name: string; readonly value: number }[] {
+    const sums = new Map<string, number>([
+      ["weft_world_version", this.#parts.core.version],
+      ["weft_world_version_reached", this.reachedVersion],
+    ]);
+    for (const counts of this.#counts) {
+      for (const [name, value] of Object.entries(counts?.metrics ?? {})) sums.set(name, (sums.get(name) ?? 0) + value);
+    }
+    return [...sums].map(([name, value]) => ({ name, value }));
+  }
+}

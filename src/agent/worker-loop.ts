@@ -1,0 +1,95 @@
+import type { Instant } from "../base/clock.ts";
+import type { Scheduler, Timer } from "../base/scheduler.ts";
+import type { DatapathWorker } from "../datapath/datapath.ts";
+import type { FromWorker, ToWorker } from "./core/messages.ts";
+import type { WorkerCore } from "./core/worker.ts";
+
+/** How long a worker looks for more work before it sleeps, in milliseconds. */
+const SPIN_MS = 0.05;
+/** Time between two reports of counters. */
+const COUNTS_MS = 1000;
+
+/** What a worker loop drives. */
+export interface WorkerLoopParts {
+  readonly core: WorkerCore;
+  readonly datapath: DatapathWorker;
+  readonly scheduler: Scheduler;
+  /** Takes the messages that wait right now out of the inbox, without going back to the event loop. */
+  takeMessages(): readonly ToWorker[];
+  send(message: FromWorker): void;
+  /** Spinning steals the processor from the packets on a machine with few of them. */
+  readonly maySpin: boolean;
+}
+
+/**
+ * Runs a worker core: turns while there is work, then a short spin, then sleep until a frame, a message or a timer comes.
+ * It never blocks in a system call: sleeping means going back to the event loop.
+ */
+export class WorkerLoop {
+  readonly #parts: WorkerLoopParts;
+  readonly #run = (): void => this.#turns();
+  #isScheduled = false;
+  #isClosed = false;
+  #timer: Timer | undefined;
+  #countsAt: Instant = 0;
+
+  constructor(parts: WorkerLoopParts) {
+    this.#parts = parts;
+  }
+
+  /** There may be work: run soon. Cheap, and harmless when already running. */
+  kick(): void {
+    if (this.#isScheduled || this.#isClosed) return;
+    this.#isScheduled = true;
+    this.#parts.scheduler.soon(this.#run);
+  }
+
+  /** Takes messages that arrived through the event loop. */
+  receive(messages: readonly ToWorker[]): void {
+    const now = this.#parts.scheduler.clock.now();
+    for (const message of messages) this.#parts.core.receive(message, now);
+    this.kick();
+  }
+
+  /** Ends the loop. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#parts.datapath.close();
+  }
+
+  #turns(): void {
+    this.#isScheduled = false;
+    if (this.#isClosed) return;
+    const { core, datapath, scheduler } = this.#parts;
+    const { clock } = scheduler;
+    const now = clock.now();
+    for (const message of this.#parts.takeMessages()) core.receive(message, now);
+    if (core.turn(now)) return this.kick();
+    this.#report(now);
+    if (this.#parts.maySpin && this.#spin(now)) return this.kick();
+    if (!datapath.sleep(this.#wake)) return this.kick();
+    this.#timer?.cancel();
+    this.#timer = scheduler.after(Math.max(1, core.nextAt() - clock.now()), this.#run);
+  }
+
+  readonly #wake = (): void => {
+    if (this.#isClosed) return;
+    this.#turns();
+  };
+
+  #spin(from: Instant): boolean {
+    const { core, scheduler } = this.#parts;
+    const end = from + SPIN_MS;
+    for (let now = scheduler.clock.now(); now < end; now = scheduler.clock.now()) {
+      if (core.turn(now)) return true;
+    }
+    return false;
+  }
+
+  #report(now: Instant): void {
+    if (now < this.#countsAt) return;
+    this.#countsAt = now + COUNTS_MS;
+    this.#parts.send(this.#parts.core.countsMessage());
+  }
+}

@@ -37,6 +37,7 @@ function faultsOf(sources: ConfigSources): readonly string[] {
 test("without any source every key has its default and says so", () => {
   const { values, lines } = unwrap(readConfig(schema, {}));
   assert.equal(values.workers, 1);
+  values["log.level"] satisfies "debug" | "info";
   assert.equal(values.token, undefined);
   assert.deepEqual(lines[1], { key: "workers", value: "1", origin: "default", from: "default" });
   assert.deepEqual(lines[6], { key: "token", value: "", origin: "unset", from: "" });

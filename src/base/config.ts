@@ -16,11 +16,16 @@ interface TypeOf {
   readonly list: readonly string[];
 }
 
+/** The type of one key's value: with `choices` (and `as const`) only these. */
+type ValueOf<K> = K extends { readonly choices: readonly (infer Choice)[] }
+  ? Choice
+  : K extends { readonly type: infer T extends keyof TypeOf }
+    ? TypeOf[T]
+    : never;
+
 /** The values of a schema: a key with a default is always there. */
 export type ConfigValues<S extends ConfigSchema> = {
-  readonly [K in keyof S]: S[K] extends { readonly default: unknown }
-    ? TypeOf[S[K]["type"]]
-    : TypeOf[S[K]["type"]] | undefined;
+  readonly [K in keyof S]: S[K] extends { readonly default: unknown } ? ValueOf<S[K]> : ValueOf<S[K]> | undefined;
 };
 
 /** Where a value came from, first wins. */

@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { ConfigKey } from "../../src/base/config-value.ts";
 
 /** A reason for which a packet is dropped. */
 export interface DropReasonRow {
@@ -15,13 +16,6 @@ export interface ErrorRow {
   readonly status: number;
   readonly meaning: string;
   readonly remedy: string;
-}
-
-/** A key of a process's configuration. */
-export interface ConfigRow {
-  readonly type: string;
-  readonly default?: unknown;
-  readonly help: string;
 }
 
 /** Name -> what it means, by the name of the constant that exports it. */
@@ -42,12 +36,12 @@ export async function errorCatalogue(root: string): Promise<Readonly<Record<stri
 
 /** Every exported `*_METRICS`, by file and name of the constant. */
 export function metricCatalogues(root: string): Promise<Groups<string>> {
-  return exportedRecords<string>(root, "METRICS");
+  return exportedRecords<string>(root, { files: "src/**/*.ts", names: /^\w+_METRICS$/ });
 }
 
-/** Every exported `*_CONFIG`. */
-export function configSchemas(root: string): Promise<Groups<ConfigRow>> {
-  return exportedRecords<ConfigRow>(root, "CONFIG");
+/** Every configuration schema: what the `config.ts` of a process exports under a name that ends in Schema. */
+export function configSchemas(root: string): Promise<Groups<ConfigKey>> {
+  return exportedRecords<ConfigKey>(root, { files: "src/*/config.ts", names: /^\w+Schema$/ });
 }
 
 /** Every constant of src/flow/layout.ts that is a number. */
@@ -59,14 +53,17 @@ export async function layoutConstants(root: string): Promise<Readonly<Record<str
   return Object.fromEntries(numbers);
 }
 
-async function exportedRecords<Row>(root: string, suffix: string): Promise<Groups<Row>> {
-  const pattern = new RegExp(`^export const \\w+_${suffix}\\b`, "m");
-  const files = globSync("src/**/*.ts", { cwd: root, exclude: ["**/*.test.ts", "**/*main.ts"] }).sort();
+async function exportedRecords<Row>(
+  root: string,
+  { files, names }: { files: string; names: RegExp },
+): Promise<Groups<Row>> {
   const groups = new Map<string, Readonly<Record<string, Row>>>();
-  for (const file of files) {
-    if (!pattern.test(readFileSync(join(root, file), "utf8"))) continue;
+  for (const file of globSync(files, { cwd: root, exclude: ["**/*.test.ts", "**/*main.ts"] }).sort()) {
+    const text = readFileSync(join(root, file), "utf8");
+    // Only files that say so are loaded: loading everything would cost more than reading it.
+    if (![...text.matchAll(/^export const (\w+)/gm)].some(([, name = ""]) => names.test(name))) continue;
     for (const [name, value] of Object.entries((await load(root, file)) ?? {})) {
-      if (name.endsWith(`_${suffix}`)) groups.set(`${file} ${name}`, value as Readonly<Record<string, Row>>);
+      if (names.test(name)) groups.set(`${file} ${name}`, value as Readonly<Record<string, Row>>);
     }
   }
   return groups;

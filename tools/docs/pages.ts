@@ -1,3 +1,4 @@
+import { expectation } from "../../src/base/config-value.ts";
 import { configSchemas, dropReasons, errorCatalogue, type Groups, metricCatalogues } from "./catalogues.ts";
 import { limits } from "./limits.ts";
 
@@ -64,8 +65,13 @@ async function configPage(root: string): Promise<string | undefined> {
     "A value comes from the first of: flag (`--some-key`), environment (`WEFT_SOME_KEY`), YAML file, default. " +
     "An unknown key is an error. `weft config show` prints each value with its origin.";
   const sections = [...groups].map(([where, rows]) => {
-    const body = Object.entries(rows).map(([key, row]) => [`\`${key}\``, row.type, shown(row.default), row.help]);
-    return `## ${where.split("/")[1]}\n\n${table(["key", "type", "default", "meaning"], body)}`;
+    const body = Object.entries(rows).map(([key, row]) => [
+      `\`${key}\``,
+      expectation(row),
+      shown(row.default),
+      row.help,
+    ]);
+    return `## ${where.split("/")[1]}\n\n${table(["key", "expects", "default", "meaning"], body)}`;
   });
   return page("Configuration", head, sections);
 }

@@ -36,6 +36,8 @@ export const REQUIREMENTS = {
   qemu: tool("qemu-system-x86_64", "qemu-system-x86"),
   cpio: tool("cpio", "cpio"),
   ovs: tool("ovs-vswitchd", "openvswitch-switch"),
+  java: tool("java", "default-jre-headless"),
+  mvn: tool("mvn", "maven"),
 } as const satisfies Readonly<Record<string, Requirement>>;
 
 /** The word for a requirement. */

@@ -73,7 +73,7 @@ export const TIERS: readonly Tier[] = [
     isolation: "process",
     concurrency: 1,
     needs: ["root", "bpffs", "clang", "libbpf-dev", "libbpf", "ip", "tc", "ping"],
-    uses: ["traceroute", "iperf3", "tshark", "tcpdump", "ethtool", "bpftool", "qemu", "busybox", "cpio"],
+    uses: ["traceroute", "iperf3", "tshark", "tcpdump", "ethtool", "bpftool", "qemu", "busybox", "cpio", "java", "mvn"],
     limitMs: 12 * minute,
     stallMs: 6 * minute,
     isExclusive: true,

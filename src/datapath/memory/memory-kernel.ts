@@ -93,7 +93,7 @@ export class MemoryKernel {
   ingress(vport: number, frame: Uint8Array): void {
     const key = this.#key;
     if (frame.length < 14) return this.#drop("malformed", { vport, bytes: frame.length });
-    extractKey(frame, { vport }, key);
+    extractKey(frame, { vportIndex: vport }, key);
     const parse = ((key[0] as number) >>> W0_PARSE_SHIFT) & 7;
     if (parse === PARSE_SHORT || parse === PARSE_BAD) return this.#drop("malformed", { vport, bytes: frame.length });
     const shard = shardOf(key, 0, this.#memory.control);
@@ -121,7 +121,7 @@ export class MemoryKernel {
   /** Executes an action on a frame that the agent sends. */
   execute(frame: Uint8Array, ingressVport: number, action: Uint32Array): void {
     const key = new Uint32Array(KEY_WORDS);
-    extractKey(frame, { vport: ingressVport }, key);
+    extractKey(frame, { vportIndex: ingressVport }, key);
     this.#output(frame, shapeOf(frame, key[0] as number), { action, ingressVport });
   }
 

@@ -33,7 +33,8 @@ export type StoreServerValues = ConfigValues<typeof storeServerSchema>;
 export function listenAddresses(values: StoreServerValues): Result<readonly ListenAddress[], string> {
   const unix: ListenAddress = { kind: "unix", path: values.socket ?? join(values["data-folder"], "store.sock") };
   // sun_path of unix(7) holds 107 characters and a zero.
-  if (Buffer.byteLength(unix.path) > 107) return err(`socket: ${unix.path} is longer than the 107 bytes that a socket path may have`);
+  if (Buffer.byteLength(unix.path) > 107)
+    return err(`socket: ${unix.path} is longer than the 107 bytes that a socket path may have`);
   if (values.listen === undefined) return ok([unix]);
   const tcp = parseLoopback(values.listen);
   return tcp === undefined

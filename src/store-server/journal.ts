@@ -1,6 +1,6 @@
 import type { Result } from "../base/result.ts";
-import type { TransactionRecord } from "../store/data-tree-record.ts";
 import type { DataTree } from "../store/data-tree.ts";
+import type { TransactionRecord } from "../store/data-tree-record.ts";
 
 /**
  * Where a store server keeps what it has acknowledged.

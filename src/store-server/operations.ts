@@ -1,6 +1,13 @@
 import { err, ok, type Result } from "../base/result.ts";
 import type { CreateOptions, TreeOperation } from "../store/tree.ts";
-import { type Acl, type CreateRequest, createFlag, errorCode, permission, type WriteOperation } from "../zookeeper/protocol.ts";
+import {
+  type Acl,
+  type CreateRequest,
+  createFlag,
+  errorCode,
+  permission,
+  type WriteOperation,
+} from "../zookeeper/protocol.ts";
 
 /** The tree's operation for a request of a client, or the code of its refusal. `isKnown`: the client showed credentials. */
 export function operationOf(request: WriteOperation, isKnown: boolean): Result<TreeOperation, number> {

@@ -110,7 +110,12 @@ export function decodeEntry(bytes: Uint8Array): Result<SnapshotEntry, JuteError>
   }
   if (code === entryCode.session) {
     const session = reader.long("session");
-    return reader.finish({ entry: "session", session, timeoutMs: reader.int("timeoutMs"), password: readBytes(reader) });
+    return reader.finish({
+      entry: "session",
+      session,
+      timeoutMs: reader.int("timeoutMs"),
+      password: readBytes(reader),
+    });
   }
   if (code !== entryCode.node) return err({ field: "entry", at: 0, why: `no entry ${code}` });
   const node = { path: reader.string("path"), data: readBytes(reader), ...readLifetime(reader) };

@@ -12,9 +12,9 @@ import {
   type Reply,
   type Request,
   type SetWatchesRequest,
+  type WriteOperation,
   watcherType,
   watchMode,
-  type WriteOperation,
 } from "../zookeeper/protocol.ts";
 import { errorCodeOf } from "../zookeeper/translate.ts";
 import { aclFault, operationOf } from "./operations.ts";
@@ -155,7 +155,9 @@ function multiHandled(
   if (!reply.ok) {
     const { index, error } = reply.error;
     const code = errorCodeOf(error);
-    return index === undefined ? failed(code) : replied({ op: "multi", results: multiFailure(requests.length, index, code) });
+    return index === undefined
+      ? failed(code)
+      : replied({ op: "multi", results: multiFailure(requests.length, index, code) });
   }
   const results = reply.value.map((result, index) => multiResult(requests[index], result, tree));
   return { error: errorCode.ok, reply: { op: "multi", results }, events, missed: [], record };

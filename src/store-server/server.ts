@@ -7,7 +7,7 @@ import type { TransactionRecord } from "../store/data-tree-record.ts";
 import type { WatchNotice } from "../store/data-tree-watches.ts";
 import type { TreeEvent } from "../store/tree.ts";
 import { readConnectRequest, writeConnectResponse } from "../zookeeper/handshake.ts";
-import { errorCode, eventType, type ConnectRequest, type Request, specialXid } from "../zookeeper/protocol.ts";
+import { type ConnectRequest, errorCode, eventType, type Request, specialXid } from "../zookeeper/protocol.ts";
 import { writeNotification, writeReply } from "../zookeeper/reply.ts";
 import { readRequest } from "../zookeeper/request.ts";
 import { Connection, type Link } from "./connection.ts";
@@ -199,7 +199,11 @@ export class StoreServer {
     if (start === undefined || start[0] === 0) return false;
     const { counters } = this;
     this.#gauge();
-    const answer = fourLetterWord(new TextDecoder().decode(start), { zxid: this.#tree.zxid, counters, isFull: this.#isFull });
+    const answer = fourLetterWord(new TextDecoder().decode(start), {
+      zxid: this.#tree.zxid,
+      counters,
+      isFull: this.#isFull,
+    });
     if (answer === undefined) return false;
     connection.link.write(new TextEncoder().encode(answer));
     this.#end(connection);
@@ -232,7 +236,11 @@ export class StoreServer {
     this.#settle(handled);
     const zxid = BigInt(this.#tree.zxid);
     for (const event of handled.missed) writeNotification(writer, zxid, wireEvent(event));
-    writeReply(writer, { xid: request.op === "ping" ? specialXid.ping : xid, zxid, error: handled.error }, handled.reply);
+    writeReply(
+      writer,
+      { xid: request.op === "ping" ? specialXid.ping : xid, zxid, error: handled.error },
+      handled.reply,
+    );
     if (request.op === "closeSession" && handled.error === errorCode.ok) connection.isEnding = true;
   }
 
@@ -258,7 +266,10 @@ export class StoreServer {
       return this.#welcome(connection, request, resumed.value);
     }
     const nobody = { timeoutMs: 0, sessionId: 0n, password: new Uint8Array(16) };
-    writeConnectResponse(connection.writer, { ...nobody, readOnly: request.readOnly === undefined ? undefined : false });
+    writeConnectResponse(connection.writer, {
+      ...nobody,
+      readOnly: request.readOnly === undefined ? undefined : false,
+    });
     connection.isEnding = true;
   }
 
@@ -292,7 +303,13 @@ export class StoreServer {
     connection.isEnding = true;
   }
 
-  #settle({ record, events }: { readonly record: TransactionRecord | undefined; readonly events: readonly WatchNotice[] }): void {
+  #settle({
+    record,
+    events,
+  }: {
+    readonly record: TransactionRecord | undefined;
+    readonly events: readonly WatchNotice[];
+  }): void {
     if (record === undefined) return;
     this.#records.push(record);
     const zxid = BigInt(record.zxid);

@@ -63,7 +63,9 @@ export class SqliteJournal implements Journal {
     try {
       const tree = DataTree.restore(this.#snapshot());
       this.#records = 0;
-      for (const row of this.#db.prepare("SELECT zxid, crc, record FROM log WHERE zxid > ? ORDER BY zxid").iterate(tree.zxid)) {
+      for (const row of this.#db
+        .prepare("SELECT zxid, crc, record FROM log WHERE zxid > ? ORDER BY zxid")
+        .iterate(tree.zxid)) {
         tree.apply(checked(row, "record", decodeRecord));
         this.#records += 1;
       }
@@ -169,9 +171,13 @@ export class SqliteJournal implements Journal {
 function prepare(db: DatabaseSync): JournalFault | undefined {
   const pragma = (name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
   const isNew = pragma("page_count") === 0;
-  if (!isNew && pragma("application_id") !== applicationId) return { kind: "foreign", why: "store.sqlite is not a weft store" };
+  if (!isNew && pragma("application_id") !== applicationId)
+    return { kind: "foreign", why: "store.sqlite is not a weft store" };
   if (!isNew && pragma("user_version") !== recordFormat) {
-    return { kind: "foreign", why: `store.sqlite has format ${pragma("user_version")}, this server reads ${recordFormat}` };
+    return {
+      kind: "foreign",
+      why: `store.sqlite has format ${pragma("user_version")}, this server reads ${recordFormat}`,
+    };
   }
   db.exec(`
     PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16000;

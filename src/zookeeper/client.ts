@@ -22,7 +22,16 @@ import type {
 import { Chroot } from "./chroot.ts";
 import type { ZooKeeperCounters } from "./counters.ts";
 import { zookeeperLimits } from "./limits.ts";
-import { type Acl, creatorAcl, errorCode, openAcl, type Reply, type Request, watcherType, watchMode } from "./protocol.ts";
+import {
+  type Acl,
+  creatorAcl,
+  errorCode,
+  openAcl,
+  type Reply,
+  type Request,
+  watcherType,
+  watchMode,
+} from "./protocol.ts";
 import type { ServerAddress } from "./servers.ts";
 import { ZooKeeperSession } from "./session.ts";
 import type { CallOutcome, Credential, SessionCredentials, SessionEffect, SessionEnd } from "./session-types.ts";
@@ -135,7 +144,8 @@ export class ZooKeeperClient implements Tree {
     if (fault !== undefined) return err(fault);
     const requests = operations.map((operation) => writeRequestOf(this.#chroot.operation(operation), this.#acl));
     const outcome = await this.#call({ op: "multi", operations: requests });
-    if (outcome.kind !== "reply") return err({ index: undefined, error: outcomeError(outcome, operations[0]?.path ?? "/") });
+    if (outcome.kind !== "reply")
+      return err({ index: undefined, error: outcomeError(outcome, operations[0]?.path ?? "/") });
     if (outcome.reply.op !== "multi") return err({ index: undefined, error: { kind: "connection-loss", path: "/" } });
     return multiOutcome(operations, outcome.reply.results, (path) => this.#clientPath(path));
   }

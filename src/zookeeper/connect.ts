@@ -124,5 +124,7 @@ async function chrootError(
   }
   const made = await client.createChroot();
   if (made.ok || made.error.kind === "connection-loss") return undefined;
-  return made.error.kind === "no-auth" ? { kind: "no-auth" } : { kind: "bad-arguments", why: `chroot: ${made.error.kind}` };
+  return made.error.kind === "no-auth"
+    ? { kind: "no-auth" }
+    : { kind: "bad-arguments", why: `chroot: ${made.error.kind}` };
 }

@@ -176,7 +176,11 @@ export interface SetWatchesRequest {
 /** Everything that a client asks for after the connect request. */
 export type Request =
   | WriteOperation
-  | { readonly op: "exists" | "getData" | "getChildren" | "getChildren2"; readonly path: string; readonly watch: boolean }
+  | {
+      readonly op: "exists" | "getData" | "getChildren" | "getChildren2";
+      readonly path: string;
+      readonly watch: boolean;
+    }
   | { readonly op: "getAcl" | "sync" | "getEphemerals" | "getAllChildrenNumber"; readonly path: string }
   | { readonly op: "setAcl"; readonly path: string; readonly acl: readonly Acl[]; readonly version: number }
   | { readonly op: "ping" | "closeSession" | "whoAmI" }

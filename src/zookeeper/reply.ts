@@ -1,7 +1,14 @@
 import type { Result } from "../base/result.ts";
 import { type JuteError, JuteReader, type JuteWriter } from "./jute.ts";
 import { readMultiResults, writeMultiResults } from "./multi.ts";
-import { type Notification, type Reply, type ReplyHeader, type Request, specialXid, syncConnected } from "./protocol.ts";
+import {
+  type Notification,
+  type Reply,
+  type ReplyHeader,
+  type Request,
+  specialXid,
+  syncConnected,
+} from "./protocol.ts";
 import { readAcl, readStat, writeAcl, writeStat } from "./records.ts";
 
 const noReply: Reply = { op: "none" };

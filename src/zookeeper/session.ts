@@ -11,7 +11,14 @@ import { errorCode, type ReplyHeader, type Request, specialXid } from "./protoco
 import { readNotification, readReply, readReplyHeader } from "./reply.ts";
 import { writeRequest } from "./request.ts";
 import { ServerRotation } from "./servers.ts";
-import type { CallOutcome, Credential, SessionConfig, SessionCredentials, SessionEffect, SessionEnd } from "./session-types.ts";
+import type {
+  CallOutcome,
+  Credential,
+  SessionConfig,
+  SessionCredentials,
+  SessionEffect,
+  SessionEnd,
+} from "./session-types.ts";
 import { SessionWatches } from "./session-watches.ts";
 
 /**
@@ -391,7 +398,10 @@ export class ZooKeeperSession<Token> {
       return this.#finish("no-auth");
     }
     this.watches.answered(call.request, header.error);
-    this.#settle(call, reply === undefined ? { kind: "error", code: header.error } : { kind: "reply", reply: reply.value });
+    this.#settle(
+      call,
+      reply === undefined ? { kind: "error", code: header.error } : { kind: "reply", reply: reply.value },
+    );
     this.#pump();
   }
 

@@ -1,14 +1,7 @@
 import { unreachable } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { pathFault } from "../store/data-tree-path.ts";
-import type {
-  CreateOptions,
-  MultiError,
-  OperationResult,
-  TreeError,
-  TreeEvent,
-  TreeOperation,
-} from "../store/tree.ts";
+import type { CreateOptions, MultiError, OperationResult, TreeError, TreeEvent, TreeOperation } from "../store/tree.ts";
 import { zookeeperLimits } from "./limits.ts";
 import {
   type Acl,

@@ -1,0 +1,182 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** The release that weft is tested against. 3.9.6 cannot be had from Maven Central: its parent POM is missing. */
+export const apacheVersion = "3.9.5";
+
+/** Artifacts that the server needs and does not declare: it calls them `provided`. */
+const artifacts = [
+  `org.apache.zookeeper:zookeeper:${apacheVersion}`,
+  "io.dropwizard.metrics:metrics-core:4.1.12.1",
+  "org.xerial.snappy:snappy-java:1.1.10.5",
+  "ch.qos.logback:logback-classic:1.3.15",
+  "commons-cli:commons-cli:1.5.0",
+];
+
+/** The jars, downloaded once into the user's cache. Throws with what Maven said. */
+export function apacheJars(): string {
+  const folder = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "weft", "zookeeper", apacheVersion);
+  if (existsSync(folder)) return join(folder, "*");
+  mkdirSync(join(folder, ".."), { recursive: true });
+  const work = mkdtempSync(`${folder}-`);
+  writeFileSync(join(work, "pom.xml"), pom());
+  const args = ["-q", "-B", "-f", join(work, "pom.xml"), "dependency:copy-dependencies", `-DoutputDirectory=${work}`];
+  const { status, stdout, stderr } = spawnSync("mvn", args, { encoding: "utf8" });
+  if (status !== 0)
+    throw new Error(`mvn could not fetch ZooKeeper ${apacheVersion}: ${stdout}${stderr}`.slice(0, 2_000));
+  rmSync(join(work, "pom.xml"));
+  renameSync(work, folder);
+  return join(folder, "*");
+}
+
+function pom(): string {
+  const dependencies = artifacts.map((artifact) => {
+    const [group, name, version] = artifact.split(":");
+    return `<dependency><groupId>${group}</groupId><artifactId>${name}</artifactId><version>${version}</version></dependency>`;
+  });
+  return `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>weft.test</groupId>
+<artifactId>zookeeper</artifactId><version>1</version><packaging>pom</packaging>
+<dependencies>${dependencies.join("")}</dependencies></project>`;
+}
+
+/** One server of Apache ZooKeeper on loopback: alone, or a member of an ensemble. */
+export class ApacheServer {
+  readonly address: string;
+  readonly #folder: string;
+  readonly #main: string;
+  #process: ChildProcess | undefined;
+
+  constructor(folder: string, port: number, main: string) {
+    this.address = `127.0.0.1:${port}`;
+    this.#folder = folder;
+    this.#main = main;
+  }
+
+  /** The server's process, while it runs. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** What the server wrote. */
+  get log(): string {
+    return readFileSync(join(this.#folder, "log"), "utf8");
+  }
+
+  /** Starts it; a client finds out when it serves. */
+  start(): void {
+    const options = ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+    const settings = {
+      "zookeeper.admin.enableServer": "false",
+      "zookeeper.4lw.commands.whitelist": "*",
+      "zookeeper.extendedTypesEnabled": "true",
+      "znode.container.checkIntervalMs": "100",
+      "logback.configurationFile": join(this.#folder, "logback.xml"),
+    };
+    const properties = Object.entries(settings).map(([key, value]) => `-D${key}=${value}`);
+    const command = [...options, ...properties, "-cp", `${apacheJars()}:${this.#folder}`, this.#main];
+    // A shell would be one process too many to kill: the log is written through an inherited descriptor.
+    const child = spawn("java", [...command, join(this.#folder, "zoo.cfg")], { stdio: ["ignore", "pipe", "pipe"] });
+    const write = (text: Buffer): void => writeFileSync(join(this.#folder, "log"), text, { flag: "a" });
+    child.stdout?.on("data", write);
+    child.stderr?.on("data", write);
+    this.#process = child;
+    process.on("exit", () => child.kill("SIGKILL"));
+  }
+
+  /** Sends a signal and waits for the end: TERM, or KILL for a crash. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    child.kill(signal);
+    await ended;
+  }
+
+  /** Stops the process where it stands (STOP), or lets it go on (CONT): a server that accepts and never answers. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#process?.kill(signal);
+  }
+}
+
+/** Several servers that were made together. */
+export interface ApacheEnsemble {
+  readonly servers: readonly ApacheServer[];
+  readonly addresses: readonly string[];
+  /** Stops all and removes what they wrote. */
+  stop(): Promise<void>;
+}
+
+/** Makes and starts one server, or an ensemble of several. */
+export async function startApache(count = 1): Promise<ApacheEnsemble> {
+  const root = mkdtempSync(join(tmpdir(), "weft-zookeeper-"));
+  const ports = await freePorts(count * 3);
+  const members = Array.from({ length: count }, (_, i) => ports.slice(i * 3, i * 3 + 3));
+  const quorum = members.map(([, peer, election], i) => `server.${i + 1}=127.0.0.1:${peer}:${election}`);
+  const servers = members.map(([port = 0], i) => {
+    const folder = join(root, String(i + 1));
+    mkdirSync(join(folder, "data"), { recursive: true });
+    writeFileSync(join(folder, "data", "myid"), `${i + 1}\n`);
+    writeFileSync(join(folder, "logback.xml"), logback);
+    writeFileSync(join(folder, "zoo.cfg"), config(folder, port, count === 1 ? [] : quorum));
+    writeFileSync(join(folder, "log"), "");
+    const main = count === 1 ? "ZooKeeperServerMain" : "quorum.QuorumPeerMain";
+    return new ApacheServer(folder, port, `org.apache.zookeeper.server.${main}`);
+  });
+  for (const server of servers) server.start();
+  return {
+    servers,
+    addresses: servers.map(({ address }) => address),
+    async stop() {
+      await Promise.all(servers.map((server) => server.stop("SIGKILL")));
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
+
+const logback = `<configuration><appender name="C" class="ch.qos.logback.core.ConsoleAppender"><encoder>
+<pattern>%d %-5level %logger{0} %msg%n</pattern></encoder></appender>
+<root level="WARN"><appender-ref ref="C"/></root></configuration>`;
+
+function config(folder: string, port: number, quorum: readonly string[]): string {
+  return `tickTime=500
+initLimit=20
+syncLimit=10
+dataDir=${join(folder, "data")}
+clientPort=${port}
+clientPortAddress=127.0.0.1
+maxClientCnxns=0
+minSessionTimeout=4000
+maxSessionTimeout=40000
+${quorum.join("\n")}
+`;
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, () => {
+      const server = createServer();
+      return new Promise<typeof server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { readonly port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Files under the jars' folder, for a test that wants to see that it is complete. */
+export function apacheJarNames(): readonly string[] {
+  return readdirSync(join(apacheJars(), ".."));
+}

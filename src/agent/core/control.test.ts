@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Prng } from "../../base/prng.ts";
+import type { PortOutcome } from "../../datapath/datapath.ts";
+import type { Bridge, BridgePort, Host, TopologyObject, TunnelZone } from "../../model/objects.ts";
+import { ControlCore } from "./control.ts";
+import type { ControlEffect, ControlEvent } from "./control-events.ts";
+
+const host: Host = { kind: "host", id: "h1", name: "h1", portIds: ["p1"], tunnelZoneIds: ["z"] };
+const zone: TunnelZone = {
+  kind: "tunnel-zone",
+  id: "z",
+  name: "z",
+  mtu: 1500,
+  members: [
+    { hostId: "h1", address: "192.0.2.1" },
+    { hostId: "h2", address: "192.0.2.2" },
+  ],
+};
+const bridge: Bridge = { kind: "bridge", id: "b", tenant: "t", name: "b", isUp: true, portIds: ["p1", "p2"] };
+
+function port(id: string, hostId: string, generation = 1): BridgePort {
+  const binding = { hostId, interfaceName: `if-${id}`, generation };
+  return { kind: "port", deviceKind: "bridge", id, tenant: "t", isUp: true, bridgeId: "b", binding };
+}
+
+class Bench {
+  readonly core = new ControlCore({ hostId: "h1", udpPort: 6677, underlayFallback: undefined }, new Prng(1));
+  effects: readonly ControlEffect[] = [];
+
+  step(event: ControlEvent): this {
+    this.effects = this.core.step(event, 0);
+    return this;
+  }
+
+  object(object: TopologyObject): this {
+    return this.step({ kind: "object", name: { kind: object.kind, id: object.id }, object });
+  }
+
+  gone(kind: TopologyObject["kind"], id: string): this {
+    return this.step({ kind: "object", name: { kind, id }, object: undefined });
+  }
+
+  of<K extends ControlEffect["kind"]>(kind: K): Extract<ControlEffect, { kind: K }>[] {
+    return this.effects.filter((effect): effect is Extract<ControlEffect, { kind: K }> => effect.kind === kind);
+  }
+
+  /** The placement that the workers were last told for a port, in the present effects. */
+  placement(portId: string): unknown {
+    const told = this.of("tell-workers").map((effect) => effect.message);
+    const changes = told.flatMap((message) => (message.kind === "world" && message.change.kind === "placement" ? [message.change] : []));
+    return changes.findLast((change) => change.portId === portId)?.placement;
+  }
+}
+
+function up(vport: number): PortOutcome {
+  return { vport, state: "attached", isUp: true, mac: 2, mtu: 1500 };
+}
+
+function running(): Bench {
+  const bench = new Bench().step({ kind: "start" });
+  for (const object of [host, zone, port("p1", "h1"), bridge, port("p2", "h2")]) bench.object(object);
+  return bench;
+}
+
+describe("control core", () => {
+  it("follows references from its host object and asks for each object once", () => {
+    const bench = new Bench().step({ kind: "start" });
+    const watched = bench.of("watch-object").map((effect) => effect.name.id);
+    for (const object of [host, port("p1", "h1"), bridge, port("p2", "h2"), zone]) {
+      watched.push(...bench.object(object).of("watch-object").map((effect) => effect.name.id));
+    }
+    assert.deepEqual(watched, ["h1", "p1", "z", "b", "p2"]);
+  });
+
+  it("lets go of everything that only a lost reference led to", () => {
+    const bench = running().object({ ...host, portIds: [] });
+    assert.deepEqual(bench.of("unwatch-object").map((effect) => effect.name.id).sort(), ["b", "p1", "p2"]);
+    assert.deepEqual(bench.of("close-map").map((effect) => effect.map), ["fdb", "bridge-neighbor"]);
+    assert.deepEqual(bench.of("set-ports").at(-1)?.ports, []);
+  });
+
+  it("publishes a port when its interface is attached and up, and takes it back when it goes down", () => {
+    const bench = running().step({ kind: "ports", outcomes: [up(1)] });
+    const [published] = bench.of("publish-active");
+    assert.equal(published?.portId, "p1");
+    assert.deepEqual(bench.placement("p1"), { at: "local", vport: 1, isActive: true });
+    bench.step({ kind: "ports", outcomes: [{ vport: 1, state: "attached", isUp: false, mac: 2, mtu: 1500 }] });
+    assert.equal(bench.of("withdraw-active").length, 1);
+    assert.deepEqual(bench.placement("p1"), { at: "local", vport: 1, isActive: false });
+  });
+
+  it("sends to another host only while that host serves the present generation of the binding", () => {
+    const bench = running().step({ kind: "active", portId: "p2", state: { hostId: "h2", tunnelKey: 77, generation: 1 } });
+    assert.deepEqual(bench.placement("p2"), { at: "remote", hostId: "h2", tunnelKey: 77, isActive: true });
+    bench.object(port("p2", "h2", 2));
+    assert.deepEqual(bench.placement("p2"), { at: "remote", hostId: "h2", tunnelKey: 0, isActive: false });
+    bench.step({ kind: "active", portId: "p2", state: { hostId: "h2", tunnelKey: 78, generation: 2 } });
+    assert.deepEqual(bench.placement("p2"), { at: "remote", hostId: "h2", tunnelKey: 78, isActive: true });
+  });
+
+  it("tells the datapath its underlay and peers, with the room that the outer headers leave", () => {
+    const bench = running().object({ ...zone, mtu: 9000 });
+    assert.equal(bench.of("set-underlay")[0]?.underlay.mtu, 9000);
+    assert.deepEqual(bench.of("set-peers")[0]?.peers.map(({ peer, mtu }) => [peer, mtu]), [[1, 8950]]);
+  });
+
+  it("keeps a peer's number when the zone names other hosts", () => {
+    const bench = running();
+    const members = [...zone.members, { hostId: "h0", address: "192.0.2.9" }];
+    bench.object({ ...zone, members });
+    assert.deepEqual(bench.of("set-peers")[0]?.peers.map((peer) => peer.peer).sort(), [1, 2]);
+    bench.object({ ...zone, members: members.filter((member) => member.hostId !== "h2") });
+    assert.deepEqual(bench.of("set-peers")[0]?.peers.map((peer) => peer.peer), [2]);
+  });
+
+  it("gives a freed tunnel key to nobody while it rests", () => {
+    const bench = running().step({ kind: "ports", outcomes: [up(1)] });
+    const first = bench.of("publish-active")[0]?.state.tunnelKey;
+    bench.gone("port", "p1").object({ ...host }).object(port("p1", "h1", 2)).step({ kind: "ports", outcomes: [up(2)] });
+    assert.notEqual(bench.of("publish-active")[0]?.state.tunnelKey, first);
+  });
+
+  it("answers a worker that wants an object outside the slice that there is none", () => {
+    const bench = running().step({ kind: "worker", worker: 0, message: { kind: "want", id: "x" } });
+    assert.deepEqual(bench.of("tell-workers")[0]?.message, { kind: "world", change: { kind: "absent", id: "x" } });
+  });
+
+  it("publishes everything again under a new session", () => {
+    const bench = running().step({ kind: "ports", outcomes: [up(1)] }).step({ kind: "session-renewed" });
+    assert.deepEqual(bench.of("publish-active").map((effect) => effect.portId), ["p1"]);
+  });
+
+  it("ends each batch of news for the workers with a version", () => {
+    const bench = running().object({ ...bridge, isUp: false });
+    const last = bench.of("tell-workers").at(-1)?.message;
+    assert.deepEqual(last, { kind: "version", version: bench.core.version });
+  });
+});

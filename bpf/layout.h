@@ -111,6 +111,8 @@
 #define WEFT_CONTROL_ORDER 32
 #define WEFT_ORDER_NONE 0xf
 #define WEFT_CONTROL_UNDERLAY 48
+#define WEFT_CONTROL_INJECT_FAILED 53
+#define WEFT_CONTROL_STALE 61
 
 /* Drop reasons that the datapath itself gives; all of them are in src/flow/drop-reason.ts. */
 #define WEFT_DROP_TOO_BIG 11
@@ -225,7 +227,9 @@ struct weft_control {
 	__u32 order[WEFT_SHARD_COUNT];
 	__u32 underlay_family;
 	__u32 underlay_address[4];
-	__u32 zero53[11];
+	__u32 inject_failed[WEFT_WORKER_MAX];
+	__u32 stale;
+	__u32 zero62[2];
 };
 
 struct weft_upcall {

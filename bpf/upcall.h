@@ -153,8 +153,10 @@ __noinline int weft_send_up(struct __sk_buff *skb, struct weft_walk *w)
 		captured = WEFT_RECORD_HUGE - sizeof(struct weft_upcall);
 	if (c->capture_limit && captured > c->capture_limit)
 		captured = c->capture_limit;
-	if (c->paused || WEFT_LOAD(credit->issued_packets) - WEFT_LOAD(credit->done_packets) >= port->credit_packets ||
-	    WEFT_LOAD(credit->issued_bytes) - WEFT_LOAD(credit->done_bytes) >= port->credit_bytes)
+	/* Signed: after a restart more may be done than was issued. */
+	__s32 waiting = WEFT_LOAD(credit->issued_packets) - WEFT_LOAD(credit->done_packets);
+	__s32 waiting_bytes = WEFT_LOAD(credit->issued_bytes) - WEFT_LOAD(credit->done_bytes);
+	if (c->paused || waiting >= (__s32)port->credit_packets || waiting_bytes >= (__s32)port->credit_bytes)
 		return WEFT_DROP_UPCALL_BUDGET;
 	__sync_fetch_and_add(&credit->issued_packets, 1);
 	__sync_fetch_and_add(&credit->issued_bytes, captured);

@@ -275,6 +275,7 @@ export const EXEC_MAGIC = 0xa;
  *          ORDER_NONE: no flow at all. Kept by the worker that owns the shard: a class enters before its first flow is
  *          written. A class that is missing here is never found, so leaving the word 0 is always right, only slower.
  *   48 family of our address on the underlay (4, 6; 0 none)  49..52 that address, as in a peer record
+ *   53..60 per worker: frames that the kernel refused on the inject device   61 upcalls dropped as stale
  */
 export const CONTROL_WORDS = 64;
 /** Word of the owner's epoch. */
@@ -297,3 +298,7 @@ export const CONTROL_ORDER = 32;
 export const ORDER_NONE = 0xf;
 /** Word of the address family of the underlay, followed by the address. */
 export const CONTROL_UNDERLAY = 48;
+/** Word of the first worker's count of refused frames. */
+export const CONTROL_INJECT_FAILED = 53;
+/** Word of the count of stale upcalls. */
+export const CONTROL_STALE = 61;

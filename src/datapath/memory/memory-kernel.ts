@@ -262,9 +262,3 @@ function add64(words: Uint32Array, at: number, amount: number): void {
   words[at] = low;
   if (low > 0xffff_ffff) words[at + 1] = (words[at + 1] as number) + 1;
 }
-
-/** True for frames whose flow key says IPv4 or IPv6. */
-export function isIpKey(word0: number): boolean {
-  const frameClass = (word0 >>> W0_FRAME_SHIFT) & 3;
-  return frameClass === FRAME_IP4 || frameClass === FRAME_IP6;
-}

@@ -6,6 +6,7 @@ import { BRIDGE_NEIGHBOR_MAP, type DeviceMapText, FDB_MAP, NEIGHBOR_MAP, NEVER }
 
 const mac = fc.nat({ max: 2 ** 48 - 1 });
 const ip = fc.nat({ max: 2 ** 32 - 1 }).map(ipFromV4);
+const plain = { noNullPrototype: true } as const;
 const time = fc.nat({ max: NEVER });
 
 function holds<T>(text: DeviceMapText<T>, values: fc.Arbitrary<T>): void {
@@ -14,11 +15,11 @@ function holds<T>(text: DeviceMapText<T>, values: fc.Arbitrary<T>): void {
 }
 
 test("keys and values of device maps are read as they were written", () => {
-  holds(FDB_MAP.key, fc.record({ vlan: fc.nat({ max: 4095 }), mac }));
+  holds(FDB_MAP.key, fc.record({ vlan: fc.nat({ max: 4095 }), mac }, plain));
   holds(FDB_MAP.value, fc.uuid());
   holds(BRIDGE_NEIGHBOR_MAP.key, ip);
   holds(BRIDGE_NEIGHBOR_MAP.value, mac);
-  holds(NEIGHBOR_MAP.value, fc.record({ mac, staleAt: time, expiresAt: time }));
+  holds(NEIGHBOR_MAP.value, fc.record({ mac, staleAt: time, expiresAt: time }, plain));
 });
 
 test("a configured neighbor is a MAC address alone", () => {

@@ -7,10 +7,10 @@ import { readCreate, readSetData, writeCreate, writeSetData } from "./write-oper
 /** Writes the operations of a multi: a header in front of each, and one that says done. */
 export function writeMultiOperations(writer: JuteWriter, operations: readonly WriteOperation[]): void {
   for (const operation of operations) {
-    header(writer, opCode[operation.op], false, -1);
+    header(writer, opCode[operation.op], -1);
     writeOperation(writer, operation);
   }
-  header(writer, -1, true, -1);
+  writeEnd(writer);
 }
 
 function writeOperation(writer: JuteWriter, operation: WriteOperation): void {
@@ -53,11 +53,11 @@ export function readMultiOperations(reader: JuteReader): WriteOperation[] {
 /** Writes the operations of a multiRead. */
 export function writeMultiReads(writer: JuteWriter, operations: readonly ReadOperation[]): void {
   for (const operation of operations) {
-    header(writer, opCode[operation.op], false, -1);
+    header(writer, opCode[operation.op], -1);
     writer.string(operation.path);
     writer.boolean(false);
   }
-  header(writer, -1, true, -1);
+  writeEnd(writer);
 }
 
 /** Reads the operations of a multiRead. Their watch flag is ignored, as no client can set it. */
@@ -73,10 +73,10 @@ export function readMultiReads(reader: JuteReader): ReadOperation[] {
 /** Writes the results of a multi or multiRead. */
 export function writeMultiResults(writer: JuteWriter, results: readonly MultiResult[]): void {
   for (const result of results) {
-    header(writer, resultCode(result), false, result.op === "error" ? result.code : 0);
+    header(writer, resultCode(result), result.op === "error" ? result.code : 0);
     writeResult(writer, result);
   }
-  header(writer, -1, true, -1);
+  writeEnd(writer);
 }
 
 function resultCode(result: MultiResult): number {
@@ -130,10 +130,16 @@ export function readMultiResults(reader: JuteReader): MultiResult[] {
   });
 }
 
-function header(writer: JuteWriter, type: number, done: boolean, error: number): void {
+function header(writer: JuteWriter, type: number, error: number): void {
   writer.int(type);
-  writer.boolean(done);
+  writer.boolean(false);
   writer.int(error);
+}
+
+function writeEnd(writer: JuteWriter): void {
+  writer.int(-1);
+  writer.boolean(true);
+  writer.int(-1);
 }
 
 function readEach<T>(reader: JuteReader, read: (code: number) => T | undefined): T[] {

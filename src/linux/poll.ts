@@ -16,25 +16,47 @@ export interface Poll {
   close(): void;
 }
 
-/** Tells of a descriptor that became readable or writable; level triggered: it comes again while that is true. */
+/**
+ * Tells of a descriptor that became readable or writable; level triggered: it comes again while that is true. A
+ * descriptor in error (a netlink socket that overran, an interface that went down) counts as readable: the listener
+ * reads until there is nothing more, which takes the error away.
+ */
 export type PollListener = (readable: boolean, writable: boolean) => void;
+
+interface Events {
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+// What koffi 3.3.4 really calls; its type declaration leaves the status out.
+type KoffiListener = (status: number, events: Events) => void;
 
 // koffi's PollHandle stops without a word when it is collected: every open one is held here.
 const open = new Set<object>();
 
 /** Watches any pollable descriptor (socket, eventfd, epoll set, BPF ring) from Node's event loop. */
 export function pollFd(fd: number, interest: PollInterest, listener: PollListener): Poll {
-  const onEvents = (events: { readable: boolean; writable: boolean }): void => {
-    if (open.has(handle)) listener(events.readable, events.writable);
+  let wanted = interest;
+  const isIdle = (): boolean => wanted.readable !== true && wanted.writable !== true;
+  const onEvents: KoffiListener = (status, events) => {
+    if (!open.has(handle)) return;
+    if (status === 0) {
+      listener(events.readable, events.writable);
+      return;
+    }
+    listener(true, false);
+    // libuv stops a handle whose descriptor is in error.
+    if (open.has(handle) && !isIdle()) handle.start(wanted, callback);
   };
-  const handle = libc().koffi.node.poll(fd, interest, onEvents);
+  const callback = onEvents as unknown as (events: Events) => void;
+  const handle = libc().koffi.node.poll(fd, interest, callback);
   open.add(handle);
   return {
     set(next) {
       if (!open.has(handle)) return;
-      const isIdle = next.readable !== true && next.writable !== true;
-      if (isIdle) handle.stop();
-      else handle.start(next, onEvents);
+      wanted = next;
+      if (isIdle()) handle.stop();
+      else handle.start(next, callback);
     },
     setKeepsProcessAlive(isKept) {
       if (!open.has(handle)) return;

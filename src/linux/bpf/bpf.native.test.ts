@@ -97,7 +97,7 @@ test("libbpf loads an object with other map sizes and constants, and the program
       withoutPrograms: ["discard"],
     }),
   );
-  assert.deepEqual([...object.programNames()].sort(), ["count", "discard"]);
+  assert.deepEqual([...object.programNames()].sort(), ["count", "discard", "tell_class"]);
   assert.ok(object.mapNames().includes("counters"));
   assert.equal(object.mapFd("absent"), undefined);
   assert.equal(object.programFd("discard"), undefined);

@@ -179,10 +179,13 @@ test("an observer may submit from within an answer", () => {
 });
 
 test("closing fails what waits, and later requests are refused", () => {
-  const { kernel, broker, heard, submit } = setUp();
+  const { kernel, broker, heard, submit, order } = setUp();
   submit("a");
   broker.flush();
+  assert.ok(broker.sendOptimistic(order("sent")).ok);
+  broker.flush();
   submit("b");
+  assert.ok(broker.sendOptimistic(order("waits")).ok);
   broker.close();
   broker.close();
   assert.deepEqual(heard, ["a ECANCELED", "b ECANCELED"]);

@@ -150,7 +150,7 @@ export class RequestBroker {
     this.#poll.close();
     this.#port.close();
     for (let index = 0; index < this.#pool.count; index++) {
-      if (this.#phases[index] !== phase.free) this.#fail(index, "ECANCELED", "the broker was closed");
+      if (this.#isWaiting(index)) this.#fail(index, "ECANCELED", "the broker was closed");
     }
   }
 
@@ -321,14 +321,18 @@ export class RequestBroker {
     const now = this.#scheduler.clock.now();
     let next = Number.POSITIVE_INFINITY;
     for (let index = 0; index < this.#pool.count; index++) {
-      const state = this.#phases[index];
-      if (state === phase.free || state === phase.sentOptimistic) continue;
+      if (!this.#isWaiting(index)) continue;
       const deadline = this.#deadlines[index] as number;
       if (deadline > now) next = Math.min(next, deadline);
       else this.#timeOut(index);
     }
     if (next < Number.POSITIVE_INFINITY) this.#timer = this.#scheduler.after(next - now, () => this.#expire());
     if (this.#queue.length > 0) this.#plan();
+  }
+
+  #isWaiting(index: number): boolean {
+    const state = this.#phases[index];
+    return state !== phase.free && state !== phase.sentOptimistic;
   }
 
   #timeOut(index: number): void {

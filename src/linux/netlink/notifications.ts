@@ -9,7 +9,10 @@ import type { NetlinkPort } from "./port.ts";
 export interface NotificationObserver {
   /** One notification; valid during the call only. */
   onMessage(message: MessageReader): void;
-  /** Some were lost: what was built from them is to be read again. Those that follow are later than the loss. */
+  /**
+   * Some were lost: what was built from them is to be read again, from now on. Called after everything that waited was
+   * delivered: the kernel reports a loss before the older messages that are still queued.
+   */
   onOverrun(): void;
 }
 
@@ -23,6 +26,7 @@ export class NotificationSource {
   readonly #observer: NotificationObserver;
   readonly #poll: Poll;
   #isOpen = true;
+  #hasLost = false;
 
   constructor(port: NetlinkPort, observer: NotificationObserver) {
     this.#port = port;
@@ -35,10 +39,13 @@ export class NotificationSource {
     for (let reads = 0; reads < netlinkReadsMax && this.#isOpen; reads++) {
       const received = this.#port.receive();
       assert(received.ok, "a netlink socket cannot be read", received.ok ? {} : { error: received.error.text });
-      if (received.value.kind === "empty") return;
+      if (received.value.kind === "empty") {
+        this.#tellLoss();
+        return;
+      }
       if (received.value.kind === "overrun") {
         this.counters.add("netlink_overruns");
-        this.#observer.onOverrun();
+        this.#hasLost = true;
       } else if (!readMessages(this.#port.buffer, received.value.length, (message) => this.#deliver(message))) {
         this.counters.add("netlink_damaged");
       }
@@ -51,6 +58,12 @@ export class NotificationSource {
     this.#isOpen = false;
     this.#poll.close();
     this.#port.close();
+  }
+
+  #tellLoss(): void {
+    if (!this.#hasLost) return;
+    this.#hasLost = false;
+    this.#observer.onOverrun();
   }
 
   #deliver(message: MessageReader): void {

@@ -27,8 +27,8 @@ export interface LinkMonitorSettings {
 
 /**
  * Knows the links of one namespace, and tells of every change. When notifications were lost it lists the links again
- * and tells of the differences, so that nothing is missed but states between two listings. A notification that is older
- * than a listing may show an old state for the moment until the newer one behind it is read.
+ * and tells of the differences, so that nothing is missed but states between two listings. Of a link that a notification
+ * names while a listing runs, the notifications count: whatever the listing saw of it has a notification of its own.
  */
 export class LinkMonitor {
   /** Times that the links were listed again after a loss. */
@@ -72,6 +72,7 @@ export class LinkMonitor {
 
   /** Ends it. No event comes after this. */
   close(): void {
+    if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#retry?.cancel();
     this.#source.close();

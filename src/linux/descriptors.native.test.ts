@@ -63,7 +63,8 @@ test("an eventfd kicked from elsewhere wakes a poll handle on an epoll set of se
   unwrap(set.add(second.fd));
   assert.equal(set.wait(0), 0);
   const woken = new Promise<number>((resolve) => {
-    const poll = pollFd(set.fd, { readable: true }, () => {
+    const poll = pollFd(set.fd, { readable: true }, (readable, writable) => {
+      assert.deepEqual([readable, writable], [true, false]);
       const count = set.wait(0);
       poll.close();
       resolve(count);

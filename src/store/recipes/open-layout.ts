@@ -64,3 +64,12 @@ function parsedVersion(text: string): number | undefined {
 function withParents(path: string): readonly string[] {
   return path === "/" ? [] : [...withParents(parentOf(path)), path];
 }
+
+/** Creates a container and those above it, where they do not exist: they go by themselves when they have become empty. */
+export async function makeContainers(connection: StoreConnection, path: string): Promise<Result<void, StoreError>> {
+  const made = await steadily(connection, (tree) => tree.create(path, noBytes, { mode: "container" }));
+  if (made.ok || made.error.kind === "node-exists") return ok(undefined);
+  if (made.error.kind !== "no-node" || path === "/") return err(storeError(made.error));
+  const above = await makeContainers(connection, parentOf(path));
+  return above.ok ? makeContainers(connection, path) : above;
+}

@@ -60,7 +60,7 @@ export interface OwnedOpinion<V> extends MapEntry<V> {
   readonly isWinner: boolean;
 }
 
-/** What a subscriber hears. Callbacks are synchronous; one that throws does not disturb the others. */
+/** What a subscriber hears. Callbacks are synchronous and must not throw. */
 export interface MapListener<K, V> {
   /** Everything: at the start, and never again. */
   onLoaded(entries: readonly (readonly [K, MapEntry<V>])[]): void;

@@ -25,6 +25,11 @@ export class SteadyWatch {
     void this.#establish();
   }
 
+  /** The watch is in place: events come, or a resync will. Before, `onResync` is still to come. */
+  get isHeld(): boolean {
+    return this.#held !== undefined;
+  }
+
   /** Silent at once. Idempotent. */
   close(): void {
     this.#isClosed = true;
@@ -36,6 +41,7 @@ export class SteadyWatch {
   async #establish(): Promise<void> {
     this.#generation += 1;
     const generation = this.#generation;
+    this.#held = undefined;
     const isCurrent = (): boolean => !this.#isClosed && generation === this.#generation;
     const { recursive, onEvent, onResync } = this.#options;
     const options: WatchOptions = {
@@ -56,8 +62,8 @@ export class SteadyWatch {
       }
       // A new session establishes the watch anew by itself; a closed connection needs none.
       if (result.error.kind === "session-expired" || result.error.kind === "closed") return;
-      await this.#connection.untilConnected(reconnectWaitMs);
-      await sleep(this.#connection.scheduler, retryWaitMs);
+      if (this.#connection.tree.session.state !== "connected") await this.#connection.untilConnected(reconnectWaitMs);
+      else await sleep(this.#connection.scheduler, retryWaitMs);
     }
   }
 }

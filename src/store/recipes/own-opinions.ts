@@ -1,0 +1,313 @@
+import { err, ok, type Result } from "../../base/result.ts";
+import { sleep } from "../../base/scheduler.ts";
+import { childOf, nameOf } from "../data-tree-path.ts";
+import { ownOpinionsMax, retryWaitMs } from "../limits.ts";
+import type { TreeError } from "../tree.ts";
+import type { StoreConnection } from "./connection.ts";
+import { makeContainers } from "./open-layout.ts";
+import type { Opinion, OpinionTable } from "./opinion-table.ts";
+import { opinionPrefix } from "./opinion-table.ts";
+import { newestOf, nextOwnStep, type OwnStep, type WantedOpinion } from "./own-opinion.ts";
+import { storeError, unavailable } from "./steadily.ts";
+import type { StoreError } from "./store-error.ts";
+
+/** What the own opinions of a map are told about and ask for. */
+export interface OwnOpinionsOptions {
+  readonly connection: StoreConnection;
+  /** The map's node. */
+  readonly path: string;
+  readonly table: OpinionTable;
+  readonly noBytes: Uint8Array;
+  parse(name: string): Opinion | undefined;
+  /** An own opinion that was not in the table yet: it was told before the reply, or never. */
+  onMade(opinion: Opinion): void;
+  onOverridden(key: string, value: string): void;
+  /** The outcome of a write is unknown and nobody else will ask for a full read: read again. */
+  reload(): void;
+}
+
+interface OwnKey {
+  readonly key: string;
+  wanted: WantedOpinion | undefined;
+  readonly nodes: Map<string, Opinion>;
+  /** Writes about this key are under way. */
+  isBusy: boolean;
+  /** Something changed since the last step was chosen. */
+  isStale: boolean;
+  /** The value of a create under way. Events that announce such a name wait for the reply, which says whose it is. */
+  creating: string | undefined;
+  readonly unattributed: Opinion[];
+  /** The outcome of a write is unknown, or the session has ended: nothing is done before the next full read. */
+  awaitsReload: boolean;
+  /** A create without reply: nodes with this value, newer than this, may be ours. */
+  lost: WantedOpinion | undefined;
+  readonly waiting: ((result: Result<void, StoreError>) => void)[];
+}
+
+type Progress = "again" | "rest" | "wait" | StoreError;
+
+/**
+ * What this owner says in one map: for each key what is wanted, brought about step by step (see own-opinion.ts), over lost
+ * connections and ended sessions. One write at a time for each key; keys do not wait for each other.
+ */
+export class OwnOpinions {
+  readonly #options: OwnOpinionsOptions;
+  readonly #keys = new Map<string, OwnKey>();
+  readonly #names = new Set<string>();
+  /** The map's node is being made: one attempt for all keys. */
+  #making: Promise<Result<void, StoreError>> | undefined;
+  #isClosed = false;
+
+  constructor(options: OwnOpinionsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether an opinion is this owner's. */
+  owns(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** Wants the store to say `value` about a key. Resolves when it does, or when a newer wish or opinion took its place. */
+  want(key: string, value: string): Promise<Result<void, StoreError>> {
+    const own = this.#keys.get(key) ?? this.#add(key);
+    if (own === undefined) {
+      return Promise.resolve(
+        err({ kind: "too-large", what: "operations", size: ownOpinionsMax + 1, limit: ownOpinionsMax }),
+      );
+    }
+    own.wanted = { value, seen: this.#options.table.newest };
+    return this.#settled(own);
+  }
+
+  /** Wants nothing to be said about a key, or only no longer `value`. */
+  unwant(key: string, value: string | undefined): Promise<Result<void, StoreError>> {
+    const own = this.#keys.get(key);
+    if (own === undefined || (value !== undefined && own.wanted?.value !== value))
+      return Promise.resolve(ok(undefined));
+    own.wanted = undefined;
+    return this.#settled(own);
+  }
+
+  /** Takes an opinion as this owner's: it was made by this session before a restart of the process. */
+  adopt(opinion: Opinion): void {
+    const own = this.#keys.get(opinion.key) ?? this.#add(opinion.key);
+    if (own === undefined) return;
+    this.#own(own, opinion);
+    const newest = newestOf(own.nodes.values());
+    if (newest === undefined || own.wanted !== undefined || own.isBusy) return;
+    own.wanted = { value: newest.value, seen: newest.sequence };
+  }
+
+  /** Whether an event about an opinion has to wait for the reply of a create that may have made it. Then it is kept here. */
+  mayBeOwn(opinion: Opinion): boolean {
+    const own = this.#keys.get(opinion.key);
+    if (own === undefined || own.creating !== opinion.value || opinion.origin !== "learned") return false;
+    own.unattributed.push(opinion);
+    return true;
+  }
+
+  /** An opinion has gone. */
+  forget(opinion: Opinion): void {
+    this.#names.delete(opinion.name);
+    const own = this.#keys.get(opinion.key);
+    own?.nodes.delete(opinion.name);
+    const at = own?.unattributed.findIndex(({ name }) => name === opinion.name) ?? -1;
+    if (at >= 0) own?.unattributed.splice(at, 1);
+    if (own !== undefined) void this.#work(own);
+  }
+
+  /** Somebody said something about a key. */
+  reconsider(key: string): void {
+    const own = this.#keys.get(key);
+    if (own !== undefined) void this.#work(own);
+  }
+
+  /** The table is about to be replaced by a full read: what earlier events said is part of it. */
+  tableReplaced(): void {
+    for (const own of this.#keys.values()) own.unattributed.length = 0;
+  }
+
+  /** The table was read anew: everything may be different. */
+  reconsiderAll(): void {
+    for (const own of [...this.#keys.values()]) {
+      own.awaitsReload = false;
+      for (const name of [...own.nodes.keys()]) if (!this.#options.table.has(name)) this.#disown(own, name);
+      void this.#work(own);
+    }
+  }
+
+  /** The session has ended and its nodes with it. What is wanted stays wanted. */
+  sessionEnded(): void {
+    for (const own of this.#keys.values()) {
+      for (const name of [...own.nodes.keys()]) this.#disown(own, name);
+      own.lost = undefined;
+      own.awaitsReload = true;
+    }
+  }
+
+  /** The map's node was made anew, sequence numbers start again: whatever others say is newer. */
+  sequenceRestarted(): void {
+    for (const own of this.#keys.values()) if (own.wanted !== undefined) own.wanted = { ...own.wanted, seen: -1 };
+  }
+
+  /** Takes everything back. */
+  async unwantAll(): Promise<void> {
+    await Promise.all([...this.#keys.keys()].map((key) => this.unwant(key, undefined)));
+  }
+
+  /** Ends all work; who waits is told so. */
+  close(): void {
+    this.#isClosed = true;
+    for (const own of this.#keys.values()) this.#answer(own, err(unavailable("the map was closed")));
+  }
+
+  #add(key: string): OwnKey | undefined {
+    if (this.#keys.size >= ownOpinionsMax) return undefined;
+    const own: OwnKey = {
+      ...{ key, wanted: undefined, nodes: new Map(), isBusy: false, isStale: false, awaitsReload: false },
+      ...{ creating: undefined, unattributed: [], lost: undefined, waiting: [] },
+    };
+    this.#keys.set(key, own);
+    return own;
+  }
+
+  #settled(own: OwnKey): Promise<Result<void, StoreError>> {
+    if (this.#isClosed) return Promise.resolve(err(unavailable("the map was closed")));
+    return new Promise((resolve) => {
+      own.waiting.push(resolve);
+      void this.#work(own);
+    });
+  }
+
+  async #work(own: OwnKey): Promise<void> {
+    own.isStale = true;
+    if (own.isBusy || own.awaitsReload || this.#isClosed) return;
+    own.isBusy = true;
+    let progress: Progress = "again";
+    while ((progress === "again" || own.isStale) && !own.awaitsReload && !this.#isClosed) {
+      own.isStale = false;
+      progress = await this.#step(own);
+      if (progress !== "again" && progress !== "rest") break;
+    }
+    own.isBusy = false;
+    if (progress === "rest") this.#rest(own);
+    else if (progress === "wait") void this.#awaitReload(own);
+    else if (progress !== "again") {
+      own.wanted = undefined;
+      this.#answer(own, err(progress));
+    }
+  }
+
+  async #step(own: OwnKey): Promise<Progress> {
+    if (own.lost !== undefined) return this.#findLost(own, own.lost);
+    const step = nextOwnStep(own, newestOf(this.#foreign(own)));
+    switch (step.do) {
+      case "rest":
+        return "rest";
+      case "create":
+        return this.#create(own, step.value);
+      case "remove":
+        return this.#remove(own, step);
+      default: {
+        const { wanted } = own;
+        own.wanted = undefined;
+        if (wanted !== undefined) this.#options.onOverridden(own.key, wanted.value);
+        return "again";
+      }
+    }
+  }
+
+  #foreign(own: OwnKey): readonly Opinion[] {
+    const all = [...this.#options.table.opinions(own.key)];
+    return all.filter(({ name, origin }) => origin === "learned" && !own.nodes.has(name));
+  }
+
+  async #create(own: OwnKey, value: string): Promise<Progress> {
+    const { connection, path, table, noBytes, parse, onMade } = this.#options;
+    const { tree } = connection;
+    const seen = table.newest;
+    own.creating = value;
+    const prefix = opinionPrefix(own.key, value, "learned");
+    const made = await tree.create(childOf(path, prefix), noBytes, { mode: "ephemeral-sequential" });
+    own.creating = undefined;
+    const opinion = made.ok && tree === connection.tree ? parse(nameOf(made.value)) : undefined;
+    if (opinion !== undefined) {
+      this.#own(own, opinion);
+      if (own.wanted?.value === value) own.wanted = { value, seen: Math.max(own.wanted.seen, opinion.sequence) };
+    }
+    for (const told of own.unattributed.splice(0)) onMade(told);
+    if (opinion !== undefined) onMade(opinion);
+    if (made.ok) return "again";
+    if (made.error.kind === "connection-loss" && tree === connection.tree) own.lost = { value, seen };
+    return this.#afterError(made.error);
+  }
+
+  async #remove(own: OwnKey, step: Extract<OwnStep, { readonly do: "remove" }>): Promise<Progress> {
+    const { tree } = this.#options.connection;
+    for (const name of step.names) {
+      const removed = await tree.remove(childOf(this.#options.path, name));
+      if (!removed.ok && removed.error.kind !== "no-node") return this.#afterError(removed.error);
+      this.#disown(own, name);
+    }
+    return "again";
+  }
+
+  /** A create had no reply: nodes that it may have made are looked at, to see whose they are. */
+  async #findLost(own: OwnKey, lost: WantedOpinion): Promise<Progress> {
+    const { tree } = this.#options.connection;
+    for (const opinion of this.#foreign(own)) {
+      if (opinion.value !== lost.value || opinion.sequence <= lost.seen) continue;
+      const stat = await tree.exists(childOf(this.#options.path, opinion.name));
+      if (!stat.ok) return this.#afterError(stat.error);
+      if (stat.value?.ephemeralOwner === tree.session.id) this.#own(own, opinion);
+    }
+    if (own.lost === lost) own.lost = undefined;
+    return "again";
+  }
+
+  async #afterError(error: TreeError): Promise<Progress> {
+    const { connection, path } = this.#options;
+    switch (error.kind) {
+      case "no-node": {
+        this.#making ??= makeContainers(connection, path);
+        const made = await this.#making;
+        this.#making = undefined;
+        return made.ok ? "again" : made.error;
+      }
+      case "connection-loss":
+      case "session-expired":
+        return "wait";
+      case "closed":
+        return unavailable("the store connection was closed");
+      default:
+        return storeError(error);
+    }
+  }
+
+  /** After a lost connection the full read that follows it brings everything on; if none comes, one is asked for. */
+  async #awaitReload(own: OwnKey): Promise<void> {
+    own.awaitsReload = true;
+    await sleep(this.#options.connection.scheduler, retryWaitMs);
+    if (own.awaitsReload && !this.#isClosed && this.#options.connection.tree.session.state === "connected")
+      this.#options.reload();
+  }
+
+  #rest(own: OwnKey): void {
+    this.#answer(own, ok(undefined));
+    if (own.wanted === undefined && own.nodes.size === 0 && !own.isBusy) this.#keys.delete(own.key);
+  }
+
+  #answer(own: OwnKey, result: Result<void, StoreError>): void {
+    for (const resolve of own.waiting.splice(0)) resolve(result);
+  }
+
+  #own(own: OwnKey, opinion: Opinion): void {
+    own.nodes.set(opinion.name, opinion);
+    this.#names.add(opinion.name);
+  }
+
+  #disown(own: OwnKey, name: string): void {
+    own.nodes.delete(name);
+    this.#names.delete(name);
+  }
+}

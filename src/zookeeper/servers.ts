@@ -69,8 +69,8 @@ export class ServerRotation {
   failed(): Duration {
     this.#failures += 1;
     const { backoffMinMs, backoffMaxMs } = zookeeperLimits;
-    const rounds = Math.floor(this.#failures / this.#servers.length);
-    if (rounds === 0) return 0;
+    if (this.#failures % this.#servers.length !== 0) return 0;
+    const rounds = this.#failures / this.#servers.length;
     const pause = Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(rounds - 1, 10));
     return pause * (0.5 + this.#prng.float() / 2);
   }

@@ -263,10 +263,9 @@ export class ZooKeeperSession<Token> {
 
   #disconnect(now: Instant, why: string): void {
     this.#writer.truncate(0);
-    const closing = this.#requeue(now);
-    if (closing) return this.#finish("closed");
-    if (this.#state === "connected") this.#become("suspended", why);
     this.#stage = "pause";
+    if (this.#requeue(now)) return this.#finish("closed");
+    if (this.#state === "connected") this.#become("suspended", why);
     this.#until = now + this.#rotation.failed();
     if (this.#until <= now) this.#dial(now);
   }

@@ -1,0 +1,746 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { ManualClock } from "../base/clock.ts";
+import { Prng } from "../base/prng.ts";
+import { unwrap } from "../base/result.ts";
+import { FrameSplitter } from "./frames.ts";
+import { readConnectRequest, writeConnectResponse } from "./handshake.ts";
+import { JuteWriter } from "./jute.ts";
+import { zookeeperLimits } from "./limits.ts";
+import { type ConnectRequest, errorCode, type Reply, type Request, specialXid } from "./protocol.ts";
+import { writeNotification, writeReply } from "./reply.ts";
+import { type RequestFrame, readRequest } from "./request.ts";
+import { formatServer, parseServer, type ServerAddress, ServerRotation } from "./servers.ts";
+import { ZooKeeperSession } from "./session.ts";
+import type { SessionConfig, SessionEffect } from "./session-types.ts";
+
+const servers = (count: number): ServerAddress[] =>
+  Array.from({ length: count }, (_, i) => ({ kind: "tcp", host: "127.0.0.1", port: 1000 + i }));
+const password = new Uint8Array(16).fill(7);
+const timeoutMs = 6_000;
+const done: Reply = { op: "none" };
+
+/** A session, the clock, and the server's side of the wire. */
+class Bench {
+  readonly clock = new ManualClock();
+  readonly session: ZooKeeperSession<string>;
+  readonly #splitter = new FrameSplitter(zookeeperLimits.frameBytes);
+  /** Everything but bytes, as short lines, since the last look. */
+  #lines: string[] = [];
+  #frames: Uint8Array[] = [];
+
+  constructor(config: Partial<SessionConfig> = {}, seed = 1) {
+    this.session = new ZooKeeperSession({ servers: servers(1), timeoutMs, ...config }, new Prng(seed));
+  }
+
+  get now(): number {
+    return this.clock.now();
+  }
+
+  /** Does something to the session and takes what it wants. */
+  do(input: (session: ZooKeeperSession<string>, now: number) => void): void {
+    input(this.session, this.now);
+    for (const effect of this.session.take()) this.#note(effect);
+  }
+
+  /** Lets time pass, ticking when the session asks for it. */
+  pass(span: number): void {
+    const end = this.now + span;
+    for (let at = this.session.nextTick; at !== undefined && at <= end; at = this.session.nextTick) {
+      this.clock.advance(Math.max(0, at - this.now));
+      this.do((session, now) => session.tick(now));
+    }
+    this.clock.advance(end - this.now);
+  }
+
+  lines(): string[] {
+    const lines = this.#lines;
+    this.#lines = [];
+    return lines;
+  }
+
+  connectRequest(): ConnectRequest {
+    return unwrap(readConnectRequest(this.#frames.shift() as Uint8Array));
+  }
+
+  requests(): RequestFrame[] {
+    this.do((session, now) => session.flush(now));
+    return this.#frames.splice(0).map((frame) => unwrap(readRequest(frame)));
+  }
+
+  submit(request: Request, token: string): void {
+    this.do((session, now) => session.submit(request, token, now));
+  }
+
+  receive(write: (writer: JuteWriter) => void): void {
+    const writer = new JuteWriter();
+    write(writer);
+    this.do((session, now) => session.received(writer.take(), now));
+  }
+
+  reply(xid: number, reply: Reply = done, { error = 0, zxid = 1n } = {}): void {
+    this.receive((writer) => writeReply(writer, { xid, zxid, error }, reply));
+  }
+
+  welcome(sessionId = 0x55n, granted = timeoutMs): void {
+    this.receive((writer) =>
+      writeConnectResponse(writer, { timeoutMs: granted, sessionId, password, readOnly: false }),
+    );
+  }
+
+  /** From nothing to an open session. */
+  open(): this {
+    this.do((session, now) => session.start(now));
+    this.do((session, now) => session.dialled(now));
+    this.connectRequest();
+    this.welcome();
+    this.lines();
+    return this;
+  }
+
+  lose(): void {
+    this.#frames = [];
+    this.do((session, now) => session.lost(now, "reset"));
+  }
+
+  /** From lost to open again. */
+  reopen(): ConnectRequest {
+    this.pass(zookeeperLimits.backoffMaxMs);
+    this.do((session, now) => session.dialled(now));
+    const request = this.connectRequest();
+    this.welcome();
+    return request;
+  }
+
+  #note(effect: SessionEffect<string>): void {
+    if (effect.effect === "send") {
+      this.#splitter.push(effect.bytes);
+      for (let frame = unwrap(this.#splitter.next()); frame !== undefined; frame = unwrap(this.#splitter.next())) {
+        this.#frames.push(frame);
+      }
+    } else this.#lines.push(lineOf(effect));
+  }
+}
+
+function lineOf(effect: Exclude<SessionEffect<string>, { readonly effect: "send" }>): string {
+  switch (effect.effect) {
+    case "dial":
+      return `dial ${formatServer(effect.server).slice(-1)}`;
+    case "hang-up":
+      return "hang-up";
+    case "reply":
+      return `${effect.token}: ${effect.outcome.kind === "error" ? effect.outcome.code : effect.outcome.kind}`;
+    case "event":
+      return `event ${effect.event.type} ${effect.event.path}`;
+    case "resync":
+      return "resync";
+    case "state":
+      return effect.state;
+  }
+}
+
+const exists = (path: string): Request => ({ op: "exists", path, watch: false });
+const remove = (path: string): Request => ({ op: "delete", path, version: -1 });
+const addWatch = (path: string): Request => ({ op: "addWatch", path, mode: 1 });
+
+/** Every transition of the life of a connection: from where, what happens, what the shell is told, the state after it. */
+const transitions: readonly {
+  readonly from: string;
+  readonly when: string;
+  readonly bench: () => Bench;
+  readonly input: (bench: Bench) => void;
+  readonly effects: readonly string[];
+  readonly state: string;
+}[] = [
+  {
+    from: "idle",
+    when: "start",
+    bench: () => new Bench(),
+    input: (bench) => bench.do((session, now) => session.start(now)),
+    effects: ["dial 0"],
+    state: "connecting",
+  },
+  {
+    from: "idle",
+    when: "time passes",
+    bench: () => new Bench(),
+    input: (bench) => bench.pass(60_000),
+    effects: [],
+    state: "connecting",
+  },
+  {
+    from: "dial",
+    when: "the server refuses",
+    bench: dialling,
+    input: (bench) => bench.lose(),
+    effects: [],
+    state: "connecting",
+  },
+  {
+    from: "dial",
+    when: "nobody answers for session time-out / servers",
+    bench: dialling,
+    input: (bench) => bench.pass(timeoutMs),
+    effects: ["hang-up"],
+    state: "connecting",
+  },
+  {
+    from: "handshake",
+    when: "the server accepts and never answers",
+    bench: handshaking,
+    input: (bench) => bench.pass(timeoutMs),
+    effects: ["hang-up"],
+    state: "connecting",
+  },
+  {
+    from: "handshake",
+    when: "a session is granted",
+    bench: handshaking,
+    input: (bench) => bench.welcome(),
+    effects: ["connected"],
+    state: "connected",
+  },
+  {
+    from: "handshake",
+    when: "a session that was not asked for is refused",
+    bench: handshaking,
+    input: (bench) => bench.welcome(0n, 0),
+    effects: ["hang-up"],
+    state: "connecting",
+  },
+  {
+    from: "handshake",
+    when: "rubbish comes",
+    bench: handshaking,
+    input: (bench) => bench.receive((writer) => writer.buffer(new Uint8Array(5))),
+    effects: ["hang-up"],
+    state: "connecting",
+  },
+  {
+    from: "handshake of a resume",
+    when: "the server does not know the session",
+    bench: resuming,
+    input: (bench) => bench.welcome(0n, 0),
+    effects: ["hang-up", "expired"],
+    state: "expired",
+  },
+  {
+    from: "handshake of a resume",
+    when: "the server answers with another session",
+    bench: resuming,
+    input: (bench) => bench.welcome(0x66n),
+    effects: ["hang-up"],
+    state: "connecting",
+  },
+  {
+    from: "open",
+    when: "the connection breaks",
+    bench: () => new Bench().open(),
+    input: (bench) => bench.lose(),
+    effects: ["suspended"],
+    state: "suspended",
+  },
+  {
+    from: "open",
+    when: "two thirds of the session time-out pass in silence",
+    bench: () => new Bench().open(),
+    input: (bench) => bench.pass((timeoutMs * 2) / 3),
+    effects: ["hang-up", "suspended"],
+    state: "suspended",
+  },
+  {
+    from: "open",
+    when: "a frame is longer than any reply",
+    bench: () => new Bench().open(),
+    input: (bench) => bench.receive((writer) => writer.int(zookeeperLimits.replyBytes + 1)),
+    effects: ["hang-up", "suspended"],
+    state: "suspended",
+  },
+  {
+    from: "open",
+    when: "a reply comes to nothing that was asked",
+    bench: () => new Bench().open(),
+    input: (bench) => bench.reply(77),
+    effects: ["hang-up", "suspended"],
+    state: "suspended",
+  },
+  {
+    from: "open",
+    when: "close, and the server says goodbye",
+    bench: () => new Bench().open(),
+    input: (bench) => {
+      bench.do((session, now) => session.close(now));
+      bench.reply(1);
+    },
+    effects: ["hang-up", "closed"],
+    state: "closed",
+  },
+  {
+    from: "open",
+    when: "close, and the server hangs up instead",
+    bench: () => new Bench().open(),
+    input: (bench) => {
+      bench.do((session, now) => session.close(now));
+      bench.lose();
+    },
+    effects: ["closed"],
+    state: "closed",
+  },
+  {
+    from: "open",
+    when: "close, and the server is silent",
+    bench: () => new Bench().open(),
+    input: (bench) => {
+      bench.do((session, now) => session.close(now));
+      bench.pass(zookeeperLimits.closeMs);
+    },
+    effects: ["hang-up", "closed"],
+    state: "closed",
+  },
+  {
+    from: "open",
+    when: "detach: the session lives on elsewhere",
+    bench: () => new Bench().open(),
+    input: (bench) => bench.do((session) => session.detach()),
+    effects: ["hang-up", "closed"],
+    state: "closed",
+  },
+  {
+    from: "dial",
+    when: "close before there was a session",
+    bench: dialling,
+    input: (bench) => bench.do((session, now) => session.close(now)),
+    effects: ["hang-up", "closed"],
+    state: "closed",
+  },
+  {
+    from: "pause",
+    when: "the pause is over",
+    bench: () => {
+      const bench = new Bench().open();
+      bench.lose();
+      bench.lines();
+      return bench;
+    },
+    input: (bench) => bench.pass(zookeeperLimits.backoffMinMs),
+    effects: ["dial 0"],
+    state: "suspended",
+  },
+  {
+    from: "authenticate",
+    when: "the credentials are accepted",
+    bench: authenticating,
+    input: (bench) => bench.reply(specialXid.auth),
+    effects: ["connected"],
+    state: "connected",
+  },
+  {
+    from: "authenticate",
+    when: "the credentials are refused",
+    bench: authenticating,
+    input: (bench) => bench.reply(specialXid.auth, done, { error: errorCode.authFailed }),
+    effects: ["hang-up", "closed"],
+    state: "closed",
+  },
+  {
+    from: "closed",
+    when: "anything at all",
+    bench: () => {
+      const bench = new Bench().open();
+      bench.do((session) => session.detach());
+      bench.lines();
+      return bench;
+    },
+    input: (bench) => {
+      bench.lose();
+      bench.welcome();
+      bench.pass(60_000);
+      bench.do((session, now) => session.close(now));
+      bench.do((session, now) => session.start(now));
+    },
+    effects: [],
+    state: "closed",
+  },
+];
+
+function dialling(): Bench {
+  const bench = new Bench();
+  bench.do((session, now) => session.start(now));
+  bench.lines();
+  return bench;
+}
+
+function handshaking(): Bench {
+  const bench = dialling();
+  bench.do((session, now) => session.dialled(now));
+  return bench;
+}
+
+function resuming(): Bench {
+  const bench = new Bench({ resume: { id: 0x77n, password, lastZxid: 9n } });
+  bench.do((session, now) => session.start(now));
+  bench.do((session, now) => session.dialled(now));
+  bench.lines();
+  return bench;
+}
+
+function authenticating(): Bench {
+  const bench = new Bench({ auth: [{ scheme: "digest", auth: new Uint8Array(3) }] });
+  bench.do((session, now) => session.start(now));
+  bench.do((session, now) => session.dialled(now));
+  bench.welcome();
+  bench.lines();
+  return bench;
+}
+
+for (const { from, when, bench: make, input, effects, state } of transitions) {
+  test(`session: ${from}, ${when}: ${effects.join(", ") || "nothing"}`, () => {
+    const bench = make();
+    input(bench);
+    assert.deepEqual(bench.lines(), effects);
+    assert.equal(bench.session.state, state);
+  });
+}
+
+test("the first frame asks for a session, the first one after a break for the same session", () => {
+  const bench = handshaking();
+  const first = bench.connectRequest();
+  assert.deepEqual([first.sessionId, first.lastZxid, first.timeoutMs, first.readOnly], [0n, 0n, timeoutMs, false]);
+  bench.welcome(0x55n, 5_000);
+  assert.deepEqual([bench.session.id, bench.session.timeoutMs], [0x55n, 5_000]);
+  bench.submit(exists("/a"), "a");
+  bench.reply(1, done, { error: errorCode.noNode, zxid: 0x123n });
+  bench.lose();
+  const second = bench.reopen();
+  assert.deepEqual([second.sessionId, second.lastZxid, [...second.password]], [0x55n, 0x123n, [...password]]);
+  assert.deepEqual(bench.session.credentials, { id: 0x55n, password, lastZxid: 0x123n });
+});
+
+test("a session of another process is resumed with its id, password and last transaction", () => {
+  const request = resuming().connectRequest();
+  assert.deepEqual([request.sessionId, [...request.password], request.lastZxid], [0x77n, [...password], 9n]);
+});
+
+test("requests go out in order without waiting for each other, and are answered in order", () => {
+  const bench = new Bench().open();
+  for (const name of ["a", "b", "c"]) bench.submit(remove(`/${name}`), name);
+  assert.deepEqual(
+    bench.requests().map(({ xid, request }) => [xid, "path" in request && request.path]),
+    [
+      [1, "/a"],
+      [2, "/b"],
+      [3, "/c"],
+    ],
+  );
+  bench.reply(1);
+  bench.reply(2, done, { error: errorCode.noNode });
+  bench.reply(3);
+  assert.deepEqual(bench.lines(), ["a: reply", "b: -101", "c: reply"]);
+});
+
+test("no more requests are on the wire than the limit; the others follow as replies come", () => {
+  const bench = new Bench().open();
+  for (let i = 0; i < zookeeperLimits.inFlight + 2; i++) bench.submit(remove("/a"), String(i));
+  assert.equal(bench.requests().length, zookeeperLimits.inFlight);
+  bench.reply(1);
+  assert.deepEqual(
+    bench.requests().map(({ xid }) => xid),
+    [zookeeperLimits.inFlight + 1],
+  );
+});
+
+test("a broken connection ends a write as unknown, sends a read once more, and keeps what was not sent", () => {
+  const bench = new Bench().open();
+  bench.submit(remove("/w"), "write");
+  bench.submit(exists("/r"), "read");
+  bench.requests();
+  bench.lose();
+  bench.submit(remove("/later"), "later");
+  assert.deepEqual(bench.lines(), ["write: connection-loss", "suspended"]);
+  bench.reopen();
+  assert.deepEqual(
+    bench.requests().map(({ request }) => "path" in request && request.path),
+    ["/r", "/later"],
+  );
+});
+
+test("a read that meets two broken connections ends as connection-loss: it may be what breaks them", () => {
+  const bench = new Bench().open();
+  bench.submit(exists("/r"), "read");
+  bench.lose();
+  bench.reopen();
+  bench.lines();
+  bench.lose();
+  assert.deepEqual(bench.lines(), ["read: connection-loss", "suspended"]);
+});
+
+test("a request waits for a connection as long as the session may live, then ends without having been sent", () => {
+  const bench = new Bench().open();
+  bench.lose();
+  bench.submit(remove("/a"), "a");
+  bench.pass(timeoutMs - 1);
+  assert.ok(!bench.lines().includes("a: connection-loss"));
+  bench.pass(1);
+  assert.ok(bench.lines().includes("a: connection-loss"));
+  assert.equal(bench.session.counters.get("zookeeper_waited_too_long"), 1);
+});
+
+test("a request that is too long for a frame is refused by itself, and the others go on", () => {
+  const bench = new Bench().open();
+  const data = new Uint8Array(zookeeperLimits.frameBytes);
+  bench.submit({ op: "setData", path: "/a", data, version: -1 }, "big");
+  bench.submit(remove("/b"), "small");
+  assert.deepEqual(bench.lines(), ["big: too-large"]);
+  assert.equal(bench.requests().length, 1);
+  assert.equal(bench.session.state, "connected");
+});
+
+test("too many waiting requests are refused at once, and counted", () => {
+  const bench = dialling();
+  for (let i = 0; i <= zookeeperLimits.waiting; i++) bench.session.submit(remove("/a"), String(i), bench.now);
+  bench.do(() => undefined);
+  assert.deepEqual(bench.lines(), [`${zookeeperLimits.waiting}: connection-loss`]);
+  assert.equal(bench.session.counters.get("zookeeper_refused_waiting"), 1);
+});
+
+test("an idle session pings every third of its time-out and lives as long as it is answered", () => {
+  const bench = new Bench().open();
+  for (let i = 0; i < 20; i++) {
+    bench.pass(timeoutMs / 3);
+    assert.deepEqual(
+      bench.requests().map(({ xid, request }) => [xid, request.op]),
+      [[specialXid.ping, "ping"]],
+    );
+    bench.reply(specialXid.ping);
+  }
+  assert.deepEqual(bench.lines(), []);
+});
+
+test("a long session pings every ten seconds", () => {
+  const bench = new Bench({ timeoutMs: 120_000 });
+  bench.do((session, now) => session.start(now));
+  bench.do((session, now) => session.dialled(now));
+  bench.welcome(1n, 120_000);
+  bench.requests();
+  bench.pass(zookeeperLimits.pingMaxMs);
+  assert.equal(bench.session.counters.get("zookeeper_pings"), 1);
+});
+
+test("sending alone does not keep a silent server alive", () => {
+  const bench = new Bench().open();
+  for (let i = 0; i < 8; i++) {
+    bench.submit(exists("/a"), String(i));
+    bench.pass(timeoutMs / 12);
+  }
+  assert.ok(bench.lines().includes("suspended"));
+  assert.equal(bench.session.counters.get("zookeeper_dead_peers"), 1);
+});
+
+test("a round over all servers takes no pause; rounds are followed by pauses that double up to a second", () => {
+  const rotation = new ServerRotation(servers(3), new Prng(5));
+  const round = new Set([rotation.next(), rotation.next(), rotation.next()].map(formatServer));
+  assert.equal(round.size, 3);
+  const pauses = Array.from({ length: 24 }, () => rotation.failed());
+  for (const [i, pause] of pauses.entries()) {
+    const full = Math.min(zookeeperLimits.backoffMaxMs, zookeeperLimits.backoffMinMs * 2 ** Math.floor(i / 3));
+    if (i % 3 < 2) assert.equal(pause, 0);
+    else assert.ok(pause >= full / 2 && pause <= full, `${pause} of ${full}`);
+  }
+  rotation.succeeded();
+  assert.deepEqual([rotation.failed(), rotation.failed()], [0, 0]);
+});
+
+test("clients with different seeds begin at different servers", () => {
+  const first = new Set<string>();
+  for (let seed = 0; seed < 40; seed++) {
+    const bench = new Bench({ servers: servers(3) }, seed);
+    bench.do((session, now) => session.start(now));
+    for (const line of bench.lines()) first.add(line);
+  }
+  assert.equal(first.size, 3);
+});
+
+test("after a reconnect the watches come first, then resync, then what was waiting", () => {
+  const bench = new Bench().open();
+  bench.submit(addWatch("/a"), "watch");
+  bench.reply(1, { op: "count", count: 0 }, { zxid: 0x99n });
+  bench.lose();
+  bench.submit(exists("/r"), "read");
+  bench.reopen();
+  const [set, read] = bench.requests();
+  assert.deepEqual(set, {
+    xid: specialXid.setWatches,
+    request: {
+      op: "setWatches2",
+      ...{ relativeZxid: 0x99n, data: [], exist: [], child: [], persistent: [], recursive: ["/a"] },
+    },
+  });
+  assert.equal(read?.request.op, "exists");
+  bench.lines();
+  bench.receive((writer) => writeNotification(writer, 1n, { type: 1, path: "/a/b" }));
+  bench.reply(specialXid.setWatches);
+  assert.deepEqual(bench.lines(), ["event 1 /a/b", "resync"]);
+});
+
+test("without watches there is nothing to set and nothing to read again", () => {
+  const bench = new Bench().open();
+  bench.lose();
+  bench.reopen();
+  assert.deepEqual(bench.requests(), []);
+  assert.ok(!bench.lines().includes("resync"));
+});
+
+test("a watch that was not confirmed is asked for again; one that was given back is not", () => {
+  const bench = new Bench().open();
+  bench.submit(addWatch("/gone"), "gone");
+  bench.reply(1, { op: "count", count: 0 });
+  bench.submit({ op: "removeWatches", path: "/gone", type: 3 }, "remove");
+  bench.submit(addWatch("/new"), "new");
+  bench.requests();
+  bench.lose();
+  bench.reopen();
+  assert.deepEqual(
+    bench.requests().map(({ request }) => request),
+    [addWatch("/new")],
+  );
+});
+
+test("many watches are set again in several frames, each far below the limit, and resynced once", () => {
+  const bench = new Bench().open();
+  const count = 5_000;
+  for (let i = 0; i < count; i++) {
+    bench.submit(addWatch(`/a-path-of-some-length/${i}`), "w");
+    bench.reply(i + 1, { op: "count", count: 0 });
+  }
+  bench.requests();
+  bench.lose();
+  bench.reopen();
+  const frames = bench.requests();
+  const paths = frames.flatMap(({ request }) => (request.op === "setWatches2" ? request.recursive : []));
+  assert.equal(new Set(paths).size, count);
+  assert.ok(frames.length > 1);
+  bench.lines();
+  for (const { xid } of frames) bench.reply(xid);
+  assert.deepEqual(bench.lines(), ["resync"]);
+});
+
+test("credentials are shown on every connection, and nothing is asked before they are accepted", () => {
+  const bench = authenticating();
+  bench.connectRequest();
+  bench.submit(exists("/a"), "a");
+  assert.deepEqual(
+    bench.requests().map(({ xid, request }) => [xid, request.op]),
+    [[specialXid.auth, "auth"]],
+  );
+  bench.reply(specialXid.auth);
+  assert.equal(bench.requests()[0]?.request.op, "exists");
+  bench.lose();
+  bench.reopen();
+  assert.equal(bench.requests()[0]?.request.op, "auth");
+});
+
+test("a server that wants credentials which we do not have ends the session with no-auth", () => {
+  const bench = new Bench().open();
+  bench.submit(exists("/a"), "a");
+  bench.submit(exists("/b"), "b");
+  bench.reply(1, done, { error: errorCode.closedRequiresAuth });
+  assert.deepEqual(bench.lines(), ["a: no-auth", "hang-up", "b: no-auth", "closed"]);
+  assert.equal(bench.session.end, "no-auth");
+});
+
+test("when a server says expired, everything that waits ends as session-expired", () => {
+  const bench = new Bench().open();
+  bench.submit(exists("/r"), "read");
+  bench.lose();
+  bench.submit(remove("/w"), "write");
+  bench.pass(zookeeperLimits.backoffMaxMs);
+  bench.do((session, now) => session.dialled(now));
+  bench.lines();
+  bench.welcome(0n, 0);
+  assert.deepEqual(bench.lines(), ["hang-up", "read: session-expired", "write: session-expired", "expired"]);
+  bench.submit(exists("/a"), "after");
+  assert.deepEqual(bench.lines(), ["after: session-expired"]);
+  assert.equal(bench.session.nextTick, undefined);
+});
+
+test("close sends what was asked before it, refuses what is asked after it", () => {
+  const bench = new Bench().open();
+  bench.submit(remove("/a"), "a");
+  bench.do((session, now) => session.close(now));
+  bench.submit(remove("/b"), "b");
+  assert.deepEqual(
+    bench.requests().map(({ request }) => request.op),
+    ["delete", "closeSession"],
+  );
+  bench.reply(1);
+  bench.reply(2);
+  assert.deepEqual(bench.lines(), ["b: closed", "a: reply", "hang-up", "closed"]);
+});
+
+test("a close without a connection tries to find one for a while, so that ephemeral nodes go now", () => {
+  const bench = new Bench().open();
+  bench.lose();
+  bench.do((session, now) => session.close(now));
+  bench.reopen();
+  assert.deepEqual(
+    bench.requests().map(({ request }) => request.op),
+    ["closeSession"],
+  );
+});
+
+test("whatever a server sends and whenever it breaks, every request gets exactly one outcome", () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("submit" as const), read: fc.boolean() }),
+    fc.constant({ kind: "reply" as const }),
+    fc.constant({ kind: "lose" as const }),
+    fc.record({ kind: fc.constant("noise" as const), bytes: fc.uint8Array({ maxLength: 30 }) }),
+    fc.record({ kind: fc.constant("pass" as const), span: fc.integer({ min: 0, max: 3_000 }) }),
+    fc.constant({ kind: "connect" as const }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      const bench = new Bench().open();
+      const outcomes = new Map<string, number>();
+      const count = (): void => {
+        for (const line of bench.lines()) {
+          const token = /^(t\d+): /.exec(line)?.[1];
+          if (token !== undefined) outcomes.set(token, (outcomes.get(token) ?? 0) + 1);
+        }
+      };
+      let submitted = 0;
+      let answered = 0;
+      for (const one of steps) {
+        if (one.kind === "submit") bench.submit(one.read ? exists("/a") : remove("/a"), `t${submitted++}`);
+        if (one.kind === "reply") bench.reply(++answered, done, { error: errorCode.noNode });
+        if (one.kind === "lose") bench.lose();
+        if (one.kind === "noise") bench.do((session, now) => session.received(one.bytes, now));
+        if (one.kind === "pass") bench.pass(one.span);
+        if (one.kind === "connect") {
+          bench.do((session, now) => session.dialled(now));
+          bench.welcome();
+        }
+        count();
+      }
+      bench.pass(timeoutMs);
+      bench.do((session) => session.detach());
+      count();
+      assert.deepEqual(
+        [...outcomes.values()].filter((times) => times !== 1),
+        [],
+      );
+      assert.equal(outcomes.size, submitted);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("server addresses are read and printed, and bad ones named", () => {
+  for (const text of ["unix:/run/weft/store.sock", "10.0.0.1:2181", "zk-1.example:99", "[::1]:2181"]) {
+    assert.equal(formatServer(unwrap(parseServer(text))), text);
+  }
+  assert.deepEqual(unwrap(parseServer("zk")), { kind: "tcp", host: "zk", port: 2181 });
+  for (const text of ["", "unix:relative", "a:0", "a:65536", "a:b", "::1:2181", "a b:1"]) {
+    assert.equal(parseServer(text).ok, false, text);
+  }
+});

@@ -1,0 +1,191 @@
+import { err, ok, type Result } from "../base/result.ts";
+import type {
+  DatapathError,
+  DatapathMemory,
+  DatapathWorker,
+  ExecuteFrame,
+  UpcallHandler,
+  UpcallRecord,
+  WorkerSettings,
+} from "../datapath/datapath.ts";
+import { CONTROL_SLEEPING, CONTROL_STALE, CREDIT_WORDS, SHARD_COUNT, VPORT_MAX } from "../flow/layout.ts";
+import { EpollSet } from "../linux/epoll.ts";
+import type { Netns } from "../linux/netns.ts";
+import { type Poll, pollFd } from "../linux/poll.ts";
+import { datapathError } from "./errors.ts";
+import { Injector } from "./injector.ts";
+import { EXECUTE_FRAME_BYTES, STALE_UPCALL_NS } from "./limits.ts";
+import { RECORD_HEADER_BYTES, RingReader } from "./ring-reader.ts";
+import { openWorkerMemory, type WorkerMemory } from "./worker-settings.ts";
+
+const VLAN_PRESENT = 1 << 16;
+const VLAN_SERVICE = 1 << 17;
+
+/** Which worker this is and what it owns. `netns` only when the host's namespace is not that of the calling thread. */
+export interface WorkerPlace {
+  readonly worker: number;
+  readonly shards: readonly number[];
+  readonly netns?: Netns;
+}
+
+/**
+ * The worker's face of the eBPF datapath: reads its shards' rings by plain loads, sends frames in batches, sleeps on the rings'
+ * descriptors. No system call but one for a batch of frames, and those of going to sleep.
+ */
+export class EbpfWorker implements DatapathWorker {
+  readonly memory: DatapathMemory;
+  readonly shards: readonly number[];
+  readonly #rings: readonly RingReader[];
+  readonly #injector: Injector;
+  readonly #epoll: EpollSet;
+  readonly #record: UpcallRecord;
+  readonly #tagged = new Uint8Array(EXECUTE_FRAME_BYTES + 4);
+  readonly #openedAt: bigint;
+  /** Rings in which records of an earlier process may still be. */
+  #mayHoldStale = true;
+  #poll: Poll | undefined;
+  #wake: (() => void) | undefined;
+  #turn = 0;
+
+  private constructor(parts: { readonly memory: WorkerMemory; readonly place: WorkerPlace; readonly injector: Injector; readonly epoll: EpollSet }) {
+    const { memory, place, injector, epoll } = parts;
+    this.memory = memory.memory;
+    this.shards = place.shards;
+    this.#rings = place.shards.map((shard) => new RingReader(memory.rings[shard] as WorkerMemory["rings"][number]));
+    this.#injector = injector;
+    this.#epoll = epoll;
+    this.#openedAt = process.hrtime.bigint();
+    this.#record = { words: new Uint32Array(0), offset: 0, bytes: this.#tagged, frameOffset: 0, frameLength: 0 };
+  }
+
+  /** Opens the face on the calling thread, from what `EbpfDatapath.workerSettings` gave. */
+  static open(settings: WorkerSettings, place: WorkerPlace): Result<EbpfWorker, DatapathError> {
+    const memory = openWorkerMemory(settings);
+    const injector = Injector.open(memory, place.worker, place.netns);
+    if (!injector.ok) return err(datapathError("device-refused", injector.error));
+    const epoll = EpollSet.open();
+    if (!epoll.ok) return err(datapathError("limit", epoll.error));
+    for (const shard of place.shards) {
+      const added = epoll.value.add(memory.rings[shard]?.fd ?? -1);
+      if (!added.ok) return err(datapathError("limit", added.error));
+    }
+    return ok(new EbpfWorker({ memory, place, injector: injector.value, epoll: epoll.value }));
+  }
+
+  poll(limit: number, handle: UpcallHandler): number {
+    const count = this.#rings.length;
+    let taken = 0;
+    // Each poll begins with another shard, so that a busy one does not keep the others waiting.
+    for (let i = 0; i < count && taken < limit; i++) {
+      const index = (this.#turn + i) % count;
+      taken += this.#drain(index, limit - taken, handle);
+    }
+    this.#turn = (this.#turn + 1) % count;
+    if (taken === 0) this.#mayHoldStale = false;
+    return taken;
+  }
+
+  execute(frame: ExecuteFrame, action: Uint32Array, actionOffset: number): boolean {
+    return this.#injector.add(frame, action, actionOffset);
+  }
+
+  flush(): void {
+    this.#injector.flush();
+  }
+
+  sleep(wake: () => void): boolean {
+    this.#setSleeping(1);
+    // A record that is still being written counts as work: its writer may have read the flag before it was set.
+    for (const ring of this.#rings) {
+      if (ring.isEmpty()) continue;
+      this.#setSleeping(0);
+      return false;
+    }
+    this.#wake = wake;
+    if (this.#poll === undefined) this.#poll = pollFd(this.#epoll.fd, { readable: true }, () => this.#onReadable());
+    else this.#poll.set({ readable: true });
+    return true;
+  }
+
+  close(): void {
+    this.#setSleeping(0);
+    this.#wake = undefined;
+    this.#poll?.close();
+    this.#epoll.close();
+    this.#injector.close();
+  }
+
+  #onReadable(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    this.#poll?.set({});
+    this.#setSleeping(0);
+    wake?.();
+  }
+
+  #setSleeping(value: number): void {
+    const { control } = this.memory;
+    for (const shard of this.shards) Atomics.store(control, CONTROL_SLEEPING + shard, value);
+  }
+
+  #drain(index: number, limit: number, handle: UpcallHandler): number {
+    const ring = this.#rings[index] as RingReader;
+    const shard = this.shards[index] as number;
+    let taken = 0;
+    while (taken < limit && ring.next()) {
+      const at = ring.offset;
+      const vport = (ring.words[at + 3] as number) & (VPORT_MAX - 1);
+      const captured = ring.words[at + 2] as number;
+      if (this.#mayHoldStale && this.#isStale(ring.words, at)) this.memory.control[CONTROL_STALE] = (this.memory.control[CONTROL_STALE] as number) + 1;
+      else handle(this.#view(ring, at, captured));
+      ring.release();
+      this.#returnCredit(vport * SHARD_COUNT + shard, captured);
+      taken++;
+    }
+    return taken;
+  }
+
+  #view(ring: RingReader, at: number, captured: number): UpcallRecord {
+    const record = this.#record;
+    record.words = ring.words;
+    record.offset = at;
+    const vlan = ring.words[at + 4] as number;
+    if ((vlan & VLAN_PRESENT) !== 0) return this.#viewTagged(ring, { from: 4 * at + RECORD_HEADER_BYTES, captured, vlan });
+    record.bytes = ring.bytes;
+    record.frameOffset = 4 * at + RECORD_HEADER_BYTES;
+    record.frameLength = captured;
+    return record;
+  }
+
+  /** The receive path takes the outer tag out of the bytes: put it back, in a copy. */
+  #viewTagged(ring: RingReader, frame: { readonly from: number; readonly captured: number; readonly vlan: number }): UpcallRecord {
+    const { from, captured, vlan } = frame;
+    const tagged = this.#tagged;
+    const length = Math.min(captured, EXECUTE_FRAME_BYTES);
+    tagged.set(ring.bytes.subarray(from, from + 12));
+    const type = (vlan & VLAN_SERVICE) !== 0 ? 0x88a8 : 0x8100;
+    tagged[12] = type >>> 8;
+    tagged[13] = type & 0xff;
+    tagged[14] = (vlan >>> 8) & 0xff;
+    tagged[15] = vlan & 0xff;
+    tagged.set(ring.bytes.subarray(from + 12, from + length), 16);
+    const record = this.#record;
+    record.bytes = tagged;
+    record.frameOffset = 0;
+    record.frameLength = length + 4;
+    return record;
+  }
+
+  #isStale(words: Uint32Array, at: number): boolean {
+    const low = BigInt(words[at + 8] as number);
+    const high = BigInt(words[at + 9] as number);
+    return this.#openedAt - ((high << 32n) | low) > BigInt(STALE_UPCALL_NS);
+  }
+
+  #returnCredit(index: number, bytes: number): void {
+    const at = index * CREDIT_WORDS;
+    const { credits } = this.memory;
+    credits[at + 2] = (credits[at + 2] as number) + 1;
+    credits[at + 3] = (credits[at + 3] as number) + bytes;
+  }
+}

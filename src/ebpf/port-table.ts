@@ -1,0 +1,187 @@
+import { type Mac, macFrom } from "../addr/mac.ts";
+import type { PortOutcome, WantedPort } from "../datapath/datapath.ts";
+import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../datapath/limits.ts";
+import type { BpfMap } from "../linux/bpf/map.ts";
+import { listAddresses } from "../linux/netlink/route/address.ts";
+import { changeLink, getLink, isAdminUp, type Link, linkFlags } from "../linux/netlink/route/link.ts";
+import { listFilters } from "../linux/netlink/route/traffic-control.ts";
+import { disableIpv6 } from "../linux/sysctl.ts";
+import { INJECT_DEVICE, INJECT_PEER, TUNNEL_DEVICE } from "./devices.ts";
+import type { HostNetwork } from "./host-network.ts";
+import { ABSENT_VPORT, type VportRecord, writeVport } from "./records.ts";
+
+/** What a port table works on. */
+export interface PortTableParts {
+  readonly host: HostNetwork;
+  readonly vports: Uint32Array;
+  /** Vports by ifindex. */
+  readonly interfaces: BpfMap;
+  readonly ingressFd: number;
+  readonly egressFd: number;
+}
+
+interface Port {
+  readonly wanted: WantedPort;
+  /** The interface on which the programs are; 0: none yet. */
+  ifindex: number;
+  refusal: string | undefined;
+}
+
+const INGRESS_NAME = "vport_ingress";
+const KIND = { veth: 1, tap: 2, other: 3 } as const;
+const OWN_DEVICES: readonly string[] = [INJECT_DEVICE, INJECT_PEER, TUNNEL_DEVICE];
+const CREDITS = [CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT] as const;
+
+/** Binds vports to interfaces: attaches the programs, and keeps each vport's record as its link is. */
+export class PortTable {
+  readonly #parts: PortTableParts;
+  readonly #ports = new Map<number, Port>();
+
+  constructor(parts: PortTableParts) {
+    this.#parts = parts;
+  }
+
+  /** The whole wanted set. Ports that are no longer named lose their programs; what an interface does not allow is told. */
+  async set(wanted: readonly WantedPort[]): Promise<readonly PortOutcome[]> {
+    const next = new Map(wanted.map((port) => [port.vport, port]));
+    for (const [vport, port] of this.#ports) {
+      if (next.get(vport)?.interfaceName !== port.wanted.interfaceName) await this.#remove(vport, port);
+    }
+    const outcomes: PortOutcome[] = [];
+    for (const port of wanted) outcomes.push(await this.#bind(port));
+    return outcomes;
+  }
+
+  /** A link appeared or changed: the port that waits for it is attached, the record of its port follows. */
+  async onLink(link: Link): Promise<void> {
+    for (const port of this.#ports.values()) {
+      if (port.wanted.interfaceName !== link.name) continue;
+      if (port.ifindex === link.ifindex) this.#write(port, link);
+      else await this.#attach(port, link);
+    }
+  }
+
+  /** A link is gone: nothing is sent to its number any more, which another link may get. */
+  onGone(link: Link): void {
+    for (const port of this.#ports.values()) if (port.ifindex === link.ifindex) this.#forget(port);
+  }
+
+  /** Detaches every port. */
+  async clear(): Promise<void> {
+    for (const [vport, port] of this.#ports) await this.#remove(vport, port);
+  }
+
+  async #bind(wanted: WantedPort): Promise<PortOutcome> {
+    const earlier = this.#ports.get(wanted.vport);
+    const port: Port = { wanted, ifindex: earlier?.ifindex ?? 0, refusal: undefined };
+    this.#ports.set(wanted.vport, port);
+    const { vport } = wanted;
+    const link = this.#parts.host.link(wanted.interfaceName);
+    if (link === undefined) {
+      writeVport(this.#parts.vports, vport, { record: { ...ABSENT_VPORT, epoch: wanted.epoch }, credits: CREDITS });
+      return { vport, state: "absent" };
+    }
+    if (port.ifindex === link.ifindex) this.#write(port, link);
+    else await this.#attach(port, link);
+    if (port.refusal !== undefined) return { vport, state: "refused", why: port.refusal };
+    const now = await this.#fresh(link);
+    return { vport, state: "attached", isUp: isUsable(now), mac: macOf(now), mtu: now.mtu };
+  }
+
+  async #attach(port: Port, link: Link): Promise<void> {
+    const { host, ingressFd, egressFd, interfaces } = this.#parts;
+    const { vport } = port.wanted;
+    port.refusal = await this.#whyNot(link);
+    if (port.refusal !== undefined) return;
+    const { ifindex } = link;
+    // After a restart our programs are there already: such a port stays as it is, and only its programs are replaced.
+    const filters = await host.run(listFilters(ifindex, "ingress"));
+    const isOurs = filters.ok && filters.value.some((filter) => filter.name === INGRESS_NAME);
+    if (!isOurs) await this.#silence(link);
+    const steps = [
+      { ifindex, hook: "egress", programFd: egressFd, name: "host_egress", vport },
+      { ifindex, hook: "ingress", programFd: ingressFd, name: INGRESS_NAME, vport },
+    ] as const;
+    for (const step of steps) {
+      const attached = await host.attach(step);
+      if (attached.ok) continue;
+      port.refusal = attached.error.text;
+      await host.detach(ifindex);
+      return;
+    }
+    if (!isOurs) await host.run(changeLink({ ifindex }, { isUp: true }));
+    const told = interfaces.update(u32Bytes(ifindex), u32Bytes(vport));
+    if (!told.ok) port.refusal = told.error.text;
+    port.ifindex = ifindex;
+    this.#write(port, await this.#fresh(link));
+  }
+
+  /** The link as it is now: notifications of what was just changed may still be on their way. */
+  async #fresh(link: Link): Promise<Link> {
+    const found = await this.#parts.host.run(getLink({ ifindex: link.ifindex }));
+    return (found.ok ? found.value : undefined) ?? link;
+  }
+
+  /** Keeps the host's own stack off the interface before the programs stand guard. */
+  async #silence(link: Link): Promise<void> {
+    const { host } = this.#parts;
+    await host.run(changeLink({ ifindex: link.ifindex }, { isUp: false, usesArp: false, isMulticast: false }));
+    disableIpv6(link.name, host.netns);
+  }
+
+  async #whyNot(link: Link): Promise<string | undefined> {
+    const taken = `interface ${link.name} cannot be bound:`;
+    if ((link.flags & linkFlags.loopback) !== 0) return `${taken} it is the loopback`;
+    if (OWN_DEVICES.includes(link.name)) return `${taken} it is one of weft's own`;
+    if (link.masterIfindex !== undefined && link.masterIfindex !== 0) return `${taken} it belongs to a bridge or bond; take it out first`;
+    const addresses = await this.#parts.host.run(listAddresses(link.ifindex));
+    const isGlobal = (address: Uint8Array): boolean => !(address[0] === 0xfe && ((address[1] as number) & 0xc0) === 0x80);
+    const own = addresses.ok && addresses.value.some((a) => a.ifindex === link.ifindex && isGlobal(a.address));
+    if (own) return `${taken} the host has an address on it; remove the address if the interface shall carry virtual ports`;
+    return undefined;
+  }
+
+  #write(port: Port, link: Link): void {
+    const record: VportRecord = {
+      ifindex: link.ifindex,
+      kind: link.kind === "veth" ? KIND.veth : link.kind === "tun" ? KIND.tap : KIND.other,
+      isUp: isUsable(link),
+      // The kernel drops silently what is redirected to a peer in the same namespace.
+      mayRedirectPeer: link.kind === "veth" && link.peerNetnsId !== undefined && link.peerNetnsId >= 0,
+      epoch: port.wanted.epoch,
+    };
+    writeVport(this.#parts.vports, port.wanted.vport, { record, credits: CREDITS });
+  }
+
+  #forget(port: Port): void {
+    if (port.ifindex !== 0) this.#parts.interfaces.delete(u32Bytes(port.ifindex));
+    port.ifindex = 0;
+    const record = { ...ABSENT_VPORT, epoch: port.wanted.epoch };
+    writeVport(this.#parts.vports, port.wanted.vport, { record, credits: CREDITS });
+  }
+
+  async #remove(vport: number, port: Port): Promise<void> {
+    const { ifindex } = port;
+    this.#forget(port);
+    this.#ports.delete(vport);
+    if (ifindex !== 0) await this.#parts.host.detach(ifindex);
+  }
+}
+
+/** Whether frames pass: set up, and with a carrier. */
+export function isUsable(link: Link): boolean {
+  return isAdminUp(link) && (link.flags & linkFlags.lowerUp) !== 0;
+}
+
+/** The MAC address of a link as a number; 0 when it has none. */
+export function macOf(link: Link): Mac {
+  const mac = link.mac;
+  if (mac === undefined || mac.length < 6) return 0;
+  const view = new DataView(mac.buffer, mac.byteOffset);
+  return macFrom(view.getUint16(0), view.getUint32(2));
+}
+
+/** A word as a map's key or value. */
+export function u32Bytes(word: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(word).buffer);
+}

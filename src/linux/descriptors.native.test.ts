@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { unwrap } from "../base/result.ts";
@@ -17,6 +18,19 @@ test("an error names the call, the errno and its meaning in one sentence", () =>
   assert.equal(errnoName(9999), "EUNKNOWN");
   assert.equal(errnoNumber("EINVAL"), 22);
   assert.match(linuxError("x", 9999).text, /errno 9999/);
+});
+
+test("where there is no Linux the reason is one sentence, and a call all the same is a bug with that sentence", () => {
+  const script = `
+    Object.defineProperty(process, "platform", { value: "darwin" });
+    const { loadLibc, libc } = await import(${JSON.stringify(new URL("./libc.ts", import.meta.url).href)});
+    const loaded = loadLibc();
+    try { libc(); } catch (error) { console.log(loaded.error.text === error.message, error.message); }`;
+  const run = spawnSync(process.execPath, ["--input-type=module", "--no-warnings", "-e", script]);
+  assert.equal(
+    run.stdout.toString().trim(),
+    "true loading native calls failed: ENOSYS (function not implemented): " + "native calls need Linux, this is darwin",
+  );
 });
 
 test("typed arrays reach the kernel without a copy", () => {

@@ -157,7 +157,7 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
 
 function load(): Result<Libc, LinuxError> {
   const fail = (detail: string): Result<Libc, LinuxError> => err(linuxError("loading native calls", 38, detail));
-  if (process.platform !== "linux") return fail(`weft's native code runs on Linux, this is ${process.platform}`);
+  if (process.platform !== "linux") return fail(`native calls need Linux, this is ${process.platform}`);
   let koffi: Koffi;
   try {
     koffi = createRequire(import.meta.url)("koffi") as Koffi;

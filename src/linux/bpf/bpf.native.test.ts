@@ -5,7 +5,7 @@ import { unwrap } from "../../base/result.ts";
 import { bpffsRoot, ensureBpffs, ensurePinDirectory } from "./bpffs.ts";
 import { compileFixture } from "./fixture/compile.ts";
 import { libbpfVersion, loadObject } from "./libbpf.ts";
-import { BpfMap, bpfMapFlags, bpfMapType, createMap, openPinnedMap } from "./map.ts";
+import { BpfMap, bpfMapFlags, bpfMapType, createMap, openPinnedMap, possibleCpus } from "./map.ts";
 import { programFacts, testRun } from "./program.ts";
 import { mmapRingbuf } from "./ringbuf.ts";
 import { bpfGet, bpfPin } from "./syscall.ts";
@@ -80,6 +80,20 @@ test("a mapped array and the system call see the same values", () => {
   assert.equal(map.lookup(new Uint8Array(Uint32Array.of(1).buffer), value), true);
   assert.equal(value[0], 77);
   mapping.unmap();
+  map.close();
+});
+
+test("a per-CPU map has a value for each CPU, and a buffer for one is refused", () => {
+  const shape = { type: bpfMapType.percpuArray, keyBytes: 4, valueBytes: 4, maxEntries: 1, flags: 0, name: "percpu" };
+  const map = unwrap(createMap(shape));
+  assert.equal(map.callValueBytes, 8 * possibleCpus());
+  const key = new Uint8Array(4);
+  assert.throws(() => map.lookup(key, new Uint8Array(4)), /value buffer too short/);
+  const values = new Uint32Array(2 * possibleCpus()).map((_, i) => (i % 2 === 0 ? i + 1 : 0));
+  unwrap(map.update(key, new Uint8Array(values.buffer)));
+  const found = new Uint32Array(values.length);
+  assert.equal(map.lookup(key, new Uint8Array(found.buffer)), true);
+  assert.deepEqual(found, values);
   map.close();
 });
 

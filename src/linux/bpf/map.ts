@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { assert } from "../../base/assert.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { type Errno, errnoName, type LinuxError, linuxError } from "../errno.ts";
@@ -14,6 +15,7 @@ export const bpfMapType = {
   percpuHash: 5,
   percpuArray: 6,
   lruHash: 9,
+  lruPercpuHash: 10,
   lpmTrie: 11,
   ringbuf: 27,
 } as const;
@@ -73,13 +75,14 @@ export function mapShape(fd: number): Result<BpfMapShape, LinuxError> {
 }
 
 /**
- * A map of the kernel by descriptor, which it owns. Keys and values are bytes of exactly the map's sizes (per-CPU maps:
- * the value size rounded up to 8, times the possible CPUs). Each operation is one bpf(2) call of about 1 µs;
+ * A map of the kernel by descriptor, which it owns. Keys are bytes of exactly the map's size, values of `callValueBytes`. Each operation is one bpf(2) call of about 1 µs;
  * a table on the packet path is mapped into memory instead.
  */
 export class BpfMap {
   readonly fd: number;
   readonly shape: BpfMapShape;
+  /** Bytes of a value in `lookup` and `update`; per-CPU maps: one value for each possible CPU, `valueStride` apart. */
+  readonly callValueBytes: number;
   readonly #attributes = new BpfAttributes();
   readonly #keyOnly = new BpfAttributes();
   readonly #libc = libc();
@@ -87,6 +90,7 @@ export class BpfMap {
   private constructor(fd: number, shape: BpfMapShape) {
     this.fd = fd;
     this.shape = shape;
+    this.callValueBytes = isPerCpu(shape) ? valueStride(shape) * possibleCpus() : shape.valueBytes;
     this.#attributes.u32(0, fd);
     this.#keyOnly.u32(0, fd);
   }
@@ -102,7 +106,7 @@ export class BpfMap {
   /** Copies the value of `key` into `value`; false when there is none. */
   lookup(key: Uint8Array, value: Uint8Array): boolean {
     this.#assertKey(key);
-    assert(value.length >= this.shape.valueBytes, "value buffer too short", { map: this.shape.name });
+    this.#assertValue(value);
     this.#attributes.pointer(8, key).pointer(16, value).u32(24, 0);
     return this.#found(this.#attributes.call(bpfCommand.mapLookup), "ENOENT");
   }
@@ -110,7 +114,7 @@ export class BpfMap {
   /** Inserts or overwrites. Full maps answer E2BIG or ENOSPC. */
   update(key: Uint8Array, value: Uint8Array): Result<undefined, LinuxError> {
     this.#assertKey(key);
-    assert(value.length >= this.shape.valueBytes, "value too short", { map: this.shape.name });
+    this.#assertValue(value);
     this.#attributes.pointer(8, key).pointer(16, value).u32(24, 0);
     if (this.#attributes.call(bpfCommand.mapUpdate) === 0) return ok(undefined);
     return err(linuxError(`update of map ${this.shape.name}`, this.#libc.errno()));
@@ -159,6 +163,12 @@ export class BpfMap {
     assert(key.length === this.shape.keyBytes, "key of the wrong size", { map: this.shape.name, length: key.length });
   }
 
+  // The kernel writes as much as it wants: a short buffer would be overrun.
+  #assertValue(value: Uint8Array): void {
+    const { length } = value;
+    assert(length >= this.callValueBytes, "value buffer too short", { map: this.shape.name, length });
+  }
+
   #found(answer: number, absent: Errno): boolean {
     if (answer === 0) return true;
     const errno = errnoName(this.#libc.errno());
@@ -175,4 +185,18 @@ export function valueStride(shape: BpfMapShape): number {
 /** Bytes of memory that a whole mmapable array takes. */
 export function mappedBytes(shape: BpfMapShape): number {
   return Math.ceil((valueStride(shape) * shape.maxEntries) / pageBytes) * pageBytes;
+}
+
+/** CPUs that this machine may ever have, which is how many values a per-CPU map holds for each key. */
+export function possibleCpus(): number {
+  // A list of numbers and ranges, such as `0-3` or `0,2-5`.
+  const ranges = readFileSync("/sys/devices/system/cpu/possible", "utf8").trim().split(",");
+  return ranges.reduce((sum, range) => {
+    const [first = 0, last = first] = range.split("-").map(Number);
+    return sum + last - first + 1;
+  }, 0);
+}
+
+function isPerCpu({ type }: BpfMapShape): boolean {
+  return type === bpfMapType.percpuHash || type === bpfMapType.percpuArray || type === bpfMapType.lruPercpuHash;
 }

@@ -19,6 +19,7 @@ function toLine(type, data) {
     case "test:dequeue":
       return { kind: "start", file, name };
     case "test:pass":
+      if (data.details.type === "suite") return undefined;
       return { kind: "pass", file, name, skip: reasonOf(data.skip ?? data.todo), ms: data.details.duration_ms };
     case "test:fail":
       return { kind: "fail", file, name, line: data.line, error: describe(data.details.error) };

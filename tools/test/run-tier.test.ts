@@ -39,12 +39,19 @@ test("a failure is printed with file, line and error, and in a process of its ow
 test("a test that ends the process with success is a fault, because no totals came", async () => {
   const { faults, counts } = await run(["leaves-early"]);
   assert.match(faults.join("\n"), /^no totals: the run ended early, [^\n]+$/);
-  assert.equal(counts.passed, 0);
+  assert.equal(counts.failed, 0);
 });
 
 test("a handle that a test leaves open is a fault and does not hang the run", async () => {
   const { faults } = await run(["leaks"], { stallMs: 1 });
   assert.match(faults.join(), /a test left a handle open|nothing happened/);
+});
+
+test("a file that hangs in a process of its own is killed and the files after it still run", async () => {
+  const { counts, faults } = await run(["hangs", "passes"], { isolation: "process", stallMs: 1_000 });
+  assert.equal(counts.passed, 1);
+  assert.ok(counts.failed + counts.cancelled > 0);
+  assert.match(faults[0] ?? "", /nothing happened for 1 s in .*hangs\.ts: never ends: killed/);
 });
 
 test("a tier whose time is over is killed and says in which test", async () => {

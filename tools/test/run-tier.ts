@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { type Counts, EventLines, type TestEvent } from "./events.ts";
 import type { Tier } from "./tiers.ts";
@@ -32,10 +33,12 @@ export function runTier(run: TierRun): Promise<TierOutcome> {
   const events = new EventLines((event) => progress.take(event));
   child.stdio[3]?.on("data", (chunk: Buffer) => events.push(chunk.toString()));
   const watch = setInterval(() => {
-    const reason = progress.overdue();
-    if (reason === undefined) return;
+    const overdue = progress.overdue();
+    if (overdue === undefined) return;
+    progress.faults.push(overdue.reason);
+    // A file that hangs in a process of its own costs itself; the others still run.
+    if (overdue.isFile && killChildren(child)) return progress.restartStall();
     clearInterval(watch);
-    progress.faults.push(reason);
     killGroup(child, "SIGKILL");
   }, checkMs);
   const stop = (signal: NodeJS.Signals): void => killGroup(child, signal);
@@ -80,6 +83,17 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
+/** Kills the processes that a runner has for its files, by their ids. False when none is known. */
+function killChildren(child: ChildProcess): boolean {
+  try {
+    const ids = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim();
+    for (const id of ids.split(" ")) process.kill(Number.parseInt(id, 10), "SIGKILL");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 class Progress {
   readonly faults: string[] = [];
   readonly #run: TierRun;
@@ -89,6 +103,9 @@ class Progress {
   #lastEventAt = performance.now();
   #running = "";
   #totals: Counts | undefined;
+  /** What has ended so far, for a run whose totals never come. */
+  #passed = 0;
+  #failed = 0;
 
   constructor(run: TierRun) {
     this.#run = run;
@@ -102,9 +119,11 @@ class Progress {
         this.#running = `${file}: ${event.name}`;
         return;
       case "pass":
+        if (event.skip === undefined) this.#passed++;
         if (event.skip !== undefined) this.#skips.push(`${file}: ${event.name}: ${event.skip}`);
         return;
       case "fail":
+        if (event.error !== "") this.#failed++;
         if (event.error !== "") this.#printFailure(`${file}:${event.line ?? 0}`, event.name, event.error);
         return;
       case "print":
@@ -115,18 +134,29 @@ class Progress {
     }
   }
 
-  /** Why the run must be ended now, undefined while it may go on. */
-  overdue(): string | undefined {
-    const { limitMs, stallMs } = this.#run.tier;
+  /** Why the run, or only the file that runs now, must be ended; undefined while it may go on. */
+  overdue(): { readonly reason: string; readonly isFile: boolean } | undefined {
+    const { limitMs, stallMs, isolation } = this.#run.tier;
     const now = performance.now();
-    if (now - this.#startedAt > limitMs) return `time limit of ${limitMs / 1000} s passed in ${this.#running}`;
+    if (now - this.#startedAt > limitMs) {
+      return { reason: `time limit of ${limitMs / 1000} s passed in ${this.#running}`, isFile: false };
+    }
     if (now - this.#lastEventAt <= stallMs) return undefined;
-    if (this.#totals !== undefined) return "did not end after its last test: a test left a handle open";
-    return `nothing happened for ${stallMs / 1000} s in ${this.#running}`;
+    if (this.#totals !== undefined) {
+      return { reason: "did not end after its last test: a test left a handle open", isFile: false };
+    }
+    const reason = `nothing happened for ${stallMs / 1000} s in ${this.#running}: killed`;
+    return { reason, isFile: isolation === "process" };
+  }
+
+  /** Gives what comes after a killed file its own time. */
+  restartStall(): void {
+    this.#lastEventAt = performance.now();
   }
 
   outcome(code: number | null): TierOutcome {
-    const counts = this.#totals ?? noCounts;
+    const soFar = { ...noCounts, tests: this.#passed + this.#failed, passed: this.#passed, failed: this.#failed };
+    const counts = this.#totals ?? soFar;
     if (this.#totals === undefined)
       this.faults.push(
         `no totals: the run ended early, ${this.#running === "" ? "before any test ended" : `last seen in ${this.#running}`}`,

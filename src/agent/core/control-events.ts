@@ -1,4 +1,3 @@
-import type { Ip } from "../../addr/ip.ts";
 import type { PortOutcome, Underlay, WantedPeer, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
 import type { Id, TopologyObject } from "../../model/objects.ts";
 import type { WorldChange } from "../../sim/world-change.ts";
@@ -53,6 +52,4 @@ export type ControlEffect =
 export interface ControlSettings {
   readonly hostId: Id;
   readonly udpPort: number;
-  /** Used when no tunnel zone names this host: no tunnels, local networks work. */
-  readonly underlayFallback: Ip | undefined;
 }

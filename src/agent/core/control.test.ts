@@ -25,7 +25,7 @@ function port(id: string, hostId: string, generation = 1): BridgePort {
 }
 
 class Bench {
-  readonly core = new ControlCore({ hostId: "h1", udpPort: 6677, underlayFallback: undefined }, new Prng(1));
+  readonly core = new ControlCore({ hostId: "h1", udpPort: 6677 }, new Prng(1));
   effects: readonly ControlEffect[] = [];
 
   step(event: ControlEvent): this {

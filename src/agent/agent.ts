@@ -1,0 +1,142 @@
+import { Worker } from "node:worker_threads";
+import { formatHostAlive, HOST_ALIVE_KEY } from "../api-schema/agent-api.ts";
+import { moduleOf } from "../base/entry.ts";
+import type { Log } from "../base/log.ts";
+import { Prng } from "../base/prng.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import type { Scheduler } from "../base/scheduler.ts";
+import type { DatapathControl } from "../datapath/datapath.ts";
+import { SHARD_COUNT, WORKER_MAX } from "../flow/layout.ts";
+import type { Id } from "../model/objects.ts";
+import { StoreConnection } from "../store/recipes/connection.ts";
+import { Layout } from "../store/recipes/layout.ts";
+import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
+import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
+import type { Tree } from "../store/tree.ts";
+import { listenAgent } from "./agent-server.ts";
+import { AgentState } from "./agent-state.ts";
+import type { AgentValues } from "./config.ts";
+import { ControlShell } from "./control-shell.ts";
+import { ControlCore } from "./core/control.ts";
+import type { FromWorker, ToWorker } from "./core/messages.ts";
+import { joinCloud } from "./join.ts";
+import { openMap } from "./maps.ts";
+import { openDatapath } from "./open-datapath.ts";
+import { Questions } from "./questions.ts";
+import { shardsOf, type WorkerStart } from "./worker-settings.ts";
+
+/** What an agent is started with. */
+export interface AgentOptions {
+  readonly hostId: Id;
+  readonly hostName: string;
+  readonly values: AgentValues;
+  readonly scheduler: Scheduler;
+  readonly log: Log;
+  /** Seed of keys and jitter, from the operating system. */
+  readonly seed: number;
+  /** Opens a session with the store. */
+  connect(): Tree;
+}
+
+/** A running agent. */
+export interface Agent {
+  /** Stops. With `keep`, programs and flows stay in the kernel. */
+  stop(options: { readonly keep: boolean }): Promise<void>;
+}
+
+/** Starts an agent with real threads. The error is a sentence that says what to do. */
+export async function startAgent(options: AgentOptions): Promise<Result<Agent, string>> {
+  const { hostId, values, scheduler, log } = options;
+  const workers = Math.min(Math.max(1, values.workers), WORKER_MAX);
+  const connection = new StoreConnection({ scheduler, connect: () => options.connect() });
+  const layout = new Layout();
+  const topology = new TreeTopologyStore(connection, layout);
+  const stateKeys = new TreeStateKeys(connection, layout);
+  const alive = formatHostAlive({ address: `unix:${values["api-socket"]}`, startedAt: Math.floor(scheduler.clock.wall()) });
+  const joined = await joinCloud({ topology, stateKeys, hostId, hostName: options.hostName, alive, log });
+  if (!joined.ok) {
+    await connection.close();
+    return joined;
+  }
+  const datapath = await openDatapath(hostId, values, workers);
+  if (!datapath.ok) {
+    await connection.close();
+    return err(datapath.error.message);
+  }
+  return run({ options, workers, connection, layout, topology, stateKeys, datapath: datapath.value });
+}
+
+interface Running {
+  readonly options: AgentOptions;
+  readonly workers: number;
+  readonly connection: StoreConnection;
+  readonly layout: Layout;
+  readonly topology: TreeTopologyStore;
+  readonly stateKeys: TreeStateKeys;
+  readonly datapath: DatapathControl;
+}
+
+async function run(running: Running): Promise<Result<Agent, string>> {
+  const { options, workers, connection, layout, datapath } = running;
+  const { hostId, values, scheduler, log } = options;
+  const prng = new Prng(options.seed);
+  const core = new ControlCore({ hostId, udpPort: values["udp-port"] }, prng.fork());
+  const threads: Worker[] = [];
+  const toWorkers = (messages: readonly ToWorker[]): void => {
+    for (const thread of threads) thread.postMessage(messages);
+  };
+  const questions = new Questions({ scheduler, workers, send: toWorkers });
+  const state = new AgentState({
+    ...{ hostId, workers, core, datapath, questions, release: RELEASE, startedAt: scheduler.clock.wall(), datapathName: values.datapath },
+    isStoreConnected: () => connection.tree.session.state === "connected",
+  });
+  const shell = new ControlShell({
+    ...{ core, topology: running.topology, stateKeys: running.stateKeys, datapath, scheduler, log, toWorkers },
+    openMap: (map, id, onEvent) => openMap({ connection, layout, log }, map, { id, onEvent }),
+    onAnswer: (worker, message) => state.take(worker, message),
+  });
+  for (let worker = 0; worker < workers; worker++) threads.push(startThread(running, worker, prng.u32(), shell));
+  const server = await listenAgent(values["api-socket"], state);
+  if (!server.ok) return err(server.error);
+  shell.start();
+  return ok({
+    async stop({ keep }) {
+      server.value.close();
+      shell.close();
+      for (const thread of threads) thread.postMessage("close");
+      await Promise.all(threads.map((thread) => new Promise((resolve) => thread.once("exit", resolve))));
+      await datapath.close({ keep });
+      await connection.close();
+    },
+  });
+}
+
+function startThread(running: Running, worker: number, seed: number, shell: ControlShell): Worker {
+  const { values, log } = running.options;
+  const start: WorkerStart = {
+    worker,
+    workers: running.workers,
+    shards: shardsOf(worker, running.workers, SHARD_COUNT),
+    seed,
+    datapath: running.datapath.workerSettings(),
+    neighbor: {
+      staleMs: values["neighbor-stale"],
+      staleJitter: 0.2,
+      expiryMs: values["neighbor-expiry"],
+      retryMs: values["neighbor-retry"],
+      giveUpMs: values["neighbor-give-up"],
+    },
+    maySpin: true,
+  };
+  const thread = new Worker(moduleOf("agent/worker.main"), { workerData: start });
+  thread.on("message", (message: FromWorker) => shell.dispatch({ kind: "worker", worker, message }));
+  thread.on("error", (error) => {
+    log.error("worker.crashed", { worker, error: error.message, stack: error.stack ?? "" });
+    process.exitCode = 1;
+    process.kill(process.pid, "SIGTERM");
+  });
+  return thread;
+}
+
+/** Release of this agent, as it is published. */
+const RELEASE = "0.1.0";

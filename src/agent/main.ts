@@ -1,0 +1,81 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname } from "node:path";
+import { configHelp, readConfig } from "../base/config.ts";
+import { openLog } from "../base/log-pino.ts";
+import { onStop } from "../base/parent.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { systemScheduler } from "../base/scheduler.ts";
+import { digest, openZooKeeper } from "../zookeeper/connect.ts";
+import { type Agent, startAgent } from "./agent.ts";
+import { agentSchema, type AgentValues } from "./config.ts";
+
+/** Exit code of a configuration that cannot be used (sysexits.h EX_CONFIG). */
+const EXIT_CONFIG = 78;
+/** Exit code when the agent cannot start or its surroundings broke. */
+const EXIT_FAILED = 1;
+
+const help = `weft agent: joins this host to the virtual network.
+
+Usage: weft agent --host-id UUID [--store unix:/path] [--datapath ebpf|memory]
+Example: weft agent --host-id 7b0c7f0e-6a7f-4c55-9c39-0d5c0e6f2a11 --store unix:/var/lib/weft/store/store.sock
+
+${configHelp(agentSchema)}`;
+
+const args = process.argv.slice(2);
+if (args.includes("--help")) {
+  process.stdout.write(`${help}\n`);
+} else {
+  await run(args);
+}
+
+async function run(words: readonly string[]): Promise<void> {
+  const config = readConfig(agentSchema, { args: words, env: process.env });
+  if (!config.ok) return fail(config.error.map((fault) => fault.text).join("\n"), EXIT_CONFIG);
+  const { values } = config.value;
+  const hostId = values["host-id"];
+  if (hostId === undefined) return fail("host-id is missing: give --host-id UUID, the same at every start of this host", EXIT_CONFIG);
+  const log = openLog({ level: values["log.level"], fields: { process: "agent", host: hostId } });
+  const secret = readSecret(values);
+  if (!secret.ok) return fail(secret.error, EXIT_CONFIG);
+  mkdirSync(dirname(values["api-socket"]), { recursive: true, mode: 0o700 });
+  const started = await startAgent({
+    hostId,
+    hostName: values["host-name"] ?? hostname(),
+    values,
+    scheduler: systemScheduler,
+    log,
+    seed: randomBytes(4).readUInt32LE(),
+    connect() {
+      const client = openZooKeeper({ servers: values.store, timeoutMs: values["session-timeout"], log, ...secret.value });
+      if (client.ok) return client.value;
+      throw new Error(`store: ${JSON.stringify(client.error)}`);
+    },
+  });
+  if (!started.ok) return fail(started.error, EXIT_FAILED);
+  process.stdout.write(`serving unix:${values["api-socket"]}\n`);
+  stopOnRequest(started.value, values.keep);
+}
+
+function stopOnRequest(agent: Agent, keep: boolean): void {
+  onStop(systemScheduler.clock, (_reason, isRepeated) => {
+    if (isRepeated) process.exit(EXIT_FAILED);
+    void agent.stop({ keep }).then(() => process.exit(0));
+  });
+}
+
+function readSecret(values: AgentValues): Result<{ readonly auth?: readonly ReturnType<typeof digest>[] }, string> {
+  const path = values["store-secret-file"];
+  if (path === undefined) return ok({});
+  try {
+    return ok({ auth: [digest(`weft:${readFileSync(path, "utf8").trim()}`)] });
+  } catch (error) {
+    return err(`store-secret-file: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function fail(sentence: string, code: number): void {
+  process.stderr.write(`weft agent: ${sentence}\n`);
+  process.exitCode = code;
+}

@@ -1,0 +1,18 @@
+import type { WorkerSettings } from "../datapath/datapath.ts";
+import type { NeighborSettings } from "../state/neighbor-resolver.ts";
+
+/** What a worker thread is started with. Structured-cloneable. */
+export interface WorkerStart {
+  readonly worker: number;
+  readonly workers: number;
+  readonly shards: readonly number[];
+  readonly seed: number;
+  readonly datapath: WorkerSettings;
+  readonly neighbor: NeighborSettings;
+  readonly maySpin: boolean;
+}
+
+/** The shards of a worker: dealt out round robin, so that each worker count gives every shard exactly one owner. */
+export function shardsOf(worker: number, workers: number, shards: number): readonly number[] {
+  return Array.from({ length: shards }, (_, shard) => shard).filter((shard) => shard % workers === worker);
+}

@@ -39,8 +39,7 @@ interface FieldsOf {
   readonly vxlan: VxlanFields;
 }
 
-/** One header of a frame: which, from which byte to which, and what it says. */
-export type Layer = {
+type LayerTable = {
   readonly [Header in HeaderName]: {
     readonly header: Header;
     /** First byte. */
@@ -49,10 +48,13 @@ export type Layer = {
     readonly end: number;
     readonly fields: FieldsOf[Header];
   };
-}[HeaderName];
+};
+
+/** One header of a frame: which, from which byte to which, and what it says. */
+export type Layer = LayerTable[HeaderName];
 
 /** The layer with a given header. */
-export type LayerOf<Header extends HeaderName> = Extract<Layer, { readonly header: Header }>;
+export type LayerOf<Header extends HeaderName> = LayerTable[Header];
 
 /** A frame as a stack of headers, outermost first, and what follows the last of them. */
 export interface Frame {

@@ -1,7 +1,8 @@
 import { after, before, describe } from "node:test";
 import type { StoreConnection } from "../recipes/connection.ts";
-import type { TreeTopologyStore } from "../recipes/tree-topology-store.ts";
 import type { Tree } from "../tree.ts";
+import { keysTests } from "./keys-suite.ts";
+import { mapTests } from "./map-suite.ts";
 import { connectionTo, topologyTests } from "./topology-suite.ts";
 import type { TreeServer } from "./tree-suite.ts";
 
@@ -17,8 +18,8 @@ export interface RecipeBench {
   connection(): Promise<StoreConnection>;
   /** A place of its own in the tree. */
   freshRoot(): string;
-  /** The store's session has seen everything that was written before. */
-  sync(store: TreeTopologyStore): Promise<void>;
+  /** Every connection has seen everything that was written before. */
+  syncAll(): Promise<void>;
 }
 
 let roots = 0;
@@ -47,10 +48,12 @@ export function recipeSuite(name: string, makeServer: () => Promise<RecipeServer
         roots += 1;
         return `/recipes-${Date.now().toString(36)}-${roots}`;
       },
-      sync: async () => {
+      syncAll: async () => {
         await Promise.all(connections.map((connection) => connection.tree.sync("/")));
       },
     };
     topologyTests(bench);
+    mapTests(bench);
+    keysTests(bench);
   });
 }

@@ -203,7 +203,7 @@ export function topologyTests(bench: RecipeBench): void {
     assert.ok(done >= 1);
     for (const outcome of outcomes) if (!outcome.ok) assert.equal(outcome.error.kind, "busy");
     value(await other.list("port"));
-    await bench.sync(store);
+    await bench.syncAll();
     const ports = value(await store.list("port")).objects.map(({ object }) => object.id);
     assert.equal(ports.length, done);
     assert.deepEqual([...((await read(store, "bridge", 1))?.portIds ?? [])].sort(), ports);
@@ -214,12 +214,12 @@ export function topologyTests(bench: RecipeBench): void {
     const other = new TreeTopologyStore(await bench.connection(), layout);
     for (let round = 0; round < 5; round++) {
       value(await store.transact([create(chain(3))]));
-      await bench.sync(other);
+      await bench.syncAll();
       const [made] = await Promise.all([
         other.transact([create(bridge(40 + round, { inboundFilterId: idOf(3) }))]),
         store.transact([{ op: "delete", kind: "chain", id: idOf(3) }]),
       ]);
-      await bench.sync(store);
+      await bench.syncAll();
       const filter = (await read(store, "bridge", 40 + round))?.inboundFilterId;
       if (filter !== undefined) assert.notEqual(await read(store, "chain", 3), undefined);
       if (!made.ok) assert.ok(["dangling-reference", "busy"].includes(kindOf(made.error)), kindOf(made.error));
@@ -248,7 +248,7 @@ export function topologyTests(bench: RecipeBench): void {
     value(await store.open());
     value(await connection.tree.set(layout.version, bytes('{"layout":7}')));
     const late = new TreeTopologyStore(await bench.connection(), layout);
-    await bench.sync(late);
+    await bench.syncAll();
     const error = failure(await late.transact([create(bridge(1))]));
     assert.deepEqual(error, { kind: "layout-newer", found: 7, supported: 1 });
     assert.deepEqual(value(await connection.tree.children(layout.kind("bridge"))).names, []);

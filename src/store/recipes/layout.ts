@@ -17,7 +17,7 @@ export const defaultRoot = "/weft";
  *     <root>/names/bridges/<tenant>,<name>                the id
  *     <root>/transactions/<session>-<n>                   ephemeral: transaction n of this session happened
  *     <root>/maps/<kind>/<id>/<map>[/<part>]              opinions: key,value,sequence
- *     <root>/state/<kind>/<id>/<name>                     ephemeral: a state key
+ *     <root>/state/<kind>/<name>/<id>                     ephemeral: a state key
  */
 export class Layout {
   readonly root: string;
@@ -61,9 +61,9 @@ export class Layout {
     return [`${this.root}/maps`, ...[owner.kind, owner.id, name, ...parts].map(escapeName)].join("/");
   }
 
-  /** Folder of all state keys, or of those of a kind or an object. */
-  state(...parts: readonly string[]): string {
-    return [`${this.root}/state`, ...parts.map(escapeName)].join("/");
+  /** Folder of all state keys; of those of a kind; of one fact of all objects of a kind; or one key. */
+  state(...parts: readonly [kind?: string, name?: string, id?: string]): string {
+    return [`${this.root}/state`, ...parts.filter((part) => part !== undefined).map(escapeName)].join("/");
   }
 }
 

@@ -272,7 +272,8 @@ export class OwnOpinions {
         this.#making ??= makeContainers(connection, path);
         const made = await this.#making;
         this.#making = undefined;
-        return made.ok ? "again" : made.error;
+        if (made.ok) return "again";
+        return made.error.kind === "store-unavailable" ? "wait" : made.error;
       }
       case "connection-loss":
       case "session-expired":

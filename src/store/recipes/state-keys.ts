@@ -3,14 +3,15 @@ import type { StoreError } from "./store-error.ts";
 
 /**
  * Small facts about objects, each written by one session and gone with it: host alive, port active, status of health checks.
- * A key is the ephemeral node `<root>/state/<kind>/<id>/<name>` with a text (JSON) as content.
+ * A key is the ephemeral node `<root>/state/<kind>/<name>/<id>` with a text (JSON) as content.
  *
  * What this owner has set is set again after the session expired, under the same rules.
  */
 export interface StateKeys {
   /**
    * Sets a key. `first`: refused with `held` while another session owns it. `last`: taken over from whoever owns it, who
-   * hears it by `onLost`. Setting an own key replaces its text.
+   * hears it by `onLost`. Setting an own key replaces its text. `store-unavailable` says that it is not there yet: it is set
+   * as soon as the store is back, unless it is cleared before.
    */
   set(key: StateKey, text: string, claim: KeyClaim): Promise<Result<void, StoreError>>;
   /** Removes an own key; no error when this session does not own it. */
@@ -44,7 +45,7 @@ export type StatePrefix = Partial<StateKey>;
 export interface StateValue {
   readonly text: string;
   readonly owner: bigint;
-  /** Grows with each write to this key by one owner; starts at 0 with each owner. */
+  /** Grows by one with each write of one owner; starts at 0 with each owner. */
   readonly version: number;
 }
 

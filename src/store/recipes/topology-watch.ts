@@ -1,14 +1,12 @@
-import { sleep } from "../../base/scheduler.ts";
 import type { Id, Kind } from "../../model/objects.ts";
 import { nameOf, parentOf } from "../data-tree-path.ts";
-import { retryWaitMs } from "../limits.ts";
 import type { TreeEvent } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
+import { DirtyWatch } from "./dirty-watch.ts";
 import type { Layout } from "./layout.ts";
 import { each } from "./steadily.ts";
-import { SteadyWatch } from "./steady-watch.ts";
 import type { FoundDocument, TopologyReader } from "./topology-reader.ts";
-import type { KindWatcher, ObjectWatcher, StoredObject, StoreWatch } from "./topology-store.ts";
+import type { KindWatcher, ObjectWatcher, StoredObject } from "./topology-store.ts";
 
 /** What the watches of a topology store share. */
 export interface TopologyWatchContext {
@@ -17,68 +15,9 @@ export interface TopologyWatchContext {
   readonly reader: TopologyReader;
 }
 
-/**
- * Follows documents: events say which are dirty, one reading loop at a time reads them and tells the watcher. A document that
- * changes while it is read is read again, so the last state is always told; states between may be skipped.
- */
-abstract class DocumentWatch implements StoreWatch {
-  readonly ready: Promise<void>;
-  protected readonly context: TopologyWatchContext;
-  protected isClosed = false;
-  #settleReady: () => void = () => undefined;
-  #isReading = false;
-  #watch: SteadyWatch | undefined;
-
-  constructor(context: TopologyWatchContext) {
-    this.context = context;
-    this.ready = new Promise((resolve) => {
-      this.#settleReady = resolve;
-    });
-  }
-
-  close(): void {
-    this.isClosed = true;
-    this.#watch?.close();
-    this.#settleReady();
-  }
-
-  /** Starts; called at the end of the constructor of the class that knows what to watch. */
-  protected start(path: string, recursive: boolean): void {
-    this.#watch = new SteadyWatch(this.context.connection, path, {
-      recursive,
-      onEvent: (event) => {
-        this.noteEvent(event);
-        void this.#readAll();
-      },
-      onResync: () => {
-        this.noteResync();
-        void this.#readAll();
-      },
-    });
-  }
-
-  /** Marks what an event says is dirty. */
-  protected abstract noteEvent(event: TreeEvent): void;
-  /** Marks everything dirty. */
-  protected abstract noteResync(): void;
-  /** Whether anything is dirty. */
-  protected abstract hasWork(): boolean;
-  /** Reads what is dirty and tells; false when the store did not answer and it is to be tried again. */
-  protected abstract work(): Promise<boolean>;
-
-  async #readAll(): Promise<void> {
-    if (this.#isReading) return;
-    this.#isReading = true;
-    while (this.hasWork() && !this.isClosed) {
-      if (await this.work()) this.#settleReady();
-      else await sleep(this.context.connection.scheduler, retryWaitMs);
-    }
-    this.#isReading = false;
-  }
-}
-
 /** Follows one object. */
-export class ObjectWatch<K extends Kind> extends DocumentWatch {
+export class ObjectWatch<K extends Kind> extends DirtyWatch {
+  readonly #reader: TopologyReader;
   readonly #kind: K;
   readonly #id: Id;
   readonly #watcher: ObjectWatcher<K>;
@@ -91,7 +30,8 @@ export class ObjectWatch<K extends Kind> extends DocumentWatch {
     subject: { readonly kind: K; readonly id: Id },
     watcher: ObjectWatcher<K>,
   ) {
-    super(context);
+    super(context.connection);
+    this.#reader = context.reader;
     this.#kind = subject.kind;
     this.#id = subject.id;
     this.#watcher = watcher;
@@ -112,7 +52,7 @@ export class ObjectWatch<K extends Kind> extends DocumentWatch {
 
   protected async work(): Promise<boolean> {
     this.#isDirty = false;
-    const read = await this.context.reader.document(this.#kind, this.#id);
+    const read = await this.#reader.document(this.#kind, this.#id);
     if (this.isClosed) return true;
     if (!read.ok) this.#isDirty = true;
     else this.#tell(read.value);
@@ -129,7 +69,8 @@ export class ObjectWatch<K extends Kind> extends DocumentWatch {
 }
 
 /** Follows a kind. */
-export class KindWatch<K extends Kind> extends DocumentWatch {
+export class KindWatch<K extends Kind> extends DirtyWatch {
+  readonly #reader: TopologyReader;
   readonly #kind: K;
   readonly #path: string;
   readonly #watcher: KindWatcher<K>;
@@ -140,7 +81,8 @@ export class KindWatch<K extends Kind> extends DocumentWatch {
   #isLoaded = false;
 
   constructor(context: TopologyWatchContext, kind: K, watcher: KindWatcher<K>) {
-    super(context);
+    super(context.connection);
+    this.#reader = context.reader;
     this.#kind = kind;
     this.#path = context.layout.kind(kind);
     this.#watcher = watcher;
@@ -164,7 +106,7 @@ export class KindWatch<K extends Kind> extends DocumentWatch {
     if (this.#isListDirty && !(await this.#readList())) return false;
     const ids = [...this.#dirty];
     this.#dirty.clear();
-    const reads = await each(ids, (id) => this.context.reader.document(this.#kind, id));
+    const reads = await each(ids, (id) => this.#reader.document(this.#kind, id));
     if (this.isClosed) return true;
     const loaded: StoredObject<K>[] = [];
     let isComplete = true;
@@ -182,7 +124,7 @@ export class KindWatch<K extends Kind> extends DocumentWatch {
 
   async #readList(): Promise<boolean> {
     this.#isListDirty = false;
-    const ids = await this.context.reader.ids(this.#kind);
+    const ids = await this.#reader.ids(this.#kind);
     if (!ids.ok) {
       this.#isListDirty = true;
       return false;

@@ -76,7 +76,8 @@ export class PortTable {
     const port: Port = { wanted, ifindex: earlier?.ifindex ?? 0, refusal: undefined };
     this.#ports.set(wanted.vport, port);
     const { vport } = wanted;
-    const link = this.#parts.host.link(wanted.interfaceName);
+    const found = await this.#parts.host.run(getLink({ name: wanted.interfaceName }));
+    const link = found.ok ? found.value : undefined;
     if (link === undefined) {
       writeVport(this.#parts.vports, vport, { record: { ...ABSENT_VPORT, epoch: wanted.epoch }, credits: CREDITS });
       return { vport, state: "absent" };

@@ -38,6 +38,11 @@ export const REQUIREMENTS = {
   ovs: tool("ovs-vswitchd", "openvswitch-switch"),
   java: tool("java", "default-jre-headless"),
   mvn: tool("mvn", "maven"),
+  kazoo: {
+    name: "kazoo",
+    debian: "python3-kazoo",
+    isMet: () => existsSync("/usr/lib/python3/dist-packages/kazoo"),
+  },
 } as const satisfies Readonly<Record<string, Requirement>>;
 
 /** The word for a requirement. */

@@ -161,12 +161,12 @@ int tunnel_ingress(struct __sk_buff *skb)
 	if (!c)
 		return TC_ACT_SHOT;
 	__u32 peer = weft_peer_of(skb, c, &tunnel_key);
-	__u32 *seen = bpf_map_lookup_elem(&peer_seen, &peer);
+	__u32 pair = peer / 2, now = weft_now_ms();
+	struct weft_seen *seen = bpf_map_lookup_elem(&peer_seen, &pair);
 	if (!peer || !seen)
 		return weft_drop(skb, 0, WEFT_DROP_UNKNOWN_PEER);
-	__u32 now = weft_now_ms();
-	if (*seen != now)
-		*seen = now;
+	if (seen->ms[peer & 1] != now)
+		seen->ms[peer & 1] = now;
 	__u32 kind = tunnel_key >> WEFT_TUNNEL_KIND_SHIFT & 7, key = tunnel_key & 0xfffff;
 	if (kind > WEFT_TUNNEL_KIND_KEEPALIVE)
 		return weft_drop(skb, 0, WEFT_DROP_RESERVED_TUNNEL_KIND);

@@ -250,6 +250,11 @@ struct weft_upcall {
 	__u32 key[WEFT_KEY_WORDS];
 };
 
+/* Two peers a value: values of an array are 8 bytes apart at least. */
+struct weft_seen {
+	__u32 ms[2];
+};
+
 /* Key of the table of peers by source address on the underlay. */
 struct weft_peer_address {
 	__u32 family;

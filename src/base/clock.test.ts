@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { ManualClock, systemClock } from "./clock.ts";
+import { kernelNanoseconds, ManualClock, systemClock } from "./clock.ts";
 
 test("a manual clock moves only when told to, and never back", () => {
   const clock = new ManualClock(5);
@@ -14,4 +15,13 @@ test("a manual clock moves only when told to, and never back", () => {
 test("the system's monotonic clock does not go back", () => {
   const first = systemClock.now();
   assert.ok(systemClock.now() >= first);
+});
+
+test("the kernel's clock is that of uptime, in nanoseconds", {
+  skip: process.platform !== "linux" && "Linux only",
+}, () => {
+  const uptime = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+  // Uptime counts suspended time too, so it may only be ahead; its text has two decimals.
+  assert.ok(Number(kernelNanoseconds()) / 1e9 <= uptime + 1);
+  assert.ok(kernelNanoseconds() > 0n);
 });

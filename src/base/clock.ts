@@ -22,6 +22,14 @@ export const systemClock: Clock = {
   wall: () => Date.now(),
 };
 
+/**
+ * The kernel's CLOCK_MONOTONIC in nanoseconds, as `bpf_ktime_get_ns` and packet timestamps give it. Only for comparison
+ * with those; everything else takes a Clock.
+ */
+export function kernelNanoseconds(): bigint {
+  return process.hrtime.bigint();
+}
+
 /** A clock that moves only when told to: tests and weftsim. */
 export class ManualClock implements Clock {
   #now: Instant;

@@ -43,7 +43,9 @@ export function readSource(root: string, path: string): Source {
 /** A test, or a file that only tests use: rules about size and purity do not hold for it. */
 export function isTest(path: string): boolean {
   return (
-    path.endsWith(".test.ts") || path.startsWith("test/") || /^src\/.*\/(compliance|testing|fixtures?)\//.test(path)
+    path.endsWith(".test.ts") ||
+    path.startsWith("test/") ||
+    /^src\/.*\/(compliance|testing|testdata|fixtures?)\//.test(path)
   );
 }
 

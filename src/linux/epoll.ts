@@ -1,7 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { LinuxError } from "./errno.ts";
-import { linuxError } from "./errno.ts";
+import { type LinuxError, linuxError } from "./errno.ts";
 import { closeFd } from "./fd.ts";
 import { allocate, checked, libc } from "./libc.ts";
 import { epollEventsMax } from "./limits.ts";

@@ -111,6 +111,13 @@ export function linuxError(call: string, number: number, detail?: string): Linux
   return { call, errno, number, text };
 }
 
+/** The same for what a function of `node:fs` threw; anything but a system error is a bug and goes on being thrown. */
+export function fileError(call: string, thrown: unknown): LinuxError {
+  const number = (thrown as { readonly errno?: unknown } | undefined)?.errno;
+  if (typeof number !== "number") throw thrown;
+  return linuxError(call, -number);
+}
+
 function describe(number: number): string {
   if (number === names.ENOTSUPP) return "operation not supported by this kernel";
   const known = number > 0 && number < 134;

@@ -57,3 +57,6 @@ export const netlinkStreamMax = 1024;
 
 /** Wait before the links are listed again after that failed. */
 export const linkMonitorRetryMs = 1000;
+
+/** Pieces of an answer kept for a slow reader of a stream: more links or routes than a host has. */
+export const netlinkAnswerMax = 65_536;

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { assert } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { type LinuxError, linuxError } from "./errno.ts";
+import { fileError, type LinuxError } from "./errno.ts";
 import { closeFd, openFile } from "./fd.ts";
 import { checked, libc } from "./libc.ts";
 import { mount, mountFlags, unmountLazily } from "./mount.ts";
@@ -112,7 +112,11 @@ export function listNetns(): readonly string[] {
 }
 
 function prepareDirectory(): Result<undefined, LinuxError> {
-  mkdirSync(netnsDirectory, { recursive: true, mode: 0o755 });
+  try {
+    mkdirSync(netnsDirectory, { recursive: true, mode: 0o755 });
+  } catch (cause) {
+    return err(fileError(`make ${netnsDirectory}`, cause));
+  }
   if (isMountPoint(netnsDirectory)) return ok(undefined);
   // As iproute2 does: shared, so that a delete in one mount namespace is a delete in all.
   const bind = {
@@ -138,7 +142,7 @@ function makeMountPoint(path: string): Result<undefined, LinuxError> {
     writeFileSync(path, "", { flag: "wx", mode: 0o444 });
     return ok(undefined);
   } catch (cause) {
-    return err(linuxError(`make the namespace ${path}`, -((cause as { errno?: number }).errno ?? 0)));
+    return err(fileError(`make the namespace ${path}`, cause));
   }
 }
 

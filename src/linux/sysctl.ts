@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { err, ok, type Result } from "../base/result.ts";
-import { errnoNumber, type LinuxError, linuxError } from "./errno.ts";
+import { errnoNumber, fileError, type LinuxError, linuxError } from "./errno.ts";
 import type { Netns } from "./netns.ts";
 
 /** Where a sysctl lives. */
@@ -54,7 +54,7 @@ function inside<T>(
     try {
       return ok(body(`/proc/sys/${name}`));
     } catch (cause) {
-      return err(linuxError(`sysctl ${name}`, -((cause as { errno?: number }).errno ?? -errnoNumber("EIO"))));
+      return err(fileError(`sysctl ${name}`, cause));
     }
   };
   return netns === undefined ? attempt() : netns.runResult(attempt);

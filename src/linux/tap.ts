@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "../base/result.ts";
-import { type LinuxError, linuxError } from "./errno.ts";
+import { fileError, type LinuxError, linuxError } from "./errno.ts";
 import { closeFd, openFile, openFlags, setNonBlocking } from "./fd.ts";
 import { allocate, checked, libc, retried } from "./libc.ts";
 
@@ -80,7 +80,11 @@ export class Tap {
 /** Makes `/dev/net/tun` when a minimal system lacks the node. */
 export function ensureTunDevice(): Result<undefined, LinuxError> {
   if (existsSync(tunDevice)) return ok(undefined);
-  mkdirSync(dirname(tunDevice), { recursive: true });
+  try {
+    mkdirSync(dirname(tunDevice), { recursive: true });
+  } catch (cause) {
+    return err(fileError(`make ${dirname(tunDevice)}`, cause));
+  }
   const made = checked(`make ${tunDevice}`, libc().mknod(tunDevice, characterDevice, tunDeviceNumber));
   return made.ok ? ok(undefined) : made;
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, statfsSync } from "node:fs";
 import { err, ok, type Result } from "../../base/result.ts";
-import { type LinuxError, linuxError } from "../errno.ts";
+import { fileError, type LinuxError, linuxError } from "../errno.ts";
 import { mount } from "../mount.ts";
 
 /** Where the BPF file system is expected. */
@@ -27,7 +27,7 @@ export function ensurePinDirectory(path: string): Result<undefined, LinuxError> 
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return ok(undefined);
   } catch (cause) {
-    return err(linuxError(`make the pin directory ${path}`, -((cause as { errno?: number }).errno ?? 0)));
+    return err(fileError(`make the pin directory ${path}`, cause));
   }
 }
 

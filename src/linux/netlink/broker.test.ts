@@ -124,13 +124,13 @@ test("dumps go one at a time, and other requests overtake those that wait", () =
 });
 
 test("an overrun fails what was sent, not what still waits, and is counted", () => {
-  const { kernel, broker, heard, submit } = setUp();
-  submit("a");
-  submit("b");
+  const { kernel, broker, heard, submit, sequence } = setUp();
+  for (const name of ["done", "a", "b"]) submit(name);
   broker.flush();
-  submit("c");
+  kernel.acknowledge(sequence(0)).tell();
+  submit("waits in the first chunk");
   kernel.overrun().tell();
-  assert.deepEqual(heard, ["a ENOBUFS", "b ENOBUFS"]);
+  assert.deepEqual(heard, ["done done", "a ENOBUFS", "b ENOBUFS"]);
   assert.equal(broker.counters.get("netlink_overruns"), 1);
   assert.equal(broker.counters.get("netlink_lost"), 2);
   assert.equal(broker.outstanding, 1);

@@ -249,7 +249,7 @@ export class RequestBroker {
   }
 
   #read(): void {
-    if (this.#isReading || !this.#isOpen) return;
+    if (!this.#isOpen) return;
     this.#isReading = true;
     try {
       for (let reads = 0; reads < netlinkReadsMax && this.#isOpen; reads++) {

@@ -6,6 +6,7 @@ import { compileFixture } from "../../bpf/fixture/compile.ts";
 import { loadObject } from "../../bpf/libbpf.ts";
 import { BpfMap } from "../../bpf/map.ts";
 import { programFacts } from "../../bpf/program.ts";
+import { mmapRingbuf } from "../../bpf/ringbuf.ts";
 import { testNamespace } from "../../fixture/namespace.ts";
 import { PacketReceiver } from "../../packet-receiver.ts";
 import { PacketSender } from "../../packet-sender.ts";
@@ -51,6 +52,9 @@ test(
     const program = (name: string): number => object.programFd(name) ?? -1;
     unwrap(connection.run(attachBpf({ ...place, programFd: program("count"), name: "weft-test" })));
     assert.equal(send(), 1);
+    const ring = unwrap(mmapRingbuf(unwrap(BpfMap.adopt(object.mapFd("ring") ?? -1))));
+    const record = new Uint32Array(ring.producerAndData.buffer, ring.dataOffset, 4);
+    assert.deepEqual([record[2], record[3]], [60, 5], "length and mark, as the program saw them");
     const [attached, ...others] = unwrap(connection.run(listFilters(a, "egress")));
     assert.deepEqual(attached, {
       ...place,

@@ -115,11 +115,13 @@ function emitFrame(spec: FrameSpec, bytes: Uint8Array, offset: number): number {
 }
 
 function emitLink(spec: FrameSpec, bytes: Uint8Array, offset: number): number {
-  const vlans = spec.vlans ?? [];
-  const types = [...vlans.map((vlan) => vlan.tpid ?? ETHER_TYPE.vlan), etherTypeOf(spec)];
-  let at = emitEthernet({ ...spec.eth, etherType: types[0] ?? 0 }, bytes, offset);
+  const { eth, vlans } = spec;
+  const inner = etherTypeOf(spec);
+  if (vlans === undefined) return emitEthernet({ dst: eth.dst, src: eth.src, etherType: inner }, bytes, offset);
+  const types = [...vlans.map((vlan) => vlan.tpid ?? ETHER_TYPE.vlan), inner];
+  let at = emitEthernet({ dst: eth.dst, src: eth.src, etherType: types[0] ?? inner }, bytes, offset);
   for (const [i, { vid, priority = 0, dropEligible = false }] of vlans.entries()) {
-    at = emitVlan({ vid, priority, dropEligible, etherType: types[i + 1] ?? 0 }, bytes, at);
+    at = emitVlan({ vid, priority, dropEligible, etherType: types[i + 1] ?? inner }, bytes, at);
   }
   return at;
 }
@@ -131,52 +133,67 @@ function etherTypeOf(spec: FrameSpec): number {
 }
 
 function emitIpv4Packet(spec: { readonly ipv4: Ipv4Spec } & Ipv4PayloadSpec, bytes: Uint8Array, at: number): number {
+  const { ipv4 } = spec;
+  const { src, dst } = ipv4;
   const protocol = protocolOf(spec);
-  const payloadLength = upperLength(spec);
+  const length = upperLength(spec);
   const fields: Ipv4Fields = {
-    dscp: 0,
-    ecn: 0,
-    identification: 0,
-    dontFragment: false,
-    moreFragments: false,
-    fragmentOffset: 0,
-    ttl: TTL_DEFAULT,
-    options: NO_IPV4_OPTIONS,
-    ...spec.ipv4,
+    dscp: ipv4.dscp ?? 0,
+    ecn: ipv4.ecn ?? 0,
+    identification: ipv4.identification ?? 0,
+    dontFragment: ipv4.dontFragment ?? false,
+    moreFragments: ipv4.moreFragments ?? false,
+    fragmentOffset: ipv4.fragmentOffset ?? 0,
+    ttl: ipv4.ttl ?? TTL_DEFAULT,
     protocol,
-    payloadLength,
+    src,
+    dst,
+    options: ipv4.options ?? NO_IPV4_OPTIONS,
+    payloadLength: length,
   };
   const offset = emitIpv4(fields, bytes, at);
-  const pseudoSum = pseudoSumV4({ src: fields.src, dst: fields.dst, protocol, length: payloadLength });
-  return emitUpper(spec, bytes, { offset, pseudoSum });
+  return emitUpper(spec, bytes, { offset, pseudoSum: pseudoSumV4({ src, dst, protocol, length }) });
 }
 
 function emitIpv6Packet(spec: { readonly ipv6: Ipv6Spec } & Ipv6PayloadSpec, bytes: Uint8Array, at: number): number {
-  const { extensions = [], ...header } = spec.ipv6;
+  const { ipv6 } = spec;
+  const { src, dst, extensions } = ipv6;
   const protocol = protocolOf(spec);
   const length = upperLength(spec);
-  const nextHeaders = [...extensions.map(ipv6ExtensionProtocol), protocol];
+  const first = extensions?.[0];
   const fields: Ipv6Fields = {
-    dscp: 0,
-    ecn: 0,
-    flowLabel: 0,
-    hopLimit: TTL_DEFAULT,
-    ...header,
-    nextHeader: nextHeaders[0] ?? IP_PROTOCOL.noNextHeader,
-    payloadLength: extensionsLength(spec.ipv6) + length,
+    dscp: ipv6.dscp ?? 0,
+    ecn: ipv6.ecn ?? 0,
+    flowLabel: ipv6.flowLabel ?? 0,
+    payloadLength: extensionsLength(ipv6) + length,
+    nextHeader: first === undefined ? protocol : ipv6ExtensionProtocol(first),
+    hopLimit: ipv6.hopLimit ?? TTL_DEFAULT,
+    src,
+    dst,
   };
   let offset = emitIpv6(fields, bytes, at);
-  for (const [i, extension] of extensions.entries()) {
-    const nextHeader = nextHeaders[i + 1] ?? IP_PROTOCOL.noNextHeader;
-    offset = emitIpv6Extension({ ...extension, nextHeader }, bytes, offset);
-  }
-  const pseudoSum = pseudoSumV6({ src: fields.src, dst: fields.dst, protocol, length });
-  return emitUpper(spec, bytes, { offset, pseudoSum });
+  if (extensions !== undefined) offset = emitExtensions({ extensions, protocol }, bytes, offset);
+  return emitUpper(spec, bytes, { offset, pseudoSum: pseudoSumV6({ src, dst, protocol, length }) });
 }
 
-function extensionsLength(spec: Ipv6Spec): number {
+function emitExtensions(
+  chain: { readonly extensions: readonly Ipv6ExtensionFields[]; readonly protocol: number },
+  bytes: Uint8Array,
+  offset: number,
+): number {
+  let at = offset;
+  for (const [i, extension] of chain.extensions.entries()) {
+    const next = chain.extensions[i + 1];
+    const nextHeader = next === undefined ? chain.protocol : ipv6ExtensionProtocol(next);
+    at = emitIpv6Extension({ ...extension, nextHeader }, bytes, at);
+  }
+  return at;
+}
+
+function extensionsLength({ extensions }: Ipv6Spec): number {
+  if (extensions === undefined) return 0;
   let length = 0;
-  for (const extension of spec.extensions ?? []) length += ipv6ExtensionLength(extension);
+  for (const extension of extensions) length += ipv6ExtensionLength(extension);
   return length;
 }
 
@@ -233,7 +250,9 @@ function udpPayloadLength(spec: UdpPayloadSpec): number {
 }
 
 function emitUdpDatagram(spec: UdpPayloadSpec, bytes: Uint8Array, to: { offset: number; pseudoSum: number }): number {
-  const at = emitUdp({ ...spec.udp, payloadLength: udpPayloadLength(spec) }, bytes, to.offset);
+  const { srcPort, dstPort } = spec.udp;
+  const fields = { srcPort, dstPort, payloadLength: udpPayloadLength(spec) };
+  const at = emitUdp(fields, bytes, to.offset);
   let end: number;
   if ("dhcpv4" in spec) end = emitDhcpv4(spec.dhcpv4, bytes, at);
   else if ("vxlan" in spec) end = emitFrame(spec.inner, bytes, emitVxlan(spec.vxlan, bytes, at));
@@ -244,13 +263,14 @@ function emitUdpDatagram(spec: UdpPayloadSpec, bytes: Uint8Array, to: { offset: 
 
 function tcpFieldsOf(spec: TcpSpec): TcpFields {
   return {
-    sequence: 0,
-    acknowledgment: 0,
-    flags: TCP_FLAG.ack,
-    window: 0xffff,
-    urgentPointer: 0,
-    options: NO_TCP_OPTIONS,
-    ...spec,
+    srcPort: spec.srcPort,
+    dstPort: spec.dstPort,
+    sequence: spec.sequence ?? 0,
+    acknowledgment: spec.acknowledgment ?? 0,
+    flags: spec.flags ?? TCP_FLAG.ack,
+    window: spec.window ?? 0xffff,
+    urgentPointer: spec.urgentPointer ?? 0,
+    options: spec.options ?? NO_TCP_OPTIONS,
   };
 }
 

@@ -184,6 +184,16 @@ describe("any frame", () => {
       { numRuns: 2000 },
     );
   });
+  it("is not malformed for carrying something else on the ports of DHCP and VXLAN", () => {
+    for (const udp of [
+      { srcPort: 68, dstPort: 67 },
+      { srcPort: 9, dstPort: 4789 },
+    ]) {
+      const frame = parseFrame(buildFrame({ eth: ETH, ipv4: V4, udp, payload: PAYLOAD }));
+      assert.equal(frame.malformed, undefined);
+      assert.equal(frame.payload.end - frame.payload.offset, PAYLOAD.length);
+    }
+  });
   it("gives its outermost header of a kind, or none", () => {
     const frame = parseFrame(captured("vxlan"));
     assert.equal(layerOf(frame, "ethernet")?.offset, 0);

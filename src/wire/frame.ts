@@ -68,7 +68,8 @@ export interface Frame {
 
 /**
  * Reads a whole frame, VXLAN on port 4789 and its inner frame included. Never throws and never fails: a malformed frame
- * gives the layers before the trouble. Of later fragments only the IP header is read, of the first one what fits.
+ * gives the layers before the trouble. Of later fragments only the IP header is read, of the first one what fits. A UDP
+ * port is a hint, not a promise: what is no DHCP or VXLAN there is payload, not malformed.
  * The packet quoted by an ICMP error is payload (see `formatFrame`).
  */
 export function parseFrame(bytes: Uint8Array): Frame {
@@ -276,16 +277,16 @@ class FrameReader {
   }
 
   #readDhcpv4(offset: number, end: number): void {
-    const fields = this.#accept(parseDhcpv4(this.#bytes, offset, end));
-    if (fields === undefined) return;
-    this.#layers.push({ header: "dhcpv4", offset, end, fields });
+    const parsed = parseDhcpv4(this.#bytes, offset, end);
+    if (!parsed.ok) return;
+    this.#layers.push({ header: "dhcpv4", offset, end, fields: parsed.value });
     this.#payload = { offset: end, end };
   }
 
   #readVxlan(offset: number, end: number): void {
-    const fields = this.#accept(parseVxlan(this.#bytes, offset, end));
-    if (fields === undefined) return;
-    this.#layers.push({ header: "vxlan", offset, end: offset + VXLAN_LENGTH, fields });
+    const parsed = parseVxlan(this.#bytes, offset, end);
+    if (!parsed.ok) return;
+    this.#layers.push({ header: "vxlan", offset, end: offset + VXLAN_LENGTH, fields: parsed.value });
     this.readEthernet(offset + VXLAN_LENGTH, end);
   }
 

@@ -1,7 +1,6 @@
 import type { Duration, Instant } from "../base/clock.ts";
 import type { Prng } from "../base/prng.ts";
 import type { SessionState } from "../store/tree.ts";
-import { type Call, CallQueue } from "./call-queue.ts";
 import { type ZooKeeperCounters, zookeeperCounters } from "./counters.ts";
 import { FrameSplitter } from "./frames.ts";
 import { readConnectResponse, writeConnectRequest } from "./handshake.ts";
@@ -11,6 +10,7 @@ import { errorCode, type ReplyHeader, type Request, specialXid } from "./protoco
 import { readNotification, readReply, readReplyHeader } from "./reply.ts";
 import { writeRequest } from "./request.ts";
 import { ServerRotation } from "./servers.ts";
+import { SessionCalls } from "./session-calls.ts";
 import type {
   CallOutcome,
   Credential,
@@ -45,8 +45,7 @@ export class ZooKeeperSession<Token> {
   readonly #rotation: ServerRotation;
   readonly #wantedMs: Duration;
   readonly #writer = new JuteWriter();
-  readonly #waiting = new CallQueue<Token | undefined>();
-  readonly #inFlight = new CallQueue<Token | undefined>();
+  readonly #calls: SessionCalls<Token>;
   #effects: SessionEffect<Token>[] = [];
   #splitter = new FrameSplitter(zookeeperLimits.replyBytes);
   #stage: Stage = "idle";
@@ -60,13 +59,13 @@ export class ZooKeeperSession<Token> {
   #id: bigint;
   #password: Uint8Array;
   #lastZxid: bigint;
-  #xid = 0;
   #authLeft = 0;
   #setWatchesLeft = 0;
   #end: SessionEnd = "closed";
 
   constructor(config: SessionConfig, prng: Prng, counters: ZooKeeperCounters = zookeeperCounters()) {
     this.counters = counters;
+    this.#calls = new SessionCalls(counters, (token, outcome) => this.#reply(token, outcome));
     this.#auth = config.auth ?? [];
     this.#rotation = new ServerRotation(config.servers, prng);
     this.#wantedMs = config.timeoutMs;
@@ -105,8 +104,8 @@ export class ZooKeeperSession<Token> {
   get nextTick(): Instant | undefined {
     if (this.#stage === "ended" || this.#stage === "idle") return undefined;
     let at = this.#isUp() ? this.#nextUpTick() : this.#until;
-    const oldest = this.#isUp() ? undefined : this.#waiting.peek();
-    if (oldest !== undefined) at = Math.min(at, oldest.since + this.#timeoutMs);
+    const since = this.#isUp() ? undefined : this.#calls.waitingSince;
+    if (since !== undefined) at = Math.min(at, since + this.#timeoutMs);
     return this.#closeBy === undefined ? at : Math.min(at, this.#closeBy);
   }
 
@@ -160,14 +159,9 @@ export class ZooKeeperSession<Token> {
 
   /** Asks for one thing; the outcome comes as a `reply` effect with this token. Bytes go out with the next `flush`. */
   submit(request: Request, token: Token, now: Instant): void {
-    const call = { request, token, attempts: 0, xid: 0, since: now };
-    if (this.#stage === "ended") return this.#settle(call, this.#endOutcome());
-    if (this.#closeBy !== undefined) return this.#settle(call, { kind: "closed" });
-    if (this.#waiting.size >= zookeeperLimits.waiting) {
-      this.counters.add("zookeeper_refused_waiting");
-      return this.#settle(call, { kind: "connection-loss" });
-    }
-    this.#waiting.push(call);
+    if (this.#stage === "ended") return this.#reply(token, this.#endOutcome());
+    if (this.#closeBy !== undefined) return this.#reply(token, { kind: "closed" });
+    this.#calls.add(request, token, now);
     this.#pump();
   }
 
@@ -176,7 +170,7 @@ export class ZooKeeperSession<Token> {
     if (this.#stage === "ended" || this.#closeBy !== undefined) return;
     if (this.#id === 0n) return this.#finish("closed");
     this.#closeBy = now + zookeeperLimits.closeMs;
-    this.#waiting.push({ request: { op: "closeSession" }, token: undefined, attempts: 0, xid: 0, since: now });
+    this.#calls.add({ op: "closeSession" }, undefined, now);
     this.#pump();
     this.flush(now);
   }
@@ -192,7 +186,7 @@ export class ZooKeeperSession<Token> {
     if (this.#closeBy !== undefined && now >= this.#closeBy) return this.#finish("closed");
     if (this.#isUp()) this.#tickUp(now);
     else if (now >= this.#until) this.#stageOver(now);
-    this.#expireWaiting(now);
+    if (!this.#isUp()) this.#calls.expire(now, this.#timeoutMs);
     this.flush(now);
   }
 
@@ -242,15 +236,6 @@ export class ZooKeeperSession<Token> {
     writeRequest(this.#writer, specialXid.ping, { op: "ping" });
   }
 
-  #expireWaiting(now: Instant): void {
-    for (let call = this.#waiting.peek(); call !== undefined && !this.#isUp(); call = this.#waiting.peek()) {
-      if (now < call.since + this.#timeoutMs) return;
-      this.#waiting.shift();
-      this.counters.add("zookeeper_waited_too_long");
-      this.#settle(call, { kind: "connection-loss" });
-    }
-  }
-
   #badFrame(why: string, now: Instant): void {
     this.counters.add("zookeeper_bad_frames");
     this.#hangUp(now, why);
@@ -264,29 +249,10 @@ export class ZooKeeperSession<Token> {
   #disconnect(now: Instant, why: string): void {
     this.#writer.truncate(0);
     this.#stage = "pause";
-    if (this.#requeue(now)) return this.#finish("closed");
+    if (this.#calls.connectionLost(now)) return this.#finish("closed");
     if (this.#state === "connected") this.#become("suspended", why);
     this.#until = now + this.#rotation.failed();
     if (this.#until <= now) this.#dial(now);
-  }
-
-  /** What was on the wire: reads wait again, writes are lost. True when the farewell was among it. */
-  #requeue(now: Instant): boolean {
-    const again: Call<Token | undefined>[] = [];
-    let closing = false;
-    for (const call of this.#inFlight.drain()) {
-      closing ||= call.request.op === "closeSession";
-      if (isRepeatable(call.request) && call.attempts < zookeeperLimits.readAttempts) {
-        call.since = now;
-        again.push(call);
-        this.counters.add("zookeeper_repeated_reads");
-      } else {
-        this.counters.add("zookeeper_losses");
-        this.#settle(call, { kind: "connection-loss" });
-      }
-    }
-    if (again.length > 0) this.#waiting.unshift(again);
-    return closing;
   }
 
   #onConnectResponse(frame: Uint8Array, now: Instant): void {
@@ -321,28 +287,8 @@ export class ZooKeeperSession<Token> {
     this.#pump();
   }
 
-  /** Puts waiting requests on the wire, as many as may be there. */
   #pump(): void {
-    while (this.#stage === "open" && this.#inFlight.size < zookeeperLimits.inFlight) {
-      const call = this.#waiting.shift();
-      if (call === undefined) return;
-      this.#put(call);
-    }
-  }
-
-  #put(call: Call<Token | undefined>): void {
-    const start = this.#writer.length;
-    this.#xid = this.#xid === 0x7fff_ffff ? 1 : this.#xid + 1;
-    const bytes = writeRequest(this.#writer, this.#xid, call.request);
-    if (bytes > zookeeperLimits.frameBytes) {
-      this.#writer.truncate(start);
-      return this.#settle(call, { kind: "too-large", bytes });
-    }
-    this.counters.add("zookeeper_requests");
-    this.watches.sent(call.request);
-    call.xid = this.#xid;
-    call.attempts += 1;
-    this.#inFlight.push(call);
+    if (this.#stage === "open") this.#calls.pump(this.#writer, (request) => this.watches.sent(request));
   }
 
   #onFrame(frame: Uint8Array, now: Instant): void {
@@ -384,28 +330,26 @@ export class ZooKeeperSession<Token> {
   }
 
   #onReply(frame: Uint8Array, header: ReplyHeader, now: Instant): void {
-    const call = this.#inFlight.peek();
-    if (call === undefined || call.xid !== header.xid) return this.#badFrame(`reply ${header.xid} out of order`, now);
-    const reply = header.error === errorCode.ok ? readReply(frame, call.request.op) : undefined;
+    const request = this.#calls.expected(header.xid);
+    if (request === undefined) return this.#badFrame(`reply ${header.xid} out of order`, now);
+    const reply = header.error === errorCode.ok ? readReply(frame, request.op) : undefined;
     if (reply?.ok === false) return this.#badFrame(`reply: ${reply.error.field} ${reply.error.why}`, now);
-    this.#inFlight.shift();
     this.counters.add("zookeeper_replies");
     if (header.zxid > this.#lastZxid) this.#lastZxid = header.zxid;
-    if (call.request.op === "closeSession") return this.#finish("closed");
+    if (request.op === "closeSession") return this.#finish("closed");
     if (header.error === errorCode.closedRequiresAuth) {
-      this.#settle(call, { kind: "no-auth" });
+      this.#calls.answer({ kind: "no-auth" });
       return this.#finish("no-auth");
     }
-    this.watches.answered(call.request, header.error);
-    this.#settle(
-      call,
+    this.watches.answered(request, header.error);
+    this.#calls.answer(
       reply === undefined ? { kind: "error", code: header.error } : { kind: "reply", reply: reply.value },
     );
     this.#pump();
   }
 
-  #settle(call: Call<Token | undefined>, outcome: CallOutcome): void {
-    if (call.token !== undefined) this.#effects.push({ effect: "reply", token: call.token, outcome });
+  #reply(token: Token, outcome: CallOutcome): void {
+    this.#effects.push({ effect: "reply", token, outcome });
   }
 
   #finish(end: SessionEnd): void {
@@ -414,8 +358,7 @@ export class ZooKeeperSession<Token> {
     this.#stage = "ended";
     this.#end = end;
     if (hadConnection) this.#effects.push({ effect: "hang-up", why: end });
-    for (const call of this.#inFlight.drain()) this.#settle(call, this.#endOutcome());
-    for (const call of this.#waiting.drain()) this.#settle(call, this.#endOutcome());
+    this.#calls.endAll(this.#endOutcome());
     this.#become(end === "expired" ? "expired" : "closed", end);
   }
 
@@ -432,23 +375,3 @@ export class ZooKeeperSession<Token> {
 
 /** Where the session is in the life of its present connection. */
 type Stage = "idle" | "pause" | "dial" | "handshake" | "authenticate" | "open" | "ended";
-
-/** Whether sending a request twice is the same as once. */
-function isRepeatable(request: Request): boolean {
-  switch (request.op) {
-    case "exists":
-    case "getData":
-    case "getChildren":
-    case "getChildren2":
-    case "getAcl":
-    case "getAllChildrenNumber":
-    case "getEphemerals":
-    case "multiRead":
-    case "sync":
-    case "whoAmI":
-    case "addWatch":
-      return true;
-    default:
-      return false;
-  }
-}

@@ -51,3 +51,6 @@ export const bufferedEventsMax = 100_000;
 
 /** Most reads in flight when a recipe reads many nodes, so that one list does not fill the connection's queue. */
 export const parallelReadsMax = 256;
+
+/** Most documents that a topology store keeps for its transactions: those of a large tenant, about 1 KB each. */
+export const cachedDocumentsMax = 20_000;

@@ -125,8 +125,8 @@ export function keysTests(bench: RecipeBench): void {
     const watch = two.keys.watch({ kind: "port" }, seen);
     await watch.ready;
     await expire(one.connection.tree);
-    await seen.until(() => seen.lines.length === 3);
-    assert.deepEqual(seen.lines, ["loaded p1.active=1", "p1.active gone", "p1.active=1"]);
+    // The time between may be too short to be seen.
+    await seen.until(() => seen.lines.length > 1 && seen.lines.at(-1) === "p1.active=1");
     const found = value(await two.keys.get(active));
     assert.equal(found?.owner, one.connection.tree.session.id);
     watch.close();

@@ -36,9 +36,14 @@ export class Layout {
     return `${this.root}/transactions`;
   }
 
+  /** Folder of all documents. */
+  get objects(): string {
+    return `${this.root}/objects`;
+  }
+
   /** Folder of a kind's documents. */
   kind(kind: Kind): string {
-    return `${this.root}/objects/${MODEL_REGISTRY[kind].plural}`;
+    return `${this.objects}/${MODEL_REGISTRY[kind].plural}`;
   }
 
   /** An object's document. */

@@ -23,15 +23,28 @@ export function referrerName(row: Reference, from: Id): string {
 /** Everything that one attempt of a transaction has read. Asked for something else, it notes it in `missing`. */
 export class TopologyRead {
   readonly missing = new Map<string, ReadRequest>();
+  /** Whether anything came from what was read for an earlier transaction: a guess that only a write confirms. */
+  usesGuesses = false;
+  readonly #guess: (kind: Kind, id: Id) => ReadDocument | undefined;
   readonly #documents = new Map<string, ReadDocument>();
   readonly #names = new Map<string, Id | undefined>();
   readonly #referrers = new Map<string, readonly string[]>();
+
+  constructor(guess: (kind: Kind, id: Id) => ReadDocument | undefined) {
+    this.#guess = guess;
+  }
 
   /** A document, `nothing` also while it was not read yet. */
   document(kind: Kind, id: Id): ReadDocument {
     const key = `${kind}/${id}`;
     const document = this.#documents.get(key);
     if (document !== undefined) return document;
+    const guessed = this.#guess(kind, id);
+    if (guessed !== undefined) {
+      this.usesGuesses = true;
+      this.#documents.set(key, guessed);
+      return guessed;
+    }
     this.missing.set(`object ${key}`, { read: "object", kind, id });
     return { found: "nothing" };
   }

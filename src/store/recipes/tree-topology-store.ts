@@ -7,6 +7,7 @@ import { nodeBytesMax, transactionAttemptsMax, transactionOperationsMax } from "
 import type { TreeOperation } from "../tree.ts";
 import { CommitMarks } from "./commit-marks.ts";
 import type { StoreConnection } from "./connection.ts";
+import { DocumentCache } from "./document-cache.ts";
 import { Layout } from "./layout.ts";
 import { openLayout } from "./open-layout.ts";
 import { each, steadily } from "./steadily.ts";
@@ -37,6 +38,8 @@ export class TreeTopologyStore implements TopologyStore {
   readonly #reader: TopologyReader;
   readonly #marks: CommitMarks;
   readonly #context: TopologyWatchContext;
+  /** Made at the first transaction: who only reads needs none. */
+  #cache: DocumentCache | undefined;
   #opening: Promise<Result<void, StoreError>> | undefined;
 
   constructor(connection: StoreConnection, layout: Layout = new Layout()) {
@@ -91,7 +94,7 @@ export class TreeTopologyStore implements TopologyStore {
     for (let attempt = 0; attempt < transactionAttemptsMax; attempt++) {
       const opened = await this.open();
       if (!opened.ok) return opened;
-      const draft = await this.#draft(changes);
+      const draft = await this.#confirmedDraft(changes);
       if (!draft.ok) return draft;
       const operations = writesOf(draft.value, this.#layout);
       if (operations.length === 0) return ok(resultOf(draft.value));
@@ -113,22 +116,45 @@ export class TreeTopologyStore implements TopologyStore {
     return new KindWatch(this.#context, kind, watcher);
   }
 
-  /** Works a transaction out, reading whatever it turns out to depend on. */
-  async #draft(changes: readonly TopologyChange[]): Promise<Result<TopologyDraft, StoreError>> {
-    const read = new TopologyRead();
+  /** Works a transaction out. Only one that writes may stand on guesses, because only writes are checked. */
+  async #confirmedDraft(changes: readonly TopologyChange[]): Promise<Result<TopologyDraft, StoreError>> {
+    this.#cache ??= new DocumentCache(this.#connection, this.#layout);
+    const cache = this.#cache;
+    const guessed = new TopologyRead((kind, id) => cache.get(this.#layout.object(kind, id)));
+    const draft = await this.#draft(changes, guessed);
+    const isCertain = !guessed.usesGuesses || (draft.ok && writesOf(draft.value, this.#layout).length > 0);
+    return isCertain ? draft : this.#draft(changes, new TopologyRead(() => undefined));
+  }
+
+  /** Reads whatever the transaction turns out to depend on, round by round. */
+  async #draft(changes: readonly TopologyChange[], read: TopologyRead): Promise<Result<TopologyDraft, StoreError>> {
     for (let round = 0; round < readRoundsMax; round++) {
       const draft = new TopologyDraft(read);
       const outcome = applyAll(draft, changes);
       if (read.missing.size === 0) return outcome.ok ? ok(draft) : outcome;
-      const filled = await this.#reader.fill(read);
+      const filled = await this.#fill(read);
       if (!filled.ok) return filled;
     }
     return err({ kind: "too-large", what: "operations", size: readRoundsMax, limit: readRoundsMax });
   }
 
+  #fill(read: TopologyRead): Promise<Result<void, StoreError>> {
+    const wanted = [...read.missing.values()].filter((request) => request.read === "object");
+    const found = () => wanted.map(({ kind, id }) => [this.#layout.object(kind, id), read.document(kind, id)] as const);
+    const fill = (): Promise<Result<void, StoreError>> => this.#reader.fill(read);
+    return this.#cache === undefined ? fill() : this.#cache.reading(fill, found);
+  }
+
+  /** Ends what the store holds in the background: the watch that keeps its transactions fast. Watches of callers stay. */
+  close(): void {
+    this.#cache?.close();
+    this.#cache = undefined;
+  }
+
   /** After a conflict: see what the others wrote, and that the folders are still there. */
   async #lookAgain(): Promise<void> {
     this.#opening = undefined;
+    this.#cache?.clear();
     await steadily(this.#connection, (tree) => tree.sync(this.#layout.root));
   }
 }

@@ -115,3 +115,25 @@ test("a poll handle survives garbage collection and goes on telling", async () =
   event.close();
   assert.equal(times, 200);
 });
+
+test("workers that are ended while they watch a descriptor take nobody with them", () => {
+  const from = (name: string): string => JSON.stringify(new URL(`./${name}.ts`, import.meta.url).href);
+  const worker = `
+    import { parentPort } from "node:worker_threads";
+    const { EventFd } = await import(${from("eventfd")});
+    const { pollFd } = await import(${from("poll")});
+    const event = EventFd.open().value;
+    pollFd(event.fd, { readable: true }, () => { event.drain(); parentPort.postMessage(1); });
+    event.kick();`;
+  const script = `
+    import { Worker } from "node:worker_threads";
+    const source = new URL("data:text/javascript," + encodeURIComponent(${JSON.stringify(worker)}));
+    for (let i = 0; i < 5; i++) {
+      const worker = new Worker(source);
+      await new Promise((resolve) => worker.once("message", resolve));
+      await worker.terminate();
+    }
+    process.exit(7);`;
+  const run = spawnSync(process.execPath, ["--input-type=module", "--no-warnings", "-e", script]);
+  assert.deepEqual([run.status, run.signal, run.stderr.toString()], [7, null, ""]);
+});

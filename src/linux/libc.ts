@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { isMainThread } from "node:worker_threads";
 import { err, ok, type Result } from "../base/result.ts";
 import { type LinuxError, linuxError } from "./errno.ts";
 
@@ -173,8 +175,26 @@ function load(): Result<Libc, LinuxError> {
       library.func(symbol, result, [...args]),
     ]);
     const bindings = Object.fromEntries(entries) as unknown as Bindings;
+    if (!isMainThread) keepAddonLoaded(library);
     return ok({ ...bindings, koffi, errno: () => koffi.errno() });
   } catch (cause) {
     return fail(`libc.so.6 (glibc) does not load: ${cause}`);
   }
+}
+
+/**
+ * Keeps koffi's binary in memory for good. Node unloads an addon with the last thread that uses it, and libuv calls
+ * koffi's code once more after that, to release the handles that a terminated worker left open: a crash, if the main
+ * thread has not loaded koffi too.
+ */
+function keepAddonLoaded(library: Library): void {
+  const now = 2;
+  const noDelete = 0x1000;
+  const path = /\/.*koffi[^/]*\.node$/m.exec(readFileSync("/proc/self/maps", "utf8"))?.[0];
+  if (path === undefined) return;
+  const dlopen = library.func("dlopen", "void *", ["str", "int"]) as unknown as (
+    path: string,
+    flags: number,
+  ) => bigint | null;
+  dlopen(path, now | noDelete);
 }

@@ -6,25 +6,22 @@ import type { DataTree, Moment } from "../store/data-tree.ts";
 import type { TransactionRecord } from "../store/data-tree-record.ts";
 import type { WatchNotice } from "../store/data-tree-watches.ts";
 import type { TreeEvent } from "../store/tree.ts";
-import { readConnectRequest, writeConnectResponse } from "../zookeeper/handshake.ts";
-import { type ConnectRequest, errorCode, eventType, type Request, specialXid } from "../zookeeper/protocol.ts";
+import { errorCode, eventType, type Request, specialXid } from "../zookeeper/protocol.ts";
 import { writeNotification, writeReply } from "../zookeeper/reply.ts";
 import { readRequest } from "../zookeeper/request.ts";
-import { Connection, type Link } from "./connection.ts";
+import { Clients } from "./clients.ts";
+import type { Connection, Link } from "./connection.ts";
 import { type StoreServerCounters, storeServerCounters } from "./counters.ts";
 import { fourLetterWord } from "./four-letter-words.ts";
+import { type Doorkeeper, Greeter } from "./greeter.ts";
 import type { Journal, JournalFault } from "./journal.ts";
 import { storeServerLimits } from "./limits.ts";
 import { handleRequest } from "./request-handler.ts";
 
 /** What a store server is made of. */
-export interface StoreServerOptions {
+export interface StoreServerOptions extends Doorkeeper {
   readonly journal: Journal;
   readonly scheduler: Scheduler;
-  /** Sixteen secret bytes for a new session. */
-  newPassword(): Uint8Array;
-  /** Whether these credentials open the store. */
-  isAuthentic(scheme: string, auth: Uint8Array): boolean;
   /** The journal cannot be trusted any more: the process has to end, and a new one to read what is there. */
   onBroken(why: string): void;
   readonly counters?: StoreServerCounters;
@@ -61,8 +58,8 @@ export class StoreServer {
   readonly #options: StoreServerOptions;
   readonly #scheduler: Scheduler;
   readonly #log: Log;
-  readonly #connections = new Set<Connection>();
-  readonly #bySession = new Map<bigint, Connection>();
+  readonly #clients = new Clients((session) => this.#tree.disconnected(session));
+  readonly #greeter: Greeter;
   /** Connections with bytes to look at, in order of arrival. */
   readonly #ready = new Set<Connection>();
   readonly #dirty = new Set<Connection>();
@@ -80,6 +77,7 @@ export class StoreServer {
     this.#scheduler = options.scheduler;
     this.#log = options.log ?? silentLog;
     this.counters = options.counters ?? storeServerCounters();
+    this.#greeter = new Greeter(this.#clients, options, this.counters);
     this.#tree = tree;
     const { now } = this.#moment();
     this.#tickedAt = this.#sweptAt = now;
@@ -105,12 +103,11 @@ export class StoreServer {
 
   /** Takes a client's connection, or refuses it when there are too many. `isTrusted`: nothing has to be shown. */
   accept(link: Link, isTrusted: boolean): LinkEvents | undefined {
-    if (this.#isStopped || this.#connections.size >= storeServerLimits.connections) {
+    if (this.#isStopped || this.#clients.size >= storeServerLimits.connections) {
       this.counters.add("store_connections_refused");
       return undefined;
     }
-    const connection = new Connection(link, this.#moment().now, !isTrusted);
-    this.#connections.add(connection);
+    const connection = this.#clients.add(link, this.#moment().now, !isTrusted);
     return {
       received: (bytes) => this.#received(connection, bytes),
       gone: () => this.#gone(connection),
@@ -119,8 +116,8 @@ export class StoreServer {
 
   /** Breaks the connection of a session, which lives on: for tests and for tools. */
   disconnect(session: bigint): void {
-    const connection = this.#bySession.get(session);
-    if (connection !== undefined) this.#cut(connection);
+    const connection = this.#clients.of(session);
+    if (connection !== undefined) this.#clients.cut(connection);
   }
 
   /** Ends a session as if its time had run out. */
@@ -146,7 +143,7 @@ export class StoreServer {
     this.#turn();
     this.#isStopped = true;
     this.#tickTimer?.cancel();
-    for (const connection of [...this.#connections]) this.#end(connection);
+    for (const connection of this.#clients.all()) this.#clients.end(connection);
     this.#options.journal.close();
   }
 
@@ -159,7 +156,7 @@ export class StoreServer {
 
   #gone(connection: Connection): void {
     connection.isGone = true;
-    if (!this.#ready.has(connection)) this.#forget(connection);
+    if (!this.#ready.has(connection)) this.#clients.forget(connection);
   }
 
   #armTurn(): void {
@@ -178,7 +175,7 @@ export class StoreServer {
     const at = this.#moment();
     for (const arrival of arrivals) this.#serve(arrival, at);
     this.#endTurn(arrivals);
-    for (const connection of gone) this.#forget(connection);
+    for (const connection of gone) this.#clients.forget(connection);
     if (this.#options.journal.maintain(this.#tree)) this.counters.add("store_snapshots");
   }
 
@@ -206,22 +203,23 @@ export class StoreServer {
     });
     if (answer === undefined) return false;
     connection.link.write(new TextEncoder().encode(answer));
-    this.#end(connection);
+    this.#clients.end(connection);
     return true;
   }
 
-  #serve({ connection, frame }: Arrival, at: Moment): void {
+  #serve(arrival: Arrival, at: Moment): void {
+    const { connection, frame } = arrival;
     if (connection.stage === "over" || connection.isEnding) return;
     this.#dirty.add(connection);
-    if (connection.stage === "new") return this.#serveHandshake(connection, frame, at);
+    if (connection.stage === "new") return this.#greet(arrival, at);
     const read = readRequest(frame);
     if (!read.ok) return this.#badFrame(connection, `${read.error.field}: ${read.error.why}`);
     const { xid, request } = read.value;
     this.counters.add("store_requests");
     this.#tree.touch(connection.session, at.now);
-    if (request.op === "auth") return this.#authenticate(connection, xid, request);
+    if (request.op === "auth") return this.#greeter.authenticate(connection, xid, request);
     if (connection.mustAuthenticate && request.op !== "ping" && request.op !== "closeSession") {
-      return this.#refuse(connection, xid, errorCode.closedRequiresAuth);
+      return this.#greeter.refuse(connection, xid, errorCode.closedRequiresAuth);
     }
     this.#serveRequest(connection, { xid, request, at });
   }
@@ -244,63 +242,10 @@ export class StoreServer {
     if (request.op === "closeSession" && handled.error === errorCode.ok) connection.isEnding = true;
   }
 
-  #serveHandshake(connection: Connection, frame: Uint8Array, at: Moment): void {
-    const read = readConnectRequest(frame);
-    if (!read.ok) return this.#badFrame(connection, `connect request: ${read.error.field}: ${read.error.why}`);
-    const request = read.value;
-    // A client that saw what we have not must look for another server: ours has been restored from a backup.
-    if (request.lastZxid > BigInt(this.#tree.zxid)) return this.#cut(connection);
-    if (request.sessionId !== 0n) return this.#resume(connection, request, at);
-    if (this.#isFull) return this.#cut(connection);
-    const opened = this.#tree.openSession(request.timeoutMs, this.#options.newPassword(), at);
-    if (!opened.reply.ok) return this.#cut(connection);
-    this.#settle(opened);
-    this.#welcome(connection, request, opened.reply.value);
-  }
-
-  #resume(connection: Connection, request: ConnectRequest, at: Moment): void {
-    const resumed = this.#tree.resumeSession(request.sessionId, request.password, at);
-    if (resumed.ok) {
-      const before = this.#bySession.get(request.sessionId);
-      if (before !== undefined) this.#cut(before);
-      return this.#welcome(connection, request, resumed.value);
-    }
-    const nobody = { timeoutMs: 0, sessionId: 0n, password: new Uint8Array(16) };
-    writeConnectResponse(connection.writer, {
-      ...nobody,
-      readOnly: request.readOnly === undefined ? undefined : false,
-    });
-    connection.isEnding = true;
-  }
-
-  #welcome(
-    connection: Connection,
-    request: ConnectRequest,
-    session: { readonly id: bigint; readonly timeoutMs: number; readonly password: Uint8Array },
-  ): void {
-    connection.stage = "up";
-    connection.session = session.id;
-    this.#bySession.set(session.id, connection);
-    const { timeoutMs, password } = session;
-    const readOnly = request.readOnly === undefined ? undefined : false;
-    writeConnectResponse(connection.writer, { timeoutMs, sessionId: session.id, password, readOnly });
-  }
-
-  #authenticate(connection: Connection, xid: number, request: Request & { readonly op: "auth" }): void {
-    const isRight = this.#options.isAuthentic(request.scheme, request.auth);
-    if (!isRight && connection.mustAuthenticate) return this.#refuse(connection, xid, errorCode.authFailed);
-    const user = new TextDecoder().decode(request.auth).split(":")[0] ?? "";
-    connection.mustAuthenticate = false;
-    if (connection.identities.length < 8) {
-      connection.identities = [...connection.identities, { scheme: request.scheme, user }];
-    }
-    writeReply(connection.writer, { xid, zxid: 0n, error: errorCode.ok });
-  }
-
-  #refuse(connection: Connection, xid: number, error: number): void {
-    this.counters.add("store_auth_refused");
-    writeReply(connection.writer, { xid, zxid: 0n, error });
-    connection.isEnding = true;
+  #greet({ connection, frame }: Arrival, at: Moment): void {
+    const greeted = this.#greeter.greet(connection, frame, { tree: this.#tree, at, isFull: this.#isFull });
+    if (!greeted.ok) return this.#badFrame(connection, greeted.error);
+    if (greeted.value !== undefined) this.#settle(greeted.value);
   }
 
   #settle({
@@ -314,7 +259,7 @@ export class StoreServer {
     this.#records.push(record);
     const zxid = BigInt(record.zxid);
     for (const { session, event } of events) {
-      const connection = this.#bySession.get(session);
+      const connection = this.#clients.of(session);
       if (connection === undefined) continue;
       this.counters.add("store_events");
       writeNotification(connection.writer, zxid, wireEvent(event));
@@ -339,10 +284,10 @@ export class StoreServer {
     for (const connection of this.#dirty) {
       if (connection.stage === "over") continue;
       if (connection.writer.length > 0) connection.link.write(connection.writer.take());
-      if (connection.isEnding) this.#end(connection);
+      if (connection.isEnding) this.#clients.end(connection);
       else if (connection.link.backlog > storeServerLimits.backlogBytes) {
         this.counters.add("store_slow_clients");
-        this.#cut(connection);
+        this.#clients.cut(connection);
       }
     }
     this.#dirty.clear();
@@ -353,7 +298,7 @@ export class StoreServer {
     for (const connection of this.#dirty) connection.writer.truncate(0);
     const reloaded = fault.kind === "full" ? this.#options.journal.load() : err(fault);
     if (!reloaded.ok) {
-      for (const connection of [...this.#connections]) this.#cut(connection);
+      for (const connection of this.#clients.all()) this.#clients.cut(connection);
       return this.#options.onBroken(reloaded.error.why);
     }
     this.counters.add("store_full_commits");
@@ -363,11 +308,11 @@ export class StoreServer {
     this.#tree.renewSessions(at.now);
     for (const { connection, isFresh } of arrivals) {
       connection.isEnding = false;
-      if (isFresh) this.#cut(connection);
+      if (isFresh) this.#clients.cut(connection);
     }
     for (const arrival of arrivals) this.#serve(arrival, at);
     this.#flush();
-    for (const connection of [...this.#connections]) this.#end(connection);
+    for (const connection of this.#clients.all()) this.#clients.end(connection);
   }
 
   #armTick(): void {
@@ -393,12 +338,12 @@ export class StoreServer {
   }
 
   #cutIdle(now: Instant): void {
-    for (const connection of [...this.#connections]) {
+    for (const connection of this.#clients.all()) {
       const age = now - connection.openedAt;
       const isNameless = connection.mustAuthenticate && age > storeServerLimits.authenticateMs;
       if (!isNameless && (connection.stage !== "new" || age <= storeServerLimits.handshakeMs)) continue;
       this.counters.add("store_handshakes_late");
-      this.#cut(connection);
+      this.#clients.cut(connection);
     }
   }
 
@@ -415,7 +360,7 @@ export class StoreServer {
   }
 
   #gauge(): void {
-    this.counters.set("store_connections", this.#connections.size);
+    this.counters.set("store_connections", this.#clients.size);
     this.counters.set("store_sessions", this.#tree.sessions.size);
     this.counters.set("store_watches", this.#tree.watches.size);
     this.counters.set("store_nodes", this.#tree.nodes);
@@ -425,28 +370,7 @@ export class StoreServer {
   #badFrame(connection: Connection, why: string): void {
     this.counters.add("store_bad_frames");
     this.#log.warn("store.bad-frame", { peer: connection.link.peer, why });
-    this.#cut(connection);
-  }
-
-  #end(connection: Connection): void {
-    if (connection.stage === "over") return;
-    connection.link.end();
-    this.#forget(connection);
-  }
-
-  #cut(connection: Connection): void {
-    if (connection.stage === "over") return;
-    connection.link.cut();
-    this.#forget(connection);
-  }
-
-  #forget(connection: Connection): void {
-    if (connection.stage === "over") return;
-    connection.stage = "over";
-    this.#connections.delete(connection);
-    if (this.#bySession.get(connection.session) !== connection) return;
-    this.#bySession.delete(connection.session);
-    this.#tree.disconnected(connection.session);
+    this.#clients.cut(connection);
   }
 
   #moment(): Moment {

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { formatHostAlive, HOST_ALIVE_KEY } from "../api-schema/agent-api.ts";
+import { formatHostAlive } from "../api-schema/agent-api.ts";
 import { moduleOf } from "../base/entry.ts";
 import type { Log } from "../base/log.ts";
 import { Prng } from "../base/prng.ts";
@@ -21,7 +21,7 @@ import { ControlCore } from "./core/control.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
 import { joinCloud } from "./join.ts";
 import { openMap } from "./maps.ts";
-import { openDatapath } from "./open-datapath.ts";
+import { openDatapath } from "./open-datapath.main.ts";
 import { Questions } from "./questions.ts";
 import { shardsOf, type WorkerStart } from "./worker-settings.ts";
 
@@ -58,7 +58,7 @@ export async function startAgent(options: AgentOptions): Promise<Result<Agent, s
     await connection.close();
     return joined;
   }
-  const datapath = await openDatapath(hostId, values, workers);
+  const datapath = await openDatapath(hostId, values, scheduler);
   if (!datapath.ok) {
     await connection.close();
     return err(datapath.error.message);
@@ -95,7 +95,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     openMap: (map, id, onEvent) => openMap({ connection, layout, log }, map, { id, onEvent }),
     onAnswer: (worker, message) => state.take(worker, message),
   });
-  for (let worker = 0; worker < workers; worker++) threads.push(startThread(running, worker, prng.u32(), shell));
+  for (let worker = 0; worker < workers; worker++) threads.push(startThread(running, { worker, seed: prng.u32(), shell }));
   const server = await listenAgent(values["api-socket"], state);
   if (!server.ok) return err(server.error);
   shell.start();
@@ -111,7 +111,13 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   });
 }
 
-function startThread(running: Running, worker: number, seed: number, shell: ControlShell): Worker {
+interface NewThread {
+  readonly worker: number;
+  readonly seed: number;
+  readonly shell: ControlShell;
+}
+
+function startThread(running: Running, { worker, seed, shell }: NewThread): Worker {
   const { values, log } = running.options;
   const start: WorkerStart = {
     worker,

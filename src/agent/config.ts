@@ -15,7 +15,6 @@ export const agentSchema = {
   "ring-bytes": { type: "integer", default: 524_288, help: "Upcall ring of each of the 16 shards, a power of two." },
   "pin-folder": { type: "string", default: "system", help: "Folder below /sys/fs/bpf/weft for this host's programs and tables." },
   "udp-port": { type: "integer", default: TUNNEL_UDP_PORT, help: "UDP port of the overlay on the underlay." },
-  "device-prefix": { type: "string", default: "weft", help: "Prefix of the names of the devices that the agent makes." },
   keep: { type: "boolean", default: false, help: "Leave programs and flows in the kernel at the end, so that forwarding goes on." },
   "neighbor-stale": { type: "duration", default: 1_800_000, help: "Age at which a neighbor is asked for again when it is needed." },
   "neighbor-expiry": { type: "duration", default: 3_600_000, help: "Age at which a neighbor entry is removed." },

@@ -1,5 +1,6 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
+import { unwrap } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
 import { makeWorker } from "./make-worker.ts";
@@ -10,8 +11,8 @@ import type { WorkerStart } from "./worker-settings.ts";
 const port = parentPort;
 assert(port !== null, "worker.main runs in a worker thread");
 const start = workerData as WorkerStart;
-const { openEbpfWorker } = await import("../ebpf/worker.ts");
-const datapath = openEbpfWorker(start.datapath, start.worker, start.shards);
+const { EbpfWorker } = await import("../ebpf/ebpf-worker.ts");
+const datapath = unwrap(EbpfWorker.open(start.datapath, { worker: start.worker, shards: start.shards }));
 const send = (message: FromWorker): void => port.postMessage(message);
 const core = makeWorker(start, { datapath, clock: systemScheduler.clock, send });
 

@@ -1,7 +1,10 @@
 import { GROUP_OUTPUTS } from "../flow/layout.ts";
 
-/** Devices that one packet may pass, all branches of a flood together with their way there. A longer way is a loop. */
+/** Devices that one packet may pass one after the other. A longer way is a loop. */
 export const DEVICES_MAX = 12;
+
+/** Devices that all branches of one packet pass together: bounds the work that a mesh of linked bridges can make. */
+export const DEVICES_TOTAL_MAX = 256;
 
 /** Outputs of one packet: what a group of the datapath holds. */
 export const OUTPUTS_MAX = GROUP_OUTPUTS;

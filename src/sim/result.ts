@@ -56,6 +56,8 @@ export interface DropResult {
   readonly facts: WalkFacts;
   readonly reason: DropReason;
   readonly isTemporary: boolean;
+  /** Decided by more than the key (payload was read): install no flow. */
+  readonly isTransient: boolean;
 }
 
 /**

@@ -1,52 +1,108 @@
+import { isV4 } from "../addr/ip.ts";
+import type { Ip } from "../addr/ip.ts";
 import type { Instant } from "../base/clock.ts";
-import type { NeighborKey } from "../state/neighbor-resolver.ts";
+import { KEY_WORDS, PARSE_BAD, PARSE_EXTENSIONS, PARSE_SHORT } from "../flow/layout.ts";
+import { extractKey } from "../flow/key.ts";
+import { egress, ingress } from "./vport.ts";
+import { fitOf } from "./fit.ts";
+import { answerTooBig } from "./too-big.ts";
 import type { SimResult } from "./result.ts";
+import { Results } from "./results.ts";
+import { arpRequest } from "./router-arp.ts";
+import { neighborSolicitation } from "./router-nd.ts";
+import type { SimInput } from "./sim-input.ts";
+import { addressFor } from "./sim-port.ts";
+import { STEP, type Step } from "./step.ts";
 import type { TraceSink } from "./trace.ts";
-import type { WorldApi } from "./world.ts";
-
-/** Bytes of a frame, VLAN tags included; `gsoSize` as in the upcall (0: an ordinary frame). */
-export interface FrameBytes {
-  readonly bytes: Uint8Array;
-  readonly offset: number;
-  readonly length: number;
-  readonly gsoSize: number;
-}
+import { Walk } from "./walk.ts";
+import type { World } from "./world.ts";
 
 /**
- * What is simulated. `live`: a packet, with its frame; teaches the FDB and the neighbor resolver. `check`: re-simulation of an
- * installed flow by its masked key; touches nothing. `renew`: the same at the hard time of a flow that is in use: a
- * stale neighbor is asked for again. `trace`: like live, but touches nothing.
+ * Walks packets through a world. Confined to one thread; all methods are synchronous and reuse one result, which holds until
+ * the next call. `now` is monotonic; the neighbor resolver knows how to make wall-clock time of it.
  */
-export interface SimInput {
-  readonly mode: "live" | "check" | "renew" | "trace";
-  /** The 16 words of the flow key at `keyOffset`. The class bits of word 0 are ignored. */
-  readonly key: Uint32Array;
-  readonly keyOffset: number;
-  /** Handle of the vport by which the packet enters; 0: the local vport whose index is in the key. */
-  readonly ingress: number;
-  /** Needed in live and trace mode. */
-  readonly frame: FrameBytes | undefined;
-  /** A neighbor that did not answer (or whose parking gave up): treated as unreachable in this run. */
-  readonly unresolved: NeighborKey | undefined;
-}
+export class Simulator {
+  readonly world: World;
+  readonly #walk: Walk;
+  readonly #results: Results;
+  readonly #emitKey = new Uint32Array(KEY_WORDS);
 
-/**
- * Walks packets through a world. Confined to one thread; all methods are synchronous and reuse one result. `now` is
- * monotonic or wall time, whatever the neighbor tables of the world are kept in (the worker uses wall time).
- */
-export interface SimulatorApi {
+  constructor(world: World) {
+    this.world = world;
+    this.#walk = new Walk(world);
+    this.#results = new Results(this.#walk);
+  }
+
   /** The way of a packet. */
-  simulate(input: SimInput, now: Instant): SimResult;
+  simulate(input: SimInput, now: Instant): SimResult {
+    const walk = this.#walk;
+    walk.begin(input, now);
+    const step = this.#enter(input);
+    return this.#results.of(step, step === STEP.forward ? fitOf(walk) : "fits");
+  }
+
   /**
    * A frame that is longer than its flow allows: `limit` is the largest L3 packet of the flow, tunnel path included (word
    * 11 of the upcall). An ICMP error from the router where it did not fit, or fragments (IPv4 without DF). Never a flow.
    */
-  tooBig(input: SimInput, limit: number, now: Instant): SimResult;
-  /** A frame whose TTL or hop limit the walk uses up: time exceeded from the router where it ended. Never a flow. */
-  ttlExpired(input: SimInput, now: Instant): SimResult;
-  /** A frame that the network itself sends out of vport `port` of a device. Never a flow (`isTransient`). */
-  emit(port: number, bytes: Uint8Array, now: Instant): SimResult;
-  /** Records the following walks as text; undefined ends it. Costs nothing while undefined. */
-  trace(sink: TraceSink | undefined): void;
-  readonly world: WorldApi;
+  tooBig(input: SimInput, limit: number, now: Instant): SimResult {
+    const walk = this.#walk;
+    walk.begin(input, now);
+    const step = this.#enter(input);
+    walk.isTransient = true;
+    if (step !== STEP.forward) return this.#results.of(step, "fits");
+    const fragments = answerTooBig(walk, limit);
+    if (fragments === undefined) return this.#results.of(walk.dropOnce("too-big"), "fits");
+    return this.#results.ofFragments(fragments);
+  }
+
+  /**
+   * A frame whose TTL or hop limit is used up on the way: `ttl` is what it came with. Time exceeded from the router where
+   * it ended. Never a flow.
+   */
+  ttlExpired(input: SimInput, ttl: number, now: Instant): SimResult {
+    const walk = this.#walk;
+    walk.begin(input, now);
+    walk.exactTtl = ttl;
+    const step = this.#enter(input);
+    walk.isTransient = true;
+    return this.#results.of(step, "fits");
+  }
+
+  /** A frame that the network itself sends out of vport `port` of a device. Never a flow. */
+  emit(port: number, bytes: Uint8Array, now: Instant): SimResult {
+    const walk = this.#walk;
+    const key = this.#emitKey;
+    extractKey(bytes, { vportIndex: 0 }, key);
+    const frame = { bytes, offset: 0, length: bytes.length, gsoSize: 0 };
+    walk.begin({ mode: "live", key, keyOffset: 0, ingress: port, frame, unresolved: undefined }, now);
+    const step = egress(walk, port);
+    walk.isTransient = true;
+    return this.#results.of(step, step === STEP.forward ? fitOf(walk) : "fits");
+  }
+
+  /** The frame for a `request` of the resolver, to be sent by `emit`; undefined when the port cannot ask (any more). */
+  neighborRequest(port: number, ip: Ip): Uint8Array | undefined {
+    const from = this.world.port(port);
+    const own = from === undefined ? undefined : addressFor(from, ip, isV4(ip));
+    if (from === undefined || own === undefined) return undefined;
+    return isV4(ip) ? arpRequest(from, own.ip, ip) : neighborSolicitation(from, own.ip, ip);
+  }
+
+  /** Records the following walks as text; undefined ends it. Costs one comparison a step while undefined. */
+  trace(sink: TraceSink | undefined): void {
+    this.#walk.sink = sink;
+  }
+
+  #enter(input: SimInput): Step {
+    const walk = this.#walk;
+    const { parseState } = walk.packet;
+    if (parseState === PARSE_SHORT || parseState === PARSE_BAD) return walk.drop("malformed");
+    // What stands behind headers that cannot be walked is not in the key.
+    if (parseState === PARSE_EXTENSIONS) walk.isTransient = true;
+    const port = input.ingress === 0 ? this.world.portOfVport(walk.packet.vport) : input.ingress;
+    if (port === 0) return walk.dropOnce("topology-missing", `no port is vport ${walk.packet.vport}`);
+    walk.firstPort = this.world.port(port);
+    return ingress(walk, port);
+  }
 }

@@ -182,7 +182,6 @@ export const ERROR_CATALOGUE = {
     meaning: "the host's agent did not answer in time",
     remedy: "see the agent's load and log",
   },
-  "store-full": { status: 507, meaning: "the store has no room", remedy: "free disk space of the store" },
 } as const satisfies Readonly<Record<string, ErrorEntry>>;
 
 /** The name of an error. */

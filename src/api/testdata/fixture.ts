@@ -1,0 +1,200 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { formatHostAlive, HOST_ALIVE_KEY, PORT_ACTIVE_KEY } from "../../api-schema/agent-api.ts";
+import type { ErrorBody } from "../../api-schema/errors.ts";
+import { systemClock } from "../../base/clock.ts";
+import { MemoryLog } from "../../base/log.ts";
+import { ok } from "../../base/result.ts";
+import { systemScheduler } from "../../base/scheduler.ts";
+import type { Id } from "../../model/objects.ts";
+import { MemoryTreeServer } from "../../store/memory/memory-tree-server.ts";
+import { StoreConnection } from "../../store/recipes/connection.ts";
+import type { StateKey, StateKeys, StatePrefix, StateWatch, StateWatcher } from "../../store/recipes/state-keys.ts";
+import { TreeTopologyStore } from "../../store/recipes/tree-topology-store.ts";
+import { HttpAgents } from "../agents.ts";
+import { DeviceTables } from "../device-tables.ts";
+import { Facts } from "../facts.ts";
+import { type ApiParts, type ApiServer, createApiServer } from "../server.ts";
+
+/** The token of every test server. */
+export const TOKEN = "0123456789abcdef0123456789abcdef";
+
+/** What came back: status, body, ETag. */
+export interface Reply {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever came back
+  readonly body: any;
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** `code field` of an error, or the status. */
+  readonly outcome: string;
+}
+
+/** A request beyond method and path. */
+export interface SendOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly token?: string | undefined;
+  /** Sent as it is, in place of JSON. */
+  readonly text?: string;
+}
+
+/** State keys that a test sets by hand. */
+export class HandStates implements StateKeys {
+  readonly #values = new Map<string, { readonly key: StateKey; readonly text: string }>();
+  readonly #watchers = new Set<{ readonly prefix: StatePrefix; readonly watcher: StateWatcher }>();
+
+  async set(key: StateKey, text: string) {
+    this.#values.set(`${key.kind}/${key.id}/${key.name}`, { key, text });
+    this.#tell(key, text);
+    return ok(undefined);
+  }
+
+  async clear(key: StateKey) {
+    this.#values.delete(`${key.kind}/${key.id}/${key.name}`);
+    this.#tell(key, undefined);
+    return ok(undefined);
+  }
+
+  async get(key: StateKey) {
+    const found = this.#values.get(`${key.kind}/${key.id}/${key.name}`);
+    return ok(found === undefined ? undefined : { text: found.text, owner: 1n, version: 0 });
+  }
+
+  watch(prefix: StatePrefix, watcher: StateWatcher): StateWatch {
+    const entry = { prefix, watcher };
+    this.#watchers.add(entry);
+    const present = [...this.#values.values()].filter(({ key }) => isUnder(key, prefix));
+    watcher.onLoaded(present.map(({ key, text }) => [key, { text, owner: 1n, version: 0 }]));
+    return { ready: Promise.resolve(), close: () => void this.#watchers.delete(entry) };
+  }
+
+  #tell(key: StateKey, text: string | undefined): void {
+    for (const { prefix, watcher } of this.#watchers) {
+      if (isUnder(key, prefix)) watcher.onChange(key, text === undefined ? undefined : { text, owner: 1n, version: 0 });
+    }
+  }
+}
+
+function isUnder(key: StateKey, prefix: StatePrefix): boolean {
+  return Object.entries(prefix).every(([name, value]) => key[name as keyof StateKey] === value);
+}
+
+/** The whole API over a tree in memory, spoken to without a socket. */
+export class ApiFixture {
+  readonly states = new HandStates();
+  readonly log = new MemoryLog();
+  readonly tree = new MemoryTreeServer({ scheduler: systemScheduler, redialMs: 1 });
+  readonly connection = new StoreConnection({ scheduler: systemScheduler, connect: () => this.tree.connect() });
+  readonly topology = new TreeTopologyStore(this.connection);
+  readonly facts = new Facts(this.states);
+  readonly agents = new HttpAgents({ facts: this.facts, token: TOKEN, deadlineMs: 200 });
+  readonly folder = mkdtempSync(join(tmpdir(), "weft-api-"));
+  readonly #closers: (() => Promise<void> | void)[] = [];
+  server: ApiServer | undefined;
+
+  /** Starts the server, with other parts where they are given. */
+  async open(parts: Partial<ApiParts> = {}): Promise<this> {
+    this.server = await createApiServer({
+      topology: this.topology,
+      facts: this.facts,
+      tables: new DeviceTables(this.connection),
+      agents: this.agents,
+      scheduler: systemScheduler,
+      clock: systemClock,
+      log: this.log,
+      token: TOKEN,
+      release: "0.0.0-test",
+      newId: () => crypto.randomUUID(),
+      ...parts,
+    });
+    await this.server.http.ready();
+    return this;
+  }
+
+  /** Ends everything that the test started. */
+  async close(): Promise<void> {
+    await this.server?.close();
+    this.agents.close();
+    this.facts.close();
+    for (const close of this.#closers) await close();
+    await this.connection.close();
+    this.tree.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Sends a request, `METHOD /path`, with the right token unless another is given. */
+  async send(line: string, body?: unknown, options?: SendOptions): Promise<Reply> {
+    const [method = "", url = ""] = line.split(" ");
+    const token = options !== undefined && "token" in options ? options.token : TOKEN;
+    const text = options?.text ?? (body === undefined ? undefined : JSON.stringify(body));
+    const reply = await (this.server as ApiServer).http.inject({
+      method: method as "GET",
+      url,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(text === undefined ? {} : { "content-type": "application/json" }),
+        ...options?.headers,
+      },
+      ...(text === undefined ? {} : { payload: text }),
+    });
+    const parsed = reply.body === "" ? undefined : JSON.parse(reply.body);
+    const error = (parsed as Partial<ErrorBody> | undefined)?.error;
+    const outcome =
+      error === undefined ? String(reply.statusCode) : [error.code, error.field].filter(Boolean).join(" ");
+    return { status: reply.statusCode, body: parsed, headers: reply.headers, outcome };
+  }
+
+  /** Creates an object, which must succeed. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever came back
+  async make(plural: string, body: unknown): Promise<any> {
+    const made = await this.send(`POST /v1/${plural}`, body);
+    if (made.status !== 201) throw new Error(`${plural}: ${JSON.stringify(made.body)}`);
+    return made.body;
+  }
+
+  /** Makes a host alive, with an agent that answers by `answer`. */
+  async live(
+    hostId: Id,
+    answer: (path: string, body: string) => { readonly status: number; readonly body: string } | undefined,
+  ): Promise<void> {
+    const path = join(this.folder, `${hostId.slice(-4)}.sock`);
+    const server = createServer((request, response) => {
+      let body = "";
+      request.setEncoding("utf8");
+      request.on("data", (text: string) => {
+        body += text;
+      });
+      request.on("end", () => {
+        const said = answer(`${request.method} ${request.url}`, body);
+        if (said !== undefined) response.writeHead(said.status, { "content-type": "application/json" }).end(said.body);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    this.#closers.push(() => closed(server));
+    await this.alive(hostId, `unix:${path}`);
+  }
+
+  /** Publishes that a host lives. */
+  async alive(hostId: Id, address: string): Promise<void> {
+    await this.states.set({ kind: "host", id: hostId, name: HOST_ALIVE_KEY }, formatHostAlive({ address }));
+  }
+
+  /** Publishes that a host forwards for a port. */
+  async active(portId: Id, state: object): Promise<void> {
+    await this.states.set({ kind: "port", id: portId, name: PORT_ACTIVE_KEY }, JSON.stringify(state));
+  }
+
+  /** Writes a document into the store, as another program might. */
+  async plant(path: string, text: string): Promise<void> {
+    const data = new TextEncoder().encode(text);
+    const { tree } = this.connection;
+    const set = await tree.set(path, data);
+    if (!set.ok) await tree.create(path, data);
+  }
+}
+
+function closed(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => server.close(() => resolve()));
+}

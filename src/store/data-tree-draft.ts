@@ -1,7 +1,7 @@
 import { unreachable } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { NodeLifetime, TreeNode } from "./data-tree-node.ts";
-import { parentOf, pathFault, sequenceText } from "./data-tree-path.ts";
+import { nameOf, parentOf, pathFault, sequenceText } from "./data-tree-path.ts";
 import type { TreeChange } from "./data-tree-record.ts";
 import { nodeBytesMax, ttlMsMax } from "./limits.ts";
 import type { CreateOptions, TreeError, TreeOperation } from "./tree.ts";
@@ -11,6 +11,7 @@ interface DraftNode {
   readonly version: number;
   readonly creates: number;
   readonly childCount: number;
+  readonly dataLength: number;
   readonly isEphemeral: boolean;
 }
 
@@ -26,8 +27,10 @@ export interface Accepted {
  * "all or nothing". Costs what the operations cost, whatever the size of the tree.
  */
 export class Draft {
-  /** Nodes and bytes that the accepted operations add. */
+  /** Nodes and bytes that the tree grows by; negative when it shrinks. */
   nodes = 0;
+  growth = 0;
+  /** Bytes that the accepted operations carry. */
   bytes = 0;
   readonly #find: (path: string) => TreeNode | undefined;
   readonly #changed = new Map<string, DraftNode | undefined>();
@@ -73,9 +76,11 @@ export class Draft {
       creates: (parent.creates + 1) | 0,
       childCount: parent.childCount + 1,
     });
-    this.#changed.set(full, { version: 0, creates: 0, childCount: 0, isEphemeral: lifetime === "ephemeral" });
+    const isEphemeral = lifetime === "ephemeral";
+    this.#changed.set(full, { version: 0, creates: 0, childCount: 0, dataLength: data.length, isEphemeral });
     this.nodes += 1;
-    this.bytes += data.length + full.length - parentPath.length;
+    this.growth += data.length + nameOf(full).length + 1;
+    this.bytes += data.length + full.length;
     const change: TreeChange = { op: "create", path: full, data, lifetime, ttlMs: options.ttlMs ?? 0 };
     return ok({ op: "create", path: full, change });
   }
@@ -84,8 +89,9 @@ export class Draft {
     const node = this.#existing(path, version);
     if (!node.ok) return node;
     if (data.length > nodeBytesMax) return tooLarge(path, data.length);
-    this.#changed.set(path, { ...node.value, version: (node.value.version + 1) | 0 });
-    this.bytes += data.length;
+    this.#changed.set(path, { ...node.value, version: (node.value.version + 1) | 0, dataLength: data.length });
+    this.growth += data.length - node.value.dataLength;
+    this.bytes += data.length + path.length;
     return ok({ op: "set", path, change: { op: "set", path, data } });
   }
 
@@ -98,6 +104,9 @@ export class Draft {
     const parent = this.#look(parentPath);
     if (parent !== undefined) this.#changed.set(parentPath, { ...parent, childCount: parent.childCount - 1 });
     this.#changed.set(path, undefined);
+    this.nodes -= 1;
+    this.growth -= node.value.dataLength + nameOf(path).length + 1;
+    this.bytes += path.length;
     return ok({ op: "remove", path, change: { op: "remove", path } });
   }
 
@@ -115,7 +124,8 @@ export class Draft {
     const node = this.#find(path);
     if (node === undefined) return undefined;
     const { version, creates, lifetime } = node;
-    return { version, creates, childCount: node.children.size, isEphemeral: lifetime === "ephemeral" };
+    const isEphemeral = lifetime === "ephemeral";
+    return { version, creates, childCount: node.children.size, dataLength: node.data.length, isEphemeral };
   }
 }
 

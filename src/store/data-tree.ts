@@ -7,6 +7,7 @@ import { NodeTrie } from "./data-tree-nodes.ts";
 import { pathFault } from "./data-tree-path.ts";
 import type { SnapshotEntry, TransactionRecord, TreeChange } from "./data-tree-record.ts";
 import { SessionTable, samePassword, type TreeSession } from "./data-tree-sessions.ts";
+import { setWatches, type WatchLists } from "./data-tree-set-watches.ts";
 import { type WatchNotice, WatchTable } from "./data-tree-watches.ts";
 import {
   multiOperationsMax,
@@ -46,16 +47,6 @@ export interface Outcome<T, E = TreeError> {
 
 /** Why a session could not be resumed or opened. */
 export type SessionRefusal = { readonly kind: "session-expired" } | { readonly kind: "too-many-sessions" };
-
-/** The watches of a client that has come back, as ZooKeeper's setWatches2. */
-export interface WatchLists {
-  readonly data: readonly string[];
-  /** Watches of nodes that did not exist. */
-  readonly exist: readonly string[];
-  readonly child: readonly string[];
-  readonly persistent: readonly string[];
-  readonly recursive: readonly string[];
-}
 
 /** Bounds of a tree; the defaults stand in limits.ts. */
 export interface TreeLimits {
@@ -220,24 +211,7 @@ export class DataTree {
    * (ZooKeeper's setWatches2). Persistent watches get no missed events: their holder reads again.
    */
   setWatches(session: bigint, since: number, lists: WatchLists): readonly TreeEvent[] {
-    const missed: TreeEvent[] = [];
-    const once = (target: "data" | "child", path: string, event: TreeEvent["kind"] | undefined): void => {
-      if (event === undefined) this.watches.add(target, session, { path, mode: "once" });
-      else missed.push({ kind: event, path });
-    };
-    const late = (zxid: number, event: TreeEvent["kind"]) => (zxid > since ? event : undefined);
-    for (const path of lists.data) {
-      const node = this.#nodes.find(path);
-      once("data", path, node === undefined ? "deleted" : late(node.mzxid, "changed"));
-    }
-    for (const path of lists.exist) once("data", path, this.#nodes.find(path) === undefined ? undefined : "created");
-    for (const path of lists.child) {
-      const node = this.#nodes.find(path);
-      once("child", path, node === undefined ? "deleted" : late(node.pzxid, "children"));
-    }
-    for (const path of lists.persistent) this.watches.addPersistent(session, path, false);
-    for (const path of lists.recursive) this.watches.addPersistent(session, path, true);
-    return missed;
+    return setWatches({ watches: this.watches, find: (path) => this.#nodes.find(path), session, since }, lists);
   }
 
   // Durability.
@@ -300,7 +274,7 @@ export class DataTree {
     }
     const isFull =
       (draft.nodes > 0 && this.nodes + draft.nodes > this.#limits.nodesMax) ||
-      (draft.bytes > 0 && this.bytes + draft.bytes > this.#limits.bytesMax);
+      (draft.growth > 0 && this.bytes + draft.growth > this.#limits.bytesMax);
     return isFull ? err({ index: undefined, error: { kind: "storage-full", path } }) : ok(accepted);
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
 import { unwrap } from "../base/result.ts";
@@ -36,6 +37,14 @@ test("a namespace entered inside a namespace returns to the outer one", () => {
   const seen = unwrap(inside.netns.run(() => [unwrap(other.netns.run(own)), own()]));
   assert.notEqual(seen[0], outer);
   assert.equal(seen[1], outer);
+});
+
+test("a process that is started inside stays inside, also when it ends later", async () => {
+  const there = unwrap(inside.netns.run(own));
+  const child = unwrap(inside.netns.run(() => spawn("readlink", ["/proc/self/ns/net"])));
+  const [text] = await once(child.stdout, "data");
+  assert.equal(`${text}`.trim(), there);
+  assert.equal(spawnSync("readlink", ["/proc/self/ns/net"]).stdout.toString().trim(), own());
 });
 
 test("a new namespace holds its own devices only", () => {

@@ -47,8 +47,9 @@ export const vxlanMtuMax = 65485;
 
 /**
  * Makes a VXLAN device for metadata mode: it learns nothing, has no key, address or lower device of its own, and takes
- * IPv4 and IPv6 underlays alike, UDP checksum zero on IPv6 included in both directions (RFC 6935). EEXIST when
- * the name is taken; EADDRINUSE at set-up when the port is.
+ * IPv4 and IPv6 underlays alike, UDP checksum zero on IPv6 included in both directions (RFC 6935). EEXIST when the name
+ * is taken or another metadata device has the port; EADDRINUSE when it is made or set up while another socket has the
+ * port: then nothing is left behind.
  */
 export function createVxlan(settings: VxlanSettings): NetlinkRequest<undefined> {
   const attribute = {

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { after, test } from "node:test";
-import { unwrap } from "../../../base/result.ts";
+import { ok, type Result, unwrap } from "../../../base/result.ts";
 import { systemScheduler } from "../../../base/scheduler.ts";
+import type { LinuxError } from "../../errno.ts";
+import { closeFd } from "../../fd.ts";
 import { testNamespace } from "../../fixture/namespace.ts";
+import { allocate, checked, libc } from "../../libc.ts";
+import { openSocket, socketFamily, socketType } from "../../socket.ts";
 import { RequestBroker } from "../broker.ts";
 import { netlinkFlags, netlinkProtocol } from "../protocol.ts";
 import { NetlinkSocket } from "../socket.ts";
@@ -26,6 +30,16 @@ const ip6 = (last: number): Uint8Array => Uint8Array.of(0xfd, 0, 0, 0, 0, 0, 0, 
 function shell(...command: readonly string[]): string {
   const [program = "", ...rest] = command;
   return spawnSync("nsenter", [`--net=/run/netns/${space.name}`, program, ...rest]).stdout.toString();
+}
+
+function bindUdp(port: number): Result<number, LinuxError> {
+  const fd = unwrap(openSocket({ family: socketFamily.inet, type: socketType.datagram, protocol: 17 }));
+  const address = allocate(16);
+  const view = new DataView(address.buffer);
+  view.setUint16(0, socketFamily.inet, true);
+  view.setUint16(2, port, false);
+  const bound = checked("bind", libc().bind(fd, address, address.length));
+  return bound.ok ? ok(fd) : bound;
 }
 
 function countByIproute2(): readonly number[] {
@@ -87,6 +101,12 @@ test("a metadata VXLAN device is as iproute2 would make it, and shares no port",
   const second = await run(createVxlan({ name: "vx1", port: 6677 }));
   assert.ok(!second.ok);
   assert.equal(second.error.errno, "EEXIST");
+  const taken = unwrap(space.netns.runResult(() => bindUdp(7000)));
+  const late = await run(createVxlan({ name: "vx3", port: 7000, isUp: true }));
+  assert.ok(!late.ok);
+  assert.equal(late.error.errno, "EADDRINUSE");
+  assert.ok(!(await run(getLink({ name: "vx3" }))).ok);
+  unwrap(closeFd(taken));
   const fixed = { name: "vx2", port: 4789, vni: 42, local: ip4(1), remote: ip4(2) };
   unwrap(await run(createFixedVxlan(fixed)));
   assert.match(shell("ip", "-d", "link", "show", "vx2"), /vxlan id 42 remote 10.1.2.2 local 10.1.2.1 .*dstport 4789/);

@@ -1,10 +1,9 @@
 import type { Clock, Instant } from "../base/clock.ts";
 import { Prng } from "../base/prng.ts";
 import type { DatapathWorker } from "../datapath/datapath.ts";
-import { neighborRequest } from "../sim/neighbor-request.ts";
 import { Simulator } from "../sim/simulator.ts";
 import { World } from "../sim/world.ts";
-import { FdbLearner } from "../state/fdb.ts";
+import { FDB_DEFAULTS, FdbLearner } from "../state/fdb.ts";
 import { NeighborResolver } from "../state/neighbor-resolver.ts";
 import type { FromWorker } from "./core/messages.ts";
 import { WorkerCore } from "./core/worker.ts";
@@ -23,7 +22,7 @@ export function makeWorker(start: WorkerStart, around: WorkerSurroundings): Work
   const now: Instant = clock.now();
   const prng = new Prng(start.seed);
   const resolver = new NeighborResolver(start.neighbor, prng.fork());
-  const fdb = new FdbLearner();
+  const fdb = new FdbLearner(FDB_DEFAULTS);
   const world = new World({ neighbors: resolver, fdb });
   const parts = {
     worker: start.worker,
@@ -32,7 +31,6 @@ export function makeWorker(start: WorkerStart, around: WorkerSurroundings): Work
     simulator: new Simulator(world),
     resolver,
     fdb,
-    neighborRequest: (port: number, key: { readonly ip: Parameters<typeof neighborRequest>[2] }) => neighborRequest(world, port, key.ip),
     wallOffset: () => clock.wall() - clock.now(),
     send: (message: FromWorker) => around.send(message),
   };

@@ -1,5 +1,5 @@
 import type { WorkerSettings } from "../datapath/datapath.ts";
-import type { NeighborSettings } from "../state/neighbor-resolver.ts";
+import type { NeighborSettings } from "../state/neighbor-settings.ts";
 
 /** What a worker thread is started with. Structured-cloneable. */
 export interface WorkerStart {

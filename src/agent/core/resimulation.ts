@@ -1,6 +1,7 @@
 import type { Instant } from "../../base/clock.ts";
 import { KEY_WORDS } from "../../flow/layout.ts";
-import type { SimInput, SimulatorApi } from "../../sim/simulator.ts";
+import type { SimInput } from "../../sim/sim-input.ts";
+import type { Simulator } from "../../sim/simulator.ts";
 import type { SimResult } from "../../sim/result.ts";
 import type { FlowBook } from "./flow-book.ts";
 import { EXPIRY_CHUNK, FLOW_LIFE_S, RESIMULATION_CHUNK, TEMPORARY_DROP_LIFE_S } from "./limits.ts";
@@ -9,7 +10,7 @@ import type { WorkerCounts } from "./worker-counts.ts";
 
 /** What re-simulation works on. */
 export interface ResimulationParts {
-  readonly simulator: SimulatorApi;
+  readonly simulator: Simulator;
   readonly translator: Translator;
   readonly book: FlowBook;
   readonly counts: WorkerCounts;
@@ -77,6 +78,7 @@ export class Resimulation {
     const { translator } = this.#parts;
     if (result.facts.level > flowClass) return undefined;
     if (result.kind === "drop") {
+      if (result.isTransient) return undefined;
       translator.drop(result.reason);
       return result.isTemporary ? TEMPORARY_DROP_LIFE_S : FLOW_LIFE_S;
     }

@@ -11,7 +11,7 @@ import {
 import type { Id } from "../../model/objects.ts";
 import type { OutputList } from "../../sim/outputs.ts";
 import type { ForwardResult } from "../../sim/result.ts";
-import type { WorldApi } from "../../sim/world.ts";
+import type { World } from "../../sim/world.ts";
 import type { Groups } from "./groups.ts";
 import type { WorkerMetric } from "./worker-counts.ts";
 
@@ -35,14 +35,14 @@ export class Translator {
   /** True when the flood found no free group: send output by output with `outputAction`, install nothing. */
   isUngrouped = false;
   readonly peers = new Map<Id, PeerRecord>();
-  readonly #world: WorldApi;
+  readonly #world: World;
   readonly #groups: Groups;
   readonly #count: (metric: WorkerMetric) => void;
   readonly #outputs = new Uint32Array(2 * GROUP_OUTPUTS * GROUP_OUTPUT_WORDS);
   #outputCount = 0;
   #mtu = 0;
 
-  constructor(world: WorldApi, groups: Groups, count: (metric: WorkerMetric) => void) {
+  constructor(world: World, groups: Groups, count: (metric: WorkerMetric) => void) {
     this.#world = world;
     this.#groups = groups;
     this.#count = count;

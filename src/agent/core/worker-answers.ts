@@ -3,7 +3,7 @@ import { formatAction } from "../../flow/format-action.ts";
 import { extractKey, formatKey } from "../../flow/key.ts";
 import { CLASS_NAMES, KEY_WORDS } from "../../flow/layout.ts";
 import type { SimResult } from "../../sim/result.ts";
-import type { SimulatorApi } from "../../sim/simulator.ts";
+import type { Simulator } from "../../sim/simulator.ts";
 import type { FlowBook } from "./flow-book.ts";
 import { FLOW_LIST_MAX } from "./limits.ts";
 import type { FlowLine, FromWorker, ToWorker, TraceReport } from "./messages.ts";
@@ -42,7 +42,7 @@ function flowLine(book: FlowBook, slot: number, now: Instant): FlowLine {
 
 /** Walks a packet through the live topology and prints the way. Teaches nothing, sends nothing, installs nothing. */
 export function answerTrace(
-  parts: { readonly simulator: SimulatorApi; readonly translator: Translator },
+  parts: { readonly simulator: Simulator; readonly translator: Translator },
   ask: ToWorker & { kind: "ask-trace" },
   now: Instant,
 ): FromWorker {

@@ -2,20 +2,18 @@ import type { Duration, Instant } from "../../base/clock.ts";
 import type { FlowTag } from "../../flow/tag.ts";
 import type { EmittedFrame, WalkFacts } from "../../sim/result.ts";
 import type { WorldChange } from "../../sim/world-change.ts";
-import type { SimulatorApi } from "../../sim/simulator.ts";
-import type { FdbEffect, FdbLearnerApi } from "../../state/fdb.ts";
-import type { NeighborEffect, NeighborKey, NeighborResolverApi } from "../../state/neighbor-resolver.ts";
+import type { Simulator } from "../../sim/simulator.ts";
+import type { FdbEffect, FdbLearner } from "../../state/fdb.ts";
+import type { NeighborEffect, NeighborKey, NeighborResolver } from "../../state/neighbor-resolver.ts";
 import type { FlowBook } from "./flow-book.ts";
 import type { FromWorker } from "./messages.ts";
 import { neighborWaitKey } from "./wait-key.ts";
 
 /** The parts whose state a worker owns. */
 export interface WorkerStateParts {
-  readonly simulator: SimulatorApi;
-  readonly resolver: NeighborResolverApi;
-  readonly fdb: FdbLearnerApi;
-  /** Builds the frame that asks for a neighbor; undefined when the port cannot ask (no address of that family). */
-  neighborRequest(port: number, key: NeighborKey): EmittedFrame | undefined;
+  readonly simulator: Simulator;
+  readonly resolver: NeighborResolver;
+  readonly fdb: FdbLearner;
   /** Wall-clock minus monotonic time. */
   wallOffset(): Duration;
   send(message: FromWorker): void;
@@ -71,14 +69,14 @@ export class WorkerState {
 
   /** When `process` is due again at the latest. */
   nextAt(): Instant {
-    return this.#parts.resolver.nextAt();
+    return Math.min(this.#parts.resolver.nextAt(), this.#parts.fdb.nextAt());
   }
 
   #neighbor(effect: NeighborEffect): void {
     switch (effect.kind) {
       case "request": {
-        const frame = this.#parts.neighborRequest(effect.port, effect);
-        if (frame !== undefined) this.#host.emit(frame);
+        const bytes = this.#parts.simulator.neighborRequest(effect.port, effect.ip);
+        if (bytes !== undefined) this.#host.emit({ port: effect.port, bytes });
         return;
       }
       case "write":

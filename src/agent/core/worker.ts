@@ -12,10 +12,12 @@ import {
   UPCALL_TOO_BIG,
   UPCALL_TTL_EXPIRED,
 } from "../../flow/layout.ts";
-import type { FrameBytes, SimInput, SimulatorApi } from "../../sim/simulator.ts";
+import type { FrameBytes, SimInput } from "../../sim/sim-input.ts";
+import type { Simulator } from "../../sim/simulator.ts";
 import type { ConsumeResult, DropResult, EmittedFrame, ForwardResult, SimResult, WaitOn, WalkFacts } from "../../sim/result.ts";
 import type { NeighborKey } from "../../state/neighbor-resolver.ts";
 import { FlowBook, type NewFlow } from "./flow-book.ts";
+import { frameTtl } from "./frame-ttl.ts";
 import { Groups } from "./groups.ts";
 import { IcmpBudget } from "./icmp-budget.ts";
 import { EMIT_DEPTH_MAX, FLOW_LIFE_S, PARKED_MS, PARKED_NEIGHBOR_MS, STALE_UPCALL_MS, TEMPORARY_DROP_LIFE_S, UPCALL_BATCH } from "./limits.ts";
@@ -33,7 +35,7 @@ export interface WorkerParts extends WorkerStateParts {
   readonly worker: number;
   readonly workers: number;
   readonly datapath: DatapathWorker;
-  readonly simulator: SimulatorApi;
+  readonly simulator: Simulator;
   /** Takes messages for the control thread, in order. */
   send(message: FromWorker): void;
 }
@@ -45,7 +47,7 @@ export interface WorkerParts extends WorkerStateParts {
 export class WorkerCore {
   readonly counts = new WorkerCounts();
   readonly #parts: WorkerParts;
-  readonly #simulator: SimulatorApi;
+  readonly #simulator: Simulator;
   readonly #datapath: DatapathWorker;
   readonly #translator: Translator;
   readonly #book: FlowBook;
@@ -165,7 +167,7 @@ export class WorkerCore {
     const vport = words[offset + 3] as number;
     if (kind === UPCALL_MISS) return this.#act(this.#simulator.simulate(input, this.#now), words, offset);
     if (!this.#icmp.take(vport, this.#now)) return this.counts.metrics.add("weft_worker_icmp_limited");
-    if (kind === UPCALL_TTL_EXPIRED) return this.#act(this.#simulator.ttlExpired(input, this.#now), words, offset);
+    if (kind === UPCALL_TTL_EXPIRED) return this.#act(this.#simulator.ttlExpired(input, frameTtl(this.#frame), this.#now), words, offset);
     if (kind === UPCALL_TOO_BIG) this.#act(this.#simulator.tooBig(input, words[offset + 11] as number, this.#now), words, offset);
   }
 
@@ -206,7 +208,7 @@ export class WorkerCore {
     const vport = words[offset + 3] as number;
     const limit = (this.#translator.action[3] as number) & 0xffff;
     if (!this.#icmp.take(vport, this.#now)) return this.counts.metrics.add("weft_worker_icmp_limited");
-    const result = fit === "too-big" ? this.#simulator.tooBig(this.#input, limit, this.#now) : this.#simulator.ttlExpired(this.#input, this.#now);
+    const result = fit === "too-big" ? this.#simulator.tooBig(this.#input, limit, this.#now) : this.#simulator.ttlExpired(this.#input, frameTtl(this.#frame), this.#now);
     this.#act(result, words, offset);
   }
 
@@ -214,7 +216,7 @@ export class WorkerCore {
     const vport = words[offset + 3] as number;
     this.counts.drop(vport, result.reason);
     const frames = keep(result.facts.frames);
-    if ((words[offset] as number) === UPCALL_MISS) {
+    if ((words[offset] as number) === UPCALL_MISS && !result.isTransient) {
       this.#translator.drop(result.reason);
       this.#install(result.facts, words, { offset, lifeS: result.isTemporary ? TEMPORARY_DROP_LIFE_S : FLOW_LIFE_S });
     }

@@ -191,7 +191,7 @@ describe("worker core", () => {
     bench.send("vm3", arp(1, { mac: vm(3), ip: ip(2, 13) }, { mac: 0, ip: ip(2, 1) }));
     bench.received["vm1"]?.splice(0);
     bench.send("vm1", udp(1, { mac: 0x0200_0000_aa01, ip: ip(2, 13) }, ip(1, 11), 1));
-    assert.match(bench.received["vm1"]?.[0] ?? "", /10\.1\.1\.1.*10\.1\.1\.11.*time exceeded/i);
+    assert.match(bench.received["vm1"]?.[0] ?? "", /10\.1\.1\.1.*10\.1\.1\.11.*time-exceeded/i);
   });
 
   it("says when all its flows follow a version of the world", () => {

@@ -14,7 +14,10 @@ import { addNeighbor, deleteNeighbor } from "../src/linux/netlink/route/neighbor
 import { NetlinkSocket } from "../src/linux/netlink/socket.ts";
 import { createNetns, deleteNetns, Netns } from "../src/linux/netns.ts";
 
-/** One measured figure, beside its rival where there is one. `ratio` is value / rival_value; `spread` (max - min) / median. */
+/**
+ * One measured figure, beside its rival where there is one. `ratio` is value / rival_value; `spread` (max - min) /
+ * median.
+ */
 export interface Figure {
   readonly name: string;
   readonly value: number;

@@ -98,7 +98,7 @@ test("capabilities that are not kept are gone for good", () => {
   assert.ok(effectiveCapabilities().includes(capability.sysAdmin));
 });
 
-test("a network setting is written in the namespace that is meant, from the main thread and from a worker", async () => {
+test("a network setting is written in the namespace that is meant, also from a worker", async () => {
   unwrap(connection.run(createVeth({ link: { name: "a.b" }, peer: { name: "p" } })));
   const path = ["net", "ipv6", "conf", "a.b", "disable_ipv6"];
   assert.equal(unwrap(readSysctl({ path, netns })), "0");

@@ -42,7 +42,8 @@ export class Netns {
    * Runs `body` with the calling thread inside this namespace, then returns. `body` must be synchronous: a promise or
    * a callback that runs later would run outside (a promise is refused). It must start no thread, worker or
    * asynchronous file operation: threads inherit the namespace they are born in. So do processes: `spawn` in the body
-   * starts a program inside. `/sys` still shows the devices of the namespace in which it was mounted; `/proc/thread-self/net` is right.
+   * starts a program inside. `/sys` still shows the devices of the namespace in which it was mounted;
+   * `/proc/thread-self/net` is right.
    */
   run<T>(body: () => T): Result<T, LinuxError> {
     const home = openFile(ownNamespace, 0);

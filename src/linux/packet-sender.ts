@@ -87,7 +87,8 @@ export class PacketSender {
   }
 
   /**
-   * Has the kernel complete a checksum: over the bytes from `start` of the frame to its end, stored at `start + offset`,
+   * Has the kernel complete a checksum: over the bytes from `start` of the frame to its end, stored at `start +
+   * offset`,
    * where the pseudo-header's sum must stand already.
    */
   completeChecksum(slot: number, start: number, offset: number): void {
@@ -97,7 +98,10 @@ export class PacketSender {
     this.#view.setUint16(header + 8, offset, true);
   }
 
-  /** Has the frame cut into segments of `segmentBytes` of payload; `type` from `gsoType`. Needs `completeChecksum` too. */
+  /**
+   * Has the frame cut into segments of `segmentBytes` of payload; `type` from `gsoType`. Needs `completeChecksum`
+   * too.
+   */
   segment(slot: number, type: number, segmentBytes: number): void {
     const header = this.#header(slot);
     this.bytes[header + 1] = type;
@@ -106,7 +110,8 @@ export class PacketSender {
 
   /**
    * Sends slots `from` to `from + count - 1` in order. Returns how many the kernel took. Fewer than `count`: the frame
-   * after them failed; flush again from it to learn why (0 is returned and `errno` set), then skip it. ENOBUFS means that
+   * after them failed; flush again from it to learn why (0 is returned and `errno` set), then skip it. ENOBUFS
+   * means that
    * a tc egress program (or a queue) dropped it: have such a program redirect or steal frames it does not want sent.
    */
   flush(from: number, count: number): number {

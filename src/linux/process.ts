@@ -66,7 +66,8 @@ export function dieWithParent(signal = 15): Result<undefined, LinuxError> {
 }
 
 /**
- * Gives up every capability but these, for the calling thread and the ones it starts from now on; for ever (the bounding
+ * Gives up every capability but these, for the calling thread and the ones it starts from now on; for ever (the
+ * bounding
  * set shrinks too, and exec gains nothing). Call it on the main thread before any worker is made: threads that exist
  * keep theirs, Node's own helpers among them, which therefore can still open files as root.
  */

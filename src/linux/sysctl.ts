@@ -5,14 +5,17 @@ import type { Netns } from "./netns.ts";
 
 /** Where a sysctl lives. */
 export interface SysctlPlace {
-  /** Parts of its path below /proc/sys: `["net", "ipv6", "conf", "eth0", "disable_ipv6"]`. Interface names hold dots. */
+  /**
+   * Parts of its path below /proc/sys: `["net", "ipv6", "conf", "eth0", "disable_ipv6"]`. Interface names hold dots.
+   */
   readonly path: readonly string[];
   /** The namespace whose value is meant; undefined = the calling thread's. */
   readonly netns?: Netns;
 }
 
 /**
- * Writes a kernel setting. Those below `net` belong to the namespace of the thread that opens the file, which is why this
+ * Writes a kernel setting. Those below `net` belong to the namespace of the thread that opens the file, which is
+ * why this
  * enters it first; the file is opened, written and closed inside.
  */
 export function writeSysctl({ path, netns }: SysctlPlace, value: string | number): Result<undefined, LinuxError> {
@@ -28,7 +31,8 @@ export function readSysctl({ path, netns }: SysctlPlace): Result<string, LinuxEr
 }
 
 /**
- * Makes an interface silent: no IPv6 addresses, router solicitations or MLD of its own. `name` is the interface, `all` or
+ * Makes an interface silent: no IPv6 addresses, router solicitations or MLD of its own. `name` is the interface,
+ * `all` or
  * `default` (of interfaces to come). On kernels without IPv6 there is nothing to silence: that is success.
  */
 export function disableIpv6(name: string, netns?: Netns): Result<undefined, LinuxError> {

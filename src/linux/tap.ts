@@ -65,7 +65,9 @@ export class Tap {
     return this.#libc.read(this.fd, into, into.length);
   }
 
-  /** Has a frame arrive at the interface; an error when the kernel did not take it (EIO while the interface is down). */
+  /**
+   * Has a frame arrive at the interface; an error when the kernel did not take it (EIO while the interface is down).
+   */
   write(frame: Uint8Array): Result<undefined, LinuxError> {
     const written = retried(`write to ${this.name}`, () => this.#libc.write(this.fd, frame, frame.length));
     return written.ok ? ok(undefined) : written;

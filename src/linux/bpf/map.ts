@@ -75,7 +75,8 @@ export function mapShape(fd: number): Result<BpfMapShape, LinuxError> {
 }
 
 /**
- * A map of the kernel by descriptor, which it owns. Keys are bytes of exactly the map's size, values of `callValueBytes`. Each operation is one bpf(2) call of about 1 µs;
+ * A map of the kernel by descriptor, which it owns. Keys are bytes of exactly the map's size, values of
+ * `callValueBytes`. Each operation is one bpf(2) call of about 1 µs;
  * a table on the packet path is mapped into memory instead.
  */
 export class BpfMap {

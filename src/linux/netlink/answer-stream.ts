@@ -13,7 +13,8 @@ export interface StreamedRequest<T> {
 }
 
 /**
- * Submits a request and gives its answer piece by piece, for dumps too long to be gathered. A failure is the last value;
+ * Submits a request and gives its answer piece by piece, for dumps too long to be gathered. A failure is the last
+ * value;
  * so is EINTR when the list changed while it was read, and then it may have gaps. The kernel does not wait for a slow
  * reader: beyond `netlinkAnswerMax` pieces an `overrun` stands for those that were dropped.
  */

@@ -1,7 +1,8 @@
 import { assert } from "../../base/assert.ts";
 
 /**
- * The broker's pre-allocated memory: `count` chunks of `chunkBytes`, each the place of one request. A request's sequence
+ * The broker's pre-allocated memory: `count` chunks of `chunkBytes`, each the place of one request. A request's
+ * sequence
  * number is its chunk's index and the chunk's generation, so that an answer finds its request without a search, and an
  * answer to an earlier user of the chunk finds none. `count` is a power of two.
  */

@@ -20,7 +20,9 @@ export interface ChunkBatch {
 export interface NetlinkPort {
   /** Where `receive` puts a datagram; overwritten by the next one. */
   readonly buffer: Uint8Array;
-  /** Sends messages as one datagram; the kernel has worked through them when this returns. EAGAIN = nothing was sent. */
+  /**
+   * Sends messages as one datagram; the kernel has worked through them when this returns. EAGAIN = nothing was sent.
+   */
   sendChunks(batch: ChunkBatch): Result<number, LinuxError>;
   /** Takes one datagram. */
   receive(): Result<Received, LinuxError>;

@@ -1,7 +1,9 @@
 /** Netlink families (linux/netlink.h): which part of the kernel a socket talks to. */
 export const netlinkProtocol = { route: 0, generic: 16 } as const;
 
-/** Flags of a message header. `dump` asks for every object; `replace`, `exclusive`, `create`, `append` belong to NEW. */
+/**
+ * Flags of a message header. `dump` asks for every object; `replace`, `exclusive`, `create`, `append` belong to NEW.
+ */
 export const netlinkFlags = {
   request: 1,
   multi: 2,

@@ -101,7 +101,10 @@ export class NetlinkSocket implements NetlinkPort {
     return pollFd(this.fd, { readable: true }, onReadable);
   }
 
-  /** Reads one datagram. What a process sent, not the kernel, is dropped. A datagram cut for want of room is an overrun. */
+  /**
+   * Reads one datagram. What a process sent, not the kernel, is dropped. A datagram cut for want of room is an
+   * overrun.
+   */
   receive(): Result<Received, LinuxError> {
     const truncated = 0x20;
     for (;;) {

@@ -27,7 +27,8 @@ export interface LinkMonitorSettings {
 
 /**
  * Knows the links of one namespace, and tells of every change. When notifications were lost it lists the links again
- * and tells of the differences, so that nothing is missed but states between two listings. Of a link that a notification
+ * and tells of the differences, so that nothing is missed but states between two listings. Of a link that a
+ * notification
  * names while a listing runs, the notifications count: whatever the listing saw of it has a notification of its own.
  */
 export class LinkMonitor {

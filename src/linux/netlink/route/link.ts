@@ -41,7 +41,9 @@ export const linkFlags = {
   lowerUp: 0x10000,
 } as const;
 
-/** RFC 2863 operational state: `up` is the only one in which frames pass; veths without carrier are `lowerlayerdown`. */
+/**
+ * RFC 2863 operational state: `up` is the only one in which frames pass; veths without carrier are `lowerlayerdown`.
+ */
 export type OperState = "unknown" | "notpresent" | "down" | "lowerlayerdown" | "testing" | "dormant" | "up";
 
 /** Frames and bytes of an interface since it was made, exact up to 2^53. */

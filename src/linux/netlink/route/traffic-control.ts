@@ -23,7 +23,10 @@ export interface BpfFilter extends FilterPlace {
   readonly programFd: number;
   /** Shown by `tc filter show`; how an agent knows its own. */
   readonly name: string;
-  /** Number that the program reads as `tc_classid` (its lower 16 bits), so that one program can tell its devices apart. */
+  /**
+   * Number that the program reads as `tc_classid` (its lower 16 bits), so that one program can tell its devices
+   * apart.
+   */
   readonly classId?: number;
 }
 

@@ -79,6 +79,7 @@ export class ZooKeeperClient implements Tree {
   #timerAt: Instant = Number.POSITIVE_INFINITY;
   #isRunning = false;
   #isFlushDue = false;
+  #lastFailure = "";
 
   constructor(options: ZooKeeperClientOptions) {
     const { servers, timeoutMs, auth, resume } = options;
@@ -97,6 +98,11 @@ export class ZooKeeperClient implements Tree {
   /** What happened so far. */
   get counters(): ZooKeeperCounters {
     return this.#core.counters;
+  }
+
+  /** Why the last connection that failed did, for people; empty when none has. */
+  get lastFailure(): string {
+    return this.#lastFailure;
   }
 
   /** Why the session ended, when it has. */
@@ -284,7 +290,7 @@ export class ZooKeeperClient implements Tree {
       case "dial":
         return this.#open(effect.server);
       case "hang-up":
-        this.#log.info("zookeeper.hang-up", { why: effect.why });
+        this.#failed(effect.why);
         this.#transport?.close();
         this.#transport = undefined;
         return;
@@ -310,10 +316,16 @@ export class ZooKeeperClient implements Tree {
       onClosed: (why) =>
         this.#ifCurrent(transport, (now) => {
           this.#transport = undefined;
+          this.#failed(why);
           this.#core.lost(now, why);
         }),
     });
     this.#transport = transport;
+  }
+
+  #failed(why: string): void {
+    this.#lastFailure = why;
+    this.#log.info("zookeeper.disconnected", { why });
   }
 
   #ifCurrent(transport: Transport, input: (now: Instant) => void): void {

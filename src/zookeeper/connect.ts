@@ -38,7 +38,13 @@ export interface ConnectOptions {
 /** Why there is no tree. `session-expired` comes only with `resume`: open a new session and register everything again. */
 export type ConnectError =
   | { readonly kind: "bad-arguments"; readonly why: string }
-  | { readonly kind: "unreachable"; readonly servers: readonly string[]; readonly waitedMs: Duration }
+  | {
+      readonly kind: "unreachable";
+      readonly servers: readonly string[];
+      readonly waitedMs: Duration;
+      /** What came of the last attempt, for people: refused, timed out, a certificate that has expired. */
+      readonly why: string;
+    }
   | { readonly kind: "session-expired" }
   | { readonly kind: "no-auth" };
 
@@ -59,7 +65,7 @@ export async function connectZooKeeper(options: ConnectOptions): Promise<Result<
   const isUp = await settled(client.value, scheduler, waitedMs);
   if (!isUp && client.value.end === undefined) {
     client.value.detach();
-    return err({ kind: "unreachable", servers: options.servers, waitedMs });
+    return err({ kind: "unreachable", servers: options.servers, waitedMs, why: client.value.lastFailure });
   }
   // A server that wants credentials says so at the first request only.
   const probe = isUp ? await client.value.exists("/") : undefined;

@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ServerAddress } from "./servers.ts";
 
@@ -39,9 +39,12 @@ function open(server: ServerAddress, tls: TlsOptions | undefined): Socket {
   if (server.kind === "unix") return connectTcp({ path: server.path });
   const { host, port } = server;
   if (tls === undefined) return connectTcp({ host, port, noDelay: true });
-  const { ca, certificate: cert, key, serverName: servername = host } = tls;
+  const { ca, certificate: cert, key, serverName } = tls;
+  // A server name on the wire is a name, never an address (RFC 6066 section 3); the certificate is held against the host.
+  const servername = serverName ?? (isIP(host) === 0 ? host : undefined);
   return connectTls({
-    ...{ host, port, servername },
+    ...{ host, port },
+    ...(servername === undefined ? {} : { servername }),
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),

@@ -119,8 +119,8 @@ export interface ApacheEnsemble {
   stop(): Promise<void>;
 }
 
-/** Makes and starts one server, or an ensemble of several. */
-export async function startApache(count = 1): Promise<ApacheEnsemble> {
+/** Makes and starts one server, or an ensemble of several. `settings` are further lines of zoo.cfg. */
+export async function startApache(count = 1, settings: readonly string[] = []): Promise<ApacheEnsemble> {
   const root = mkdtempSync(join(tmpdir(), "weft-zookeeper-"));
   const ports = await freePorts(count * 3);
   const members = Array.from({ length: count }, (_, i) => ports.slice(i * 3, i * 3 + 3));
@@ -130,7 +130,7 @@ export async function startApache(count = 1): Promise<ApacheEnsemble> {
     mkdirSync(join(folder, "data"), { recursive: true });
     writeFileSync(join(folder, "data", "myid"), `${i + 1}\n`);
     writeFileSync(join(folder, "logback.xml"), logback);
-    writeFileSync(join(folder, "zoo.cfg"), config(folder, port, count === 1 ? [] : quorum));
+    writeFileSync(join(folder, "zoo.cfg"), config(folder, port, count === 1 ? settings : [...quorum, ...settings]));
     writeFileSync(join(folder, "log"), "");
     const main = count === 1 ? "ZooKeeperServerMain" : "quorum.QuorumPeerMain";
     return new ApacheServer(folder, port, `org.apache.zookeeper.server.${main}`);
@@ -150,7 +150,7 @@ const logback = `<configuration><appender name="C" class="ch.qos.logback.core.Co
 <pattern>%d %-5level %logger{0} %msg%n</pattern></encoder></appender>
 <root level="WARN"><appender-ref ref="C"/></root></configuration>`;
 
-function config(folder: string, port: number, quorum: readonly string[]): string {
+function config(folder: string, port: number, more: readonly string[]): string {
   return `tickTime=500
 initLimit=20
 syncLimit=10
@@ -160,11 +160,12 @@ clientPortAddress=127.0.0.1
 maxClientCnxns=0
 minSessionTimeout=4000
 maxSessionTimeout=40000
-${quorum.join("\n")}
+${more.join("\n")}
 `;
 }
 
-async function freePorts(count: number): Promise<number[]> {
+/** Ports of loopback that nobody listens on now. */
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, () => {
       const server = createServer();

@@ -6,12 +6,12 @@ import { formatHostAlive, HOST_ALIVE_KEY, PORT_ACTIVE_KEY } from "../../api-sche
 import type { ErrorBody } from "../../api-schema/errors.ts";
 import { systemClock } from "../../base/clock.ts";
 import { MemoryLog } from "../../base/log.ts";
-import { ok } from "../../base/result.ts";
 import { systemScheduler } from "../../base/scheduler.ts";
 import type { Id } from "../../model/objects.ts";
 import { MemoryTreeServer } from "../../store/memory/memory-tree-server.ts";
 import { StoreConnection } from "../../store/recipes/connection.ts";
-import type { StateKey, StateKeys, StatePrefix, StateWatch, StateWatcher } from "../../store/recipes/state-keys.ts";
+import type { StateKey } from "../../store/recipes/state-keys.ts";
+import { TreeStateKeys } from "../../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../../store/recipes/tree-topology-store.ts";
 import { HttpAgents } from "../agents.ts";
 import { DeviceTables } from "../device-tables.ts";
@@ -39,55 +39,16 @@ export interface SendOptions {
   readonly text?: string;
 }
 
-/** State keys that a test sets by hand. */
-export class HandStates implements StateKeys {
-  readonly #values = new Map<string, { readonly key: StateKey; readonly text: string }>();
-  readonly #watchers = new Set<{ readonly prefix: StatePrefix; readonly watcher: StateWatcher }>();
-
-  async set(key: StateKey, text: string) {
-    this.#values.set(`${key.kind}/${key.id}/${key.name}`, { key, text });
-    this.#tell(key, text);
-    return ok(undefined);
-  }
-
-  async clear(key: StateKey) {
-    this.#values.delete(`${key.kind}/${key.id}/${key.name}`);
-    this.#tell(key, undefined);
-    return ok(undefined);
-  }
-
-  async get(key: StateKey) {
-    const found = this.#values.get(`${key.kind}/${key.id}/${key.name}`);
-    return ok(found === undefined ? undefined : { text: found.text, owner: 1n, version: 0 });
-  }
-
-  watch(prefix: StatePrefix, watcher: StateWatcher): StateWatch {
-    const entry = { prefix, watcher };
-    this.#watchers.add(entry);
-    const present = [...this.#values.values()].filter(({ key }) => isUnder(key, prefix));
-    watcher.onLoaded(present.map(({ key, text }) => [key, { text, owner: 1n, version: 0 }]));
-    return { ready: Promise.resolve(), close: () => void this.#watchers.delete(entry) };
-  }
-
-  #tell(key: StateKey, text: string | undefined): void {
-    for (const { prefix, watcher } of this.#watchers) {
-      if (isUnder(key, prefix)) watcher.onChange(key, text === undefined ? undefined : { text, owner: 1n, version: 0 });
-    }
-  }
-}
-
-function isUnder(key: StateKey, prefix: StatePrefix): boolean {
-  return Object.entries(prefix).every(([name, value]) => key[name as keyof StateKey] === value);
-}
-
 /** The whole API over a tree in memory, spoken to without a socket. */
 export class ApiFixture {
-  readonly states = new HandStates();
   readonly log = new MemoryLog();
   readonly tree = new MemoryTreeServer({ scheduler: systemScheduler, redialMs: 1 });
   readonly connection = new StoreConnection({ scheduler: systemScheduler, connect: () => this.tree.connect() });
   readonly topology = new TreeTopologyStore(this.connection);
-  readonly facts = new Facts(this.states);
+  readonly facts = new Facts(new TreeStateKeys(this.connection));
+  /** What hosts publish, under a session of their own. */
+  readonly hosts = new StoreConnection({ scheduler: systemScheduler, connect: () => this.tree.connect() });
+  readonly published = new TreeStateKeys(this.hosts);
   readonly agents = new HttpAgents({ facts: this.facts, token: TOKEN, deadlineMs: 200 });
   readonly folder = mkdtempSync(join(tmpdir(), "weft-api-"));
   readonly #closers: (() => Promise<void> | void)[] = [];
@@ -118,6 +79,7 @@ export class ApiFixture {
     this.agents.close();
     this.facts.close();
     for (const close of this.#closers) await close();
+    await this.hosts.close();
     await this.connection.close();
     this.tree.stop();
     rmSync(this.folder, { recursive: true, force: true });
@@ -175,14 +137,28 @@ export class ApiFixture {
     await this.alive(hostId, `unix:${path}`);
   }
 
-  /** Publishes that a host lives. */
+  /** Publishes that a host lives; done when the API knows. */
   async alive(hostId: Id, address: string): Promise<void> {
-    await this.states.set({ kind: "host", id: hostId, name: HOST_ALIVE_KEY }, formatHostAlive({ address }));
+    const text = formatHostAlive({ address });
+    await this.#publish({ kind: "host", id: hostId, name: HOST_ALIVE_KEY }, text, () => this.facts.isAlive(hostId));
   }
 
-  /** Publishes that a host forwards for a port. */
+  /** Publishes that a host forwards for a port; done when the API knows. */
   async active(portId: Id, state: object): Promise<void> {
-    await this.states.set({ kind: "port", id: portId, name: PORT_ACTIVE_KEY }, JSON.stringify(state));
+    await this.#publish({ kind: "port", id: portId, name: PORT_ACTIVE_KEY }, JSON.stringify(state), () => true);
+  }
+
+  async #publish(key: StateKey, text: string, isKnown: () => boolean): Promise<void> {
+    const heard = new Promise<void>((resolve) => {
+      const stop = this.facts.subscribe((_kind, id) => {
+        if (id !== key.id || !isKnown()) return;
+        stop();
+        resolve();
+      });
+    });
+    const done = await this.published.set(key, text, { writer: "last" });
+    if (!done.ok) throw new Error(JSON.stringify(done.error));
+    await heard;
   }
 
   /** Writes a document into the store, as another program might. */

@@ -1,0 +1,72 @@
+import type { ConfigSchema, ConfigValues } from "../base/config.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { AGENT_DEADLINE_MS } from "./limits.ts";
+
+/** The keys of the API server: `--key value`, WEFT_KEY or a YAML file. */
+export const API_CONFIG = {
+  store: {
+    type: "list",
+    default: ["unix:/var/lib/weft/store/store.sock"],
+    help: "Servers of the store: unix:/path or host:port, comma separated.",
+  },
+  "store-secret-file": { type: "string", help: "File with the secret that the store wants on TCP." },
+  "session-timeout": {
+    type: "duration",
+    default: 10_000,
+    min: 1_000,
+    help: "Session with the store: how long it survives a lost connection.",
+  },
+  socket: {
+    type: "string",
+    default: "/run/weft/api.sock",
+    help: "Unix socket (mode 0600) to listen on.",
+  },
+  listen: {
+    type: "string",
+    help: "Address and port to listen on too, as 127.0.0.1:8181. Beyond loopback put a TLS proxy before it.",
+  },
+  "token-file": {
+    type: "string",
+    default: "/var/lib/weft/api/token",
+    help: "File with the token that every request must show. Made with mode 0600 when there is none.",
+  },
+  "agent-deadline": {
+    type: "duration",
+    default: AGENT_DEADLINE_MS,
+    min: 100,
+    help: "How long an agent may take for an answer before it is named as missing.",
+  },
+  "log.level": {
+    type: "string",
+    default: "info",
+    choices: ["debug", "info", "warn", "error"],
+    help: "Least level of log lines on standard error.",
+  },
+} as const satisfies ConfigSchema;
+
+/** The values of the API server's configuration. */
+export type ApiValues = ConfigValues<typeof API_CONFIG>;
+
+/** An address to listen on. */
+export type ListenAddress =
+  | { readonly kind: "unix"; readonly path: string }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
+
+/** sun_path of unix(7) holds 107 characters and a zero. */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+/** The addresses that a configuration asks for. The error is one sentence. */
+export function listenAddresses(
+  values: Pick<ApiValues, "socket" | "listen">,
+): Result<readonly ListenAddress[], string> {
+  const { socket, listen } = values;
+  if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES_MAX) {
+    return err(`socket: ${socket} is longer than the ${SOCKET_PATH_BYTES_MAX} bytes that a socket path may have`);
+  }
+  const unix = { kind: "unix", path: socket } as const;
+  if (listen === undefined) return ok([unix]);
+  const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/.exec(listen) ?? [];
+  const isPort = port !== "" && Number(port) <= 65_535;
+  if (!isPort) return err(`listen: ${listen}: expected an address and a port, as 127.0.0.1:8181 or [::1]:8181`);
+  return ok([unix, { kind: "tcp", host: host.replace(/^\[|\]$/g, ""), port: Number(port) }]);
+}

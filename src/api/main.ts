@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import { configHelp, readConfig } from "../base/config.ts";
+import { openLog } from "../base/log-pino.ts";
+import { onStop } from "../base/parent.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { systemScheduler } from "../base/scheduler.ts";
+import { type ConnectOptions, digest, openZooKeeper } from "../zookeeper/connect.ts";
+import { parseServer } from "../zookeeper/servers.ts";
+import { API_CONFIG, type ApiValues, listenAddresses } from "./config.ts";
+import { startApi } from "./start.ts";
+import { readToken } from "./token.ts";
+
+/** Exit code of a configuration that cannot be used (EX_CONFIG of sysexits). */
+const EXIT_CONFIG = 78;
+/** Exit code when the server cannot start. */
+const EXIT_FAILED = 1;
+
+const help = `weft api: the REST API of a cloud, /v1 over the store.
+
+Usage: weft api [--socket PATH] [--listen 127.0.0.1:8181] [--store unix:/path]
+Example: weft api --socket /run/weft/api.sock --store unix:/var/lib/weft/store/store.sock
+
+${configHelp(API_CONFIG)}`;
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help")) {
+    process.stdout.write(`${help}\n`);
+    return 0;
+  }
+  const config = readConfig(API_CONFIG, { args, env: process.env });
+  if (!config.ok) return complain(config.error.map(({ text }) => text).join("\n"), EXIT_CONFIG);
+  const { values } = config.value;
+  const listen = listenAddresses(values);
+  if (!listen.ok) return complain(listen.error, EXIT_CONFIG);
+  const token = readToken(values["token-file"]);
+  if (!token.ok) return complain(token.error, EXIT_CONFIG);
+  const log = openLog({ level: values["log.level"] as "info", fields: { process: "api" } });
+  const settings = storeSettings(values);
+  if (!settings.ok) return complain(settings.error, EXIT_CONFIG);
+  const running = await startApi({
+    listen: listen.value,
+    token: token.value,
+    agentDeadlineMs: values["agent-deadline"],
+    scheduler: systemScheduler,
+    log,
+    connect() {
+      const client = openZooKeeper({ ...settings.value, log });
+      if (client.ok) return client.value;
+      throw new Error(`store: ${JSON.stringify(client.error)}`);
+    },
+  });
+  if (!running.ok) return complain(running.error, EXIT_FAILED);
+  for (const address of running.value.addresses) process.stdout.write(`listening ${address}\n`);
+  log.info("api.listening", { addresses: running.value.addresses.join(" ") });
+  await stopRequest();
+  await running.value.stop();
+  return 0;
+}
+
+function stopRequest(): Promise<void> {
+  return new Promise((resolve) => {
+    onStop(systemScheduler.clock, (_reason, isRepeated) => {
+      if (isRepeated) process.exit(EXIT_FAILED);
+      resolve();
+    });
+  });
+}
+
+function storeSettings(values: ApiValues): Result<ConnectOptions, string> {
+  for (const text of values.store) {
+    const server = parseServer(text);
+    if (!server.ok) return err(`store: ${server.error}`);
+  }
+  const settings = { servers: values.store, timeoutMs: values["session-timeout"] };
+  const path = values["store-secret-file"];
+  if (path === undefined) return ok(settings);
+  try {
+    return ok({ ...settings, auth: [digest(`weft:${readFileSync(path, "utf8").trim()}`)] });
+  } catch (error) {
+    return err(`store-secret-file: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function complain(sentence: string, code: number): number {
+  process.stderr.write(`weft api: ${sentence.replaceAll("\n", "\nweft api: ")}\n`);
+  return code;
+}
+
+process.exit(await main(process.argv.slice(2)));

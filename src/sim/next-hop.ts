@@ -65,11 +65,14 @@ function resolve(walk: Walk, hop: NextHop): MacWords | "wait" | "failed" {
   const key = walk.neighborKey(table, ip);
   const mac: Mac = walk.mayAsk ? walk.neighbors.get(key, hop.outPort.handle, walk.now) : walk.neighbors.peek(key, walk.now);
   if (mac >= 0) {
-    walk.earn(tagNeighbor(table, hash));
+    walk.tags.add(tagNeighbor(table, hash));
+    if (walk.sink !== undefined) walk.sink.reads(tagNeighbor(table, hash), `neighbor ${hop.router.label} ${formatIp(ip)}`);
     if (walk.sink !== undefined) walk.note(`neighbor ${formatIp(freeze(ip))} is ${formatMac(mac)}`);
     return walk.macWords(mac);
   }
-  walk.earn(tagNeighborAbsent(table, hash));
+  const absent = tagNeighborAbsent(table, hash);
+  walk.tags.add(absent);
+  if (walk.sink !== undefined) walk.sink.reads(absent, `no neighbor ${hop.router.label} ${formatIp(ip)}`);
   if (mac !== NEIGHBOR_WAIT || walk.isUnresolved(table, ip)) return "failed";
   walk.waitForNeighbor(table, ip);
   return "wait";

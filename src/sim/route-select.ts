@@ -1,3 +1,4 @@
+import { formatPrefix } from "../addr/prefix.ts";
 import { fmix32 } from "../flow/hash.ts";
 import { FRAGMENT_NO } from "../flow/layout.ts";
 import { ROUTE, type RouteNode, type SimRoute } from "./route-table.ts";
@@ -12,11 +13,19 @@ export function selectRoute(walk: Walk, router: SimRouter): SimRoute | undefined
   const { dst } = walk.packet;
   const { routes } = router;
   for (let node: RouteNode | undefined = routes.lookup(dst); node !== undefined; node = routes.shorter(node)) {
-    walk.earn(routes.tagOf(node, dst));
+    earnNode(walk, router, node);
     const route = best(walk, node.routes);
     if (route !== undefined) return route;
   }
   return undefined;
+}
+
+function earnNode(walk: Walk, router: SimRouter, node: RouteNode): void {
+  const tag = router.routes.tagOf(node, walk.packet.dst);
+  walk.tags.add(tag);
+  if (walk.sink === undefined) return;
+  const prefix = formatPrefix({ ip: node.prefix, length: node.length });
+  walk.sink.reads(tag, `route ${router.label} ${prefix}`);
 }
 
 function best(walk: Walk, routes: readonly SimRoute[]): SimRoute | undefined {

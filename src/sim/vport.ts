@@ -92,14 +92,14 @@ function flood(walk: Walk, inPort: SimPort): Step {
   const bridge = walk.floodBridge as SimBridge;
   const vlan = walk.floodVlan;
   if (walk.sink !== undefined) walk.note(vlan === 0 ? "flood" : `flood in vlan ${vlan}`);
-  walk.earn(bridge.floodTag);
+  const members = walk.members(bridge);
   const { packet } = walk;
   const tags = packet.saveVlan();
   const { depth, hopCount, indent, isAccepted } = walk;
   const first = walk.outputs.count;
   walk.isAccepted = false;
   walk.indent = indent + 1;
-  for (const member of bridge.members) {
+  for (const member of members) {
     if (!isInFlood(walk, { bridge, vlan, member, inPort })) continue;
     const before = walk.outputs.count;
     walk.inPort = inPort;
@@ -143,7 +143,7 @@ interface FloodMember {
 function isInFlood(walk: Walk, { bridge, vlan, member, inPort }: FloodMember): boolean {
   if (!member.isUp) return false;
   if (bridge.isVlanAware && member.vlan !== 0 && member.vlan !== vlan) return false;
-  if (member.isBound) return walk.memberPlacement(bridge, member)?.isActive === true;
+  if (member.isBound) return walk.memberPlacement(member)?.isActive === true;
   return member.peer !== 0 && member.handle !== inPort.handle;
 }
 

@@ -129,57 +129,77 @@ export class Walk {
   /** Reads a port; undefined: see `lack`. */
   port(handle: number): SimPort | undefined {
     const port = this.#world.port(handle);
-    this.tags.add(port === undefined ? tagObject(handle) : port.tag);
+    const tag = port === undefined ? tagObject(handle) : port.tag;
+    this.tags.add(tag);
+    if (this.sink !== undefined) this.sink.reads(tag, `port ${this.labelOf(handle)}`);
     return port;
   }
 
   /** Reads a bridge; undefined: see `lack`. */
   bridge(handle: number): SimBridge | undefined {
     const bridge = this.#world.bridge(handle);
-    this.tags.add(bridge === undefined ? tagObject(handle) : bridge.tag);
+    const tag = bridge === undefined ? tagObject(handle) : bridge.tag;
+    this.tags.add(tag);
+    if (this.sink !== undefined) this.sink.reads(tag, `bridge ${bridge?.label ?? this.labelOf(handle)}`);
     return bridge;
   }
 
   /** Reads a router; undefined: see `lack`. */
   router(handle: number): SimRouter | undefined {
     const router = this.#world.router(handle);
-    this.tags.add(router === undefined ? tagObject(handle) : router.tag);
+    const tag = router === undefined ? tagObject(handle) : router.tag;
+    this.tags.add(tag);
+    if (this.sink !== undefined) this.sink.reads(tag, `router ${router?.label ?? this.labelOf(handle)}`);
     return router;
   }
 
   /** Reads a chain; undefined: see `lack`. */
   chain(handle: number): SimChain | undefined {
     const chain = this.#world.chain(handle);
-    this.tags.add(chain === undefined ? tagObject(handle) : chain.tag);
+    const tag = chain === undefined ? tagObject(handle) : chain.tag;
+    this.tags.add(tag);
+    if (this.sink !== undefined) this.sink.reads(tag, `chain ${chain?.label ?? this.labelOf(handle)}`);
     return chain;
   }
 
   /** Reads where a bound port is. */
   placement(port: SimPort): Placement | undefined {
     this.tags.add(port.placementTag);
+    if (this.sink !== undefined) this.sink.reads(port.placementTag, `placement ${port.label}`);
     return this.#world.placementOf(port.handle);
   }
 
-  /** Reads the placement of a bridge's member for a flood, whose tag covers all members. */
-  memberPlacement(bridge: SimBridge, port: SimPort): Placement | undefined {
+  /** Reads which members a bridge floods to; covers the members and their placements. */
+  members(bridge: SimBridge): readonly SimPort[] {
     this.tags.add(bridge.floodTag);
+    if (this.sink !== undefined) this.sink.reads(bridge.floodTag, `members ${bridge.label}`);
+    return bridge.members;
+  }
+
+  /** Where a bound member is, for a flood: `members` has earned the tag. */
+  memberPlacement(port: SimPort): Placement | undefined {
     return this.#world.placementOf(port.handle);
   }
 
   /** Reads a bridge's FDB, linked routers first: the port behind which a MAC address is, or 0. */
   portOfMac(bridge: SimBridge, vlanAndHigh: number, low: number): number {
-    this.tags.add(tagFdbWords(bridge.handle, vlanAndHigh, low));
+    const tag = tagFdbWords(bridge.handle, vlanAndHigh, low);
+    this.tags.add(tag);
+    if (this.sink !== undefined) this.#tellFdb(tag, bridge, { vlanAndHigh, low });
     return bridge.routerMacs.find(vlanAndHigh, low) || bridge.tables.fdb.find(vlanAndHigh, low);
   }
 
   /** Reads a bridge's address table: earns the tag, the caller then looks into `routerIps` and `tables`. */
   readAddress(bridge: SimBridge, ip: Ip): void {
-    this.tags.add(tagBridgeNeighbor(bridge.handle, hashIp(ip)));
+    const tag = tagBridgeNeighbor(bridge.handle, hashIp(ip));
+    this.tags.add(tag);
+    if (this.sink !== undefined) this.sink.reads(tag, `address ${bridge.label} ${formatIp(ip)}`);
   }
 
-  /** Earns a tag that the reader has computed itself. */
-  earn(tag: FlowTag): void {
-    this.tags.add(tag);
+  #tellFdb(tag: FlowTag, bridge: SimBridge, key: { readonly vlanAndHigh: number; readonly low: number }): void {
+    const vlan = key.vlanAndHigh >>> 16;
+    const mac = this.macText(key.vlanAndHigh & 0xffff, key.low);
+    this.sink?.reads(tag, `fdb ${bridge.label}${vlan === 0 ? "" : ` vlan ${vlan}`} ${mac}`);
   }
 
   /** The key of a neighbor, reused: valid until the next call. */

@@ -12,7 +12,7 @@ export interface Journal {
   append(records: readonly TransactionRecord[]): Result<void, JournalFault>;
   /** Whether an append of some size would work now; asked while the disk is full. */
   hasRoom(): boolean;
-  /** Called between turns: writes a snapshot when one is due. Answers whether one was written. */
+  /** Called between turns: has a snapshot written when one is due. Answers whether one was finished since the last call. */
   maintain(tree: DataTree): boolean;
   close(): void;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import { unwrap } from "../base/result.ts";
 import { DataTree } from "../store/data-tree.ts";
 import type { TransactionRecord } from "../store/data-tree-record.ts";
+import { writeSnapshot } from "./snapshot-file.ts";
 import { SqliteJournal } from "./sqlite-journal.ts";
 
 const at = { now: 0, wall: 1_700_000_000_000 };
@@ -47,7 +48,7 @@ test("what was appended is there after reopening, from the log, from a snapshot,
     const journal = unwrap(SqliteJournal.open(join(folder, String(cut))));
     unwrap(journal.load());
     unwrap(journal.append(records.slice(0, cut)));
-    assert.equal(journal.snapshot(unwrap(journal.load())), true);
+    assert.equal(writeSnapshot(join(folder, String(cut))), cut);
     unwrap(journal.append(records.slice(cut)));
     journal.close();
     const again = unwrap(SqliteJournal.open(join(folder, String(cut))));
@@ -56,18 +57,36 @@ test("what was appended is there after reopening, from the log, from a snapshot,
   }
 });
 
-test("after a snapshot the records that it covers go", (t) => {
+test("a snapshot is written beside a server that goes on writing, and the records that it covers go", async (t) => {
   const folder = folderOf(t);
-  const { records } = history();
-  const journal = unwrap(SqliteJournal.open(folder));
-  unwrap(journal.append(records));
-  const tree = unwrap(journal.load());
-  journal.snapshot(tree);
+  const { tree, records } = history();
+  const journal = unwrap(SqliteJournal.open(folder, { snapshotMinRecords: 5, snapshotPerNode: 0 }));
+  unwrap(journal.append(records.slice(0, 8)));
+  assert.equal(journal.maintain(tree), false);
+  unwrap(journal.append(records.slice(8)));
+  while (!journal.maintain(tree)) await new Promise((resolve) => setImmediate(resolve));
   journal.maintain(tree);
   journal.close();
-  const db = new DatabaseSync(join(folder, "store.sqlite"));
-  assert.deepEqual({ ...db.prepare("SELECT count(*) AS n FROM log").get() }, { n: 0 });
+  const db = new DatabaseSync(join(folder, "store.sqlite"), { readOnly: true });
+  const left = Number(db.prepare("SELECT count(*) AS n FROM log").get()?.["n"]);
   db.close();
+  assert.ok(left <= records.length - 8);
+  const again = unwrap(SqliteJournal.open(folder));
+  assert.deepEqual(contents(unwrap(again.load())), contents(tree));
+  again.close();
+});
+
+test("a snapshot that was not finished is no snapshot, and goes", (t) => {
+  const folder = folderOf(t);
+  const { tree, records } = history();
+  const journal = unwrap(SqliteJournal.open(folder));
+  unwrap(journal.append(records));
+  journal.close();
+  writeFileSync(join(folder, "snapshot.sqlite.draft"), "half of it");
+  const again = unwrap(SqliteJournal.open(folder));
+  assert.deepEqual(contents(unwrap(again.load())), contents(tree));
+  assert.equal(existsSync(join(folder, "snapshot.sqlite.draft")), false);
+  again.close();
 });
 
 test("a full disk refuses the whole append, and what was there stays", (t) => {

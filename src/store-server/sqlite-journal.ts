@@ -1,74 +1,77 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { Worker } from "node:worker_threads";
 import { crc32 } from "node:zlib";
+import { moduleOf } from "../base/entry.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { DataTree } from "../store/data-tree.ts";
-import type { SnapshotEntry, TransactionRecord } from "../store/data-tree-record.ts";
-import type { JuteError } from "../zookeeper/jute.ts";
+import type { DataTree } from "../store/data-tree.ts";
+import type { TransactionRecord } from "../store/data-tree-record.ts";
 import type { Journal, JournalFault } from "./journal.ts";
 import { storeServerLimits } from "./limits.ts";
-import { decodeEntry, decodeRecord, encodeEntry, encodeRecord, recordFormat } from "./record-codec.ts";
+import { encodeRecord } from "./record-codec.ts";
+import { dropDraft, logFile, readTree } from "./snapshot-file.ts";
+import { codeOf, faultOf, markDatabase, pragma, refuseForeign, sqliteCode } from "./sqlite-file.ts";
 
-/** Primary result codes of SQLite that we tell apart. */
-const sqliteFull = 13;
-const sqliteBusy = 5;
-
-/** Another layout, to be told from damage: "weft". */
-const applicationId = 0x77656674;
+/** When a snapshot is due: after so many records, and so many times the number of nodes. The defaults are in limits.ts. */
+export interface SnapshotPolicy {
+  readonly snapshotMinRecords: number;
+  readonly snapshotPerNode: number;
+}
 
 /**
- * A journal in one SQLite file: a snapshot of the tree and the records since, each with a checksum. WAL with synchronous=FULL:
- * a commit is on the disk when it returns. A second file holds the lock that keeps a second server out.
+ * A journal in a folder: `store.sqlite` with a record a row, each with a checksum, and `snapshot.sqlite` with the tree as of
+ * some record. WAL with synchronous=FULL: a commit is on the disk when it returns. Snapshots are written by a thread that reads
+ * the same files, so that no client waits for them. `lock.sqlite` keeps a second server out for as long as this one lives.
  */
 export class SqliteJournal implements Journal {
+  readonly #folder: string;
   readonly #db: DatabaseSync;
   readonly #lock: DatabaseSync;
+  readonly #policy: SnapshotPolicy;
   readonly #insert: StatementSync;
   #records = 0;
   #trimUpTo = 0;
+  #worker: Worker | undefined;
+  #hasNewSnapshot = false;
 
-  private constructor(db: DatabaseSync, lock: DatabaseSync) {
+  private constructor(folder: string, { db, lock, policy }: JournalParts) {
+    this.#folder = folder;
     this.#db = db;
     this.#lock = lock;
+    this.#policy = policy;
     this.#insert = db.prepare("INSERT INTO log(zxid, crc, record) VALUES (?, ?, ?)");
   }
 
   /** Opens or makes the journal of a folder, which is made with mode 0700. */
-  static open(folder: string): Result<SqliteJournal, JournalFault> {
+  static open(folder: string, policy: SnapshotPolicy = storeServerLimits): Result<SqliteJournal, JournalFault> {
     let lock: DatabaseSync | undefined;
+    let db: DatabaseSync | undefined;
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       lock = new DatabaseSync(join(folder, "lock.sqlite"));
       lock.exec("PRAGMA journal_mode=MEMORY; PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE");
+      dropDraft(folder);
+      db = new DatabaseSync(logFile(folder));
+      prepare(db);
+      return ok(new SqliteJournal(folder, { db, lock, policy }));
     } catch (error) {
+      const isLocked = db === undefined && codeOf(error) === sqliteCode.busy;
+      db?.close();
       lock?.close();
-      if (codeOf(error) !== sqliteBusy) return err(faultOf(error));
-      return err({ kind: "foreign", why: `another server uses ${folder}` });
+      return err(isLocked ? { kind: "foreign", why: `another server uses ${folder}` } : faultOf(error));
     }
-    try {
-      const db = new DatabaseSync(join(folder, "store.sqlite"));
-      const fault = prepare(db);
-      if (fault === undefined) return ok(new SqliteJournal(db, lock));
-      db.close();
-      lock.close();
-      return err(fault);
-    } catch (error) {
-      lock.close();
-      return err(faultOf(error));
-    }
+  }
+
+  /** Pages of the log's file. */
+  get pages(): number {
+    return pragma(this.#db, "page_count");
   }
 
   load(): Result<DataTree, JournalFault> {
     try {
-      const tree = DataTree.restore(this.#snapshot());
-      this.#records = 0;
-      for (const row of this.#db
-        .prepare("SELECT zxid, crc, record FROM log WHERE zxid > ? ORDER BY zxid")
-        .iterate(tree.zxid)) {
-        tree.apply(checked(row, "record", decodeRecord));
-        this.#records += 1;
-      }
+      const { tree, records } = readTree(this.#folder, this.#db);
+      this.#records = records;
       return ok(tree);
     } catch (error) {
       return err(faultOf(error));
@@ -106,28 +109,12 @@ export class SqliteJournal implements Journal {
 
   maintain(tree: DataTree): boolean {
     if (this.#trimUpTo > 0) this.#trim();
-    const { snapshotMinRecords, snapshotPerNode } = storeServerLimits;
-    if (this.#records < snapshotMinRecords || this.#records < tree.nodes * snapshotPerNode) return false;
-    return this.snapshot(tree);
-  }
-
-  /** Writes the tree as the snapshot that later loads begin with. False when the disk is full: the log stays. */
-  snapshot(tree: DataTree): boolean {
-    try {
-      this.#db.exec("BEGIN IMMEDIATE; DELETE FROM snapshot");
-      const insert = this.#db.prepare("INSERT INTO snapshot(crc, entry) VALUES (?, ?)");
-      for (const entry of tree.snapshot()) {
-        const bytes = encodeEntry(entry);
-        insert.run(crc32(bytes), bytes);
-      }
-      this.#db.exec("COMMIT");
-    } catch {
-      this.#rollBack();
-      return false;
-    }
-    this.#records = 0;
-    this.#trimUpTo = tree.zxid;
-    return true;
+    const { snapshotMinRecords, snapshotPerNode } = this.#policy;
+    const isDue = this.#records >= snapshotMinRecords && this.#records >= tree.nodes * snapshotPerNode;
+    if (isDue && this.#worker === undefined) this.#startSnapshot();
+    const hadNew = this.#hasNewSnapshot;
+    this.#hasNewSnapshot = false;
+    return hadNew;
   }
 
   /** For tests: no page more than these may be used, as if the disk were full. */
@@ -135,22 +122,31 @@ export class SqliteJournal implements Journal {
     this.#db.exec(`PRAGMA max_page_count = ${Math.floor(pages)}`);
   }
 
-  /** Pages in use. */
-  get pages(): number {
-    return Number(this.#db.prepare("PRAGMA page_count").get()?.["page_count"] ?? 0);
-  }
-
   close(): void {
+    void this.#worker?.terminate();
+    this.#worker = undefined;
     this.#db.close();
     this.#lock.close();
   }
 
-  *#snapshot(): Generator<SnapshotEntry> {
-    for (const row of this.#db.prepare("SELECT seq, crc, entry FROM snapshot ORDER BY seq").iterate()) {
-      yield checked(row, "entry", decodeEntry);
-    }
+  #startSnapshot(): void {
+    const worker = new Worker(moduleOf("store-server/worker.main"), { workerData: { folder: this.#folder } });
+    this.#worker = worker;
+    // Counted from here: what is written meanwhile is not in the snapshot. A failed one is tried again after as much again.
+    this.#records = 0;
+    worker.once("message", (zxid: number) => {
+      this.#trimUpTo = zxid;
+      this.#hasNewSnapshot = true;
+    });
+    // A full disk, most likely: the log stays, and with it everything.
+    worker.on("error", () => undefined);
+    worker.once("exit", () => {
+      if (this.#worker === worker) this.#worker = undefined;
+    });
+    worker.unref();
   }
 
+  /** Removes some of the records that the snapshot covers. */
   #trim(): void {
     try {
       const first = this.#db.prepare("SELECT min(zxid) AS first FROM log").get()?.["first"];
@@ -158,7 +154,7 @@ export class SqliteJournal implements Journal {
       this.#db.prepare("DELETE FROM log WHERE zxid <= ?").run(upTo);
       if (first === null || upTo >= this.#trimUpTo) this.#trimUpTo = 0;
     } catch {
-      // A full disk: records that a snapshot covers do no harm, the next round tries again.
+      // A full disk: records that a snapshot covers do no harm, the next turn tries again.
       this.#rollBack();
     }
   }
@@ -168,50 +164,18 @@ export class SqliteJournal implements Journal {
   }
 }
 
-function prepare(db: DatabaseSync): JournalFault | undefined {
-  const pragma = (name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
-  const isNew = pragma("page_count") === 0;
-  if (!isNew && pragma("application_id") !== applicationId)
-    return { kind: "foreign", why: "store.sqlite is not a weft store" };
-  if (!isNew && pragma("user_version") !== recordFormat) {
-    return {
-      kind: "foreign",
-      why: `store.sqlite has format ${pragma("user_version")}, this server reads ${recordFormat}`,
-    };
-  }
+interface JournalParts {
+  readonly db: DatabaseSync;
+  readonly lock: DatabaseSync;
+  readonly policy: SnapshotPolicy;
+}
+
+function prepare(db: DatabaseSync): void {
+  if (pragma(db, "page_count") === 0) markDatabase(db);
+  refuseForeign(db, "store.sqlite");
   db.exec(`
     PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16000;
-    PRAGMA application_id=${applicationId}; PRAGMA user_version=${recordFormat};
     CREATE TABLE IF NOT EXISTS log(zxid INTEGER PRIMARY KEY, crc INTEGER NOT NULL, record BLOB NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS snapshot(seq INTEGER PRIMARY KEY, crc INTEGER NOT NULL, entry BLOB NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
   `);
-  return undefined;
-}
-
-/** Content that was not what we wrote: thrown inside `load`, told as a fault. */
-class Damage extends Error {}
-
-function checked<T>(
-  row: Record<string, unknown>,
-  column: "record" | "entry",
-  decode: (bytes: Uint8Array) => Result<T, JuteError>,
-): T {
-  const name = column === "record" ? `log record ${row["zxid"]}` : `snapshot entry ${row["seq"]}`;
-  const bytes = row[column] as Uint8Array;
-  if (crc32(bytes) !== row["crc"]) throw new Damage(`${name}: wrong checksum`);
-  const read = decode(bytes);
-  if (!read.ok) throw new Damage(`${name}: ${read.error.field}: ${read.error.why}`);
-  return read.value;
-}
-
-function codeOf(error: unknown): number | undefined {
-  const code = (error as { readonly errcode?: unknown } | undefined)?.errcode;
-  return typeof code === "number" ? code & 0xff : undefined;
-}
-
-function faultOf(error: unknown): JournalFault {
-  const why = error instanceof Error ? error.message : String(error);
-  const isFull = codeOf(error) === sqliteFull || (error as { readonly code?: unknown }).code === "ENOSPC";
-  return { kind: isFull ? "full" : "broken", why };
 }

@@ -27,7 +27,7 @@ import { type KernelMemory, openKernelMemory } from "./kernel-memory.ts";
 import { BUCKETS_PER_SHARD, RING_BYTES } from "./limits.ts";
 import { datapathObject } from "./object.ts";
 import { type DatapathName, PinDirectory } from "./pins.ts";
-import { isUsable, macOf, PortTable } from "./port-table.ts";
+import { isUsable, macOf, PortTable, u32Bytes } from "./port-table.ts";
 import { clearPeer, writePeer, writeUnderlay } from "./records.ts";
 import { readDrops, workerDrops, writePeerAddresses, writeTunnelKeys } from "./tables.ts";
 import { settingsOf } from "./worker-settings.ts";
@@ -165,6 +165,12 @@ export class EbpfDatapath implements DatapathControl {
   /** A loaded program, for tests that run it on frames of their own (BPF_PROG_RUN). */
   programFd(name: string): number {
     return programOf(this.#kernel, name);
+  }
+
+  /** Says that frames of an interface belong to a vport without attaching anything to it; for tests that run programs. */
+  nameInterface(ifindex: number, vport: number): void {
+    const told = this.#kernel.tables.interfaces.update(u32Bytes(ifindex), u32Bytes(vport));
+    assert(told.ok, "the table of interfaces is full");
   }
 
   /** What the kernel says of the links, in order. Called by the watcher of the host's network. */

@@ -21,7 +21,9 @@ const TPID = 0x8100;
 const TPID_SERVICE = 0x88a8;
 const TCP = 6;
 const UDP = 17;
+const ICMPV4 = 1;
 const ICMPV6 = 58;
+const AH = 51;
 
 /** Where the headers of a frame are and what it is, as far as rewriting needs to know. */
 export interface FrameShape {
@@ -159,12 +161,21 @@ function rewriteV6(out: Uint8Array, shape: FrameShape, program: Program): void {
   }
 }
 
+/** Ports of TCP and UDP; of an ICMP echo its identifier, which is the upper half of the word. */
 function setPorts(out: Uint8Array, shape: FrameShape, wire: number): void {
   if (shape.l4 < 0) return;
+  if (shape.protocol === ICMPV4 || shape.protocol === ICMPV6) return setIdentifier(out, shape, swap32(wire) & 0xffff);
   const from = u32At(out, shape.l4);
   const to = swap32(wire);
   setU32(out, shape.l4, to);
   fixL4(out, shape, { from, to, bits: 32 });
+}
+
+function setIdentifier(out: Uint8Array, shape: FrameShape, to: number): void {
+  const at = shape.l4 + 4;
+  const from = u16At(out, at);
+  setU16(out, at, to);
+  setU16(out, shape.l4 + 2, updateChecksum16(u16At(out, shape.l4 + 2), { from, to }));
 }
 
 /** Keeps the transport checksum right; a UDP checksum of zero means none (RFC 768) and stays. */
@@ -191,9 +202,10 @@ function upperHeader(frame: Uint8Array, l3: number): { readonly protocol: number
     if (protocol === 44) {
       protocol = u8At(frame, at);
       at += 8;
-    } else if (protocol === 0 || protocol === 43 || protocol === 60) {
+    } else if (protocol === 0 || protocol === 43 || protocol === 60 || protocol === AH) {
       const next = u8At(frame, at);
-      at += 8 + 8 * u8At(frame, at + 1);
+      // The authentication header counts words of four bytes, less two (RFC 4302 2.2).
+      at += protocol === AH ? 8 + 4 * u8At(frame, at + 1) : 8 + 8 * u8At(frame, at + 1);
       protocol = next;
     } else break;
   }

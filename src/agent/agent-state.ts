@@ -91,7 +91,9 @@ export class AgentState {
   async trace(portId: Id, frame: Uint8Array): Promise<AgentTrace | undefined> {
     const answers = await this.#parts.questions.ask({ kind: "ask-trace", portId, frame });
     const first = answers.ok ? answers.value.find((answer) => answer.kind === "trace") : undefined;
-    return first?.report;
+    if (first === undefined) return undefined;
+    const { walk, tags, ...report } = first.report;
+    return { ...report, walk: [...walk], tags: [...tags] };
   }
 
   #dropLine(drop: WorkerDrop): DropLine {

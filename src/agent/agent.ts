@@ -53,7 +53,7 @@ export async function startAgent(options: AgentOptions): Promise<Result<Agent, s
   const topology = new TreeTopologyStore(connection, layout);
   const stateKeys = new TreeStateKeys(connection, layout);
   const alive = formatHostAlive({ address: `unix:${values["api-socket"]}`, startedAt: Math.floor(scheduler.clock.wall()) });
-  const joined = await joinCloud({ topology, stateKeys, hostId, hostName: options.hostName, alive, log });
+  const joined = await joinCloud({ topology, stateKeys, hostId, hostName: options.hostName, alive, log, scheduler, patienceMs: values["session-timeout"] + 2_000 });
   if (!joined.ok) {
     await connection.close();
     return joined;

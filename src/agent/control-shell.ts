@@ -171,6 +171,7 @@ export class ControlShell {
     const watch = this.#parts.stateKeys.watch(key, {
       onLoaded: (values) => {
         for (const [, value] of values) tell(value.text);
+        if (values.length === 0) tell(undefined);
       },
       onChange: (_key, value) => tell(value?.text),
     });

@@ -24,6 +24,8 @@ export function openMap(opener: MapOpener, map: MapName, device: { readonly id: 
   switch (map) {
     case "fdb":
       return follow(opener, FDB_MAP, {
+        map,
+        deviceId,
         path: opener.layout.map({ kind: "bridge", id: deviceId }, map),
         onEvent: device.onEvent,
         toChange: (key, portId) => ({ kind: "fdb", bridgeId: deviceId, vlan: key.vlan, mac: key.mac, portId }),
@@ -31,6 +33,8 @@ export function openMap(opener: MapOpener, map: MapName, device: { readonly id: 
       });
     case "neighbor":
       return follow(opener, NEIGHBOR_MAP, {
+        map,
+        deviceId,
         path: opener.layout.map({ kind: "router", id: deviceId }, map),
         onEvent: device.onEvent,
         toChange: (ip, entry) => ({ kind: "router-neighbor", routerId: deviceId, ip, entry }),
@@ -38,6 +42,8 @@ export function openMap(opener: MapOpener, map: MapName, device: { readonly id: 
       });
     case "bridge-neighbor":
       return follow(opener, BRIDGE_NEIGHBOR_MAP, {
+        map,
+        deviceId,
         path: opener.layout.map({ kind: "bridge", id: deviceId }, map),
         onEvent: device.onEvent,
         toChange: (ip, mac) => ({ kind: "bridge-neighbor", bridgeId: deviceId, ip, mac }),
@@ -47,6 +53,8 @@ export function openMap(opener: MapOpener, map: MapName, device: { readonly id: 
 }
 
 interface Following<K, V> {
+  readonly map: MapName;
+  readonly deviceId: Id;
   readonly path: string;
   onEvent(event: ControlEvent): void;
   toChange(key: K, value: V | undefined): WorldChange;
@@ -62,6 +70,7 @@ function follow<K, V>(opener: MapOpener, kind: MapKind<K, V>, following: Followi
   map.subscribe({
     onLoaded: (entries) => {
       for (const [key, entry] of entries) tell(key, entry);
+      following.onEvent({ kind: "map-loaded", map: following.map, deviceId: following.deviceId });
     },
     onChange: tell,
     onDamaged: (name, why) => log.warn("map.damaged", { map: kind.name, name, why }),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { Prng } from "../base/prng.ts";
-import { FlowTable } from "./flow-table.ts";
+import { type FlowMemory, FlowTable } from "./flow-table.ts";
 import {
   ACTION_DROP,
   ACTION_VPORT,
@@ -14,6 +14,7 @@ import {
   CLASS_L2,
   CLASS_WORDS,
   CONTROL_BUCKETS,
+  CONTROL_ORDER,
   CONTROL_SECRETS,
   CONTROL_WORDS,
   COUNTER_WORDS,
@@ -22,14 +23,21 @@ import {
   SLOT_ACTION,
 } from "./layout.ts";
 
-function newTable(bucketsPerShard: number): { table: FlowTable; buckets: Uint32Array } {
+interface NewTable {
+  readonly table: FlowTable;
+  readonly buckets: Uint32Array;
+  readonly memory: FlowMemory;
+}
+
+function newTable(bucketsPerShard: number): NewTable {
   const control = new Uint32Array(CONTROL_WORDS);
   control[CONTROL_BUCKETS] = bucketsPerShard;
   control.set([0x1234_5678, 0x9abc_def1, 0x85eb_ca6b, 0xc2b2_ae35], CONTROL_SECRETS);
   const count = bucketsPerShard * SHARD_COUNT;
   const buckets = new Uint32Array(count * BUCKET_WORDS);
   const counters = new Uint32Array(count * COUNTER_WORDS);
-  return { table: new FlowTable({ control, buckets, counters }, 16), buckets };
+  const memory = { control, buckets, counters };
+  return { table: new FlowTable(memory, 16), buckets, memory };
 }
 
 function action(kind: number, target: number): Uint32Array {
@@ -139,5 +147,20 @@ describe("flow table", () => {
       if (table.placement === "evict") evicted++;
     }
     assert.ok(evicted < perShard * 0.02, `${evicted} of ${perShard}`);
+  });
+});
+
+describe("flow table of an earlier process", () => {
+  it("takes sound flows over, and frees slots that were being written", () => {
+    const { table, memory } = newTable(4);
+    const key = new Uint32Array(KEY_WORDS);
+    const sound = put(table, key, { flowClass: CLASS_FULL, action: action(ACTION_VPORT, 1) });
+    key[15] = 1;
+    const torn = put(table, key, { flowClass: CLASS_FULL, action: action(ACTION_VPORT, 1) });
+    table.revoke(torn);
+    const next = new FlowTable(memory, 16);
+    assert.deepEqual(next.takeOver([3]), [sound]);
+    assert.equal(next.isLive(torn), false);
+    assert.equal(memory.control[CONTROL_ORDER + 3], CLASS_FULL + 1);
   });
 });

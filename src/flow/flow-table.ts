@@ -158,6 +158,20 @@ export class FlowTable {
     this.flowsOfVport[vport] = Math.max(0, (this.flowsOfVport[vport] as number) - 1);
   }
 
+  /**
+   * Counts the flows that an earlier process left in these shards and returns their slots. A slot that was being written, or
+   * whose words make no sense, becomes free.
+   */
+  takeOver(shards: readonly number[]): readonly number[] {
+    const left: number[] = [];
+    const perShard = this.#bucketsPerShard * BUCKET_WAYS;
+    for (const shard of shards) {
+      for (let slot = shard * perShard; slot < (shard + 1) * perShard; slot++) if (this.#takeOver(slot)) left.push(slot);
+      this.#order(shard);
+    }
+    return left;
+  }
+
   /** True when the slot holds a flow, revoked or not. */
   isLive(slot: number): boolean {
     const way = slot % BUCKET_WAYS;
@@ -210,6 +224,25 @@ export class FlowTable {
       const low = Atomics.load(counters, at);
       if (Atomics.load(counters, at + 1) === high) return high * 0x1_0000_0000 + low;
     }
+  }
+
+  #takeOver(slot: number): boolean {
+    const words = this.#buckets;
+    const way = slot % BUCKET_WAYS;
+    const bucket = ((slot - way) / BUCKET_WAYS) * BUCKET_WORDS;
+    if (words[bucket + way] === 0) return false;
+    const generation = words[bucket + BUCKET_GENERATION + way] as number;
+    const vport = (words[bucket + BUCKET_COOKIE + way] as number) & 0xffff;
+    const isSound = (generation & 1) === 0 && generation !== 0 && this.classAt(slot) < CLASS_COUNT && vport < this.flowsOfVport.length;
+    if (!isSound) {
+      Atomics.store(words, bucket + BUCKET_GENERATION + way, (generation | 1) >>> 0);
+      words[bucket + way] = 0;
+      return false;
+    }
+    const at = this.shardAt(slot) * CLASS_COUNT + this.classAt(slot);
+    this.#population[at] = (this.#population[at] as number) + 1;
+    this.flowsOfVport[vport] = (this.flowsOfVport[vport] as number) + 1;
+    return true;
   }
 
   #populate(slot: number, flowClass: number, change: number): void {

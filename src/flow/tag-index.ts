@@ -76,6 +76,11 @@ export class TagIndex {
     if (this.#idle > this.#idleSetsMax) this.#sweep();
   }
 
+  /** True when the flow of `slot` is in. */
+  has(slot: number): boolean {
+    return this.#setOfSlot[slot] !== NONE;
+  }
+
   /** Calls `visit` with every slot whose flow carries the tag. `visit` must not change the index. */
   forEach(tag: number, visit: (slot: number) => void): void {
     for (const id of this.#byTag.get(tag >>> 0) ?? []) {

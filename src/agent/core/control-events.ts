@@ -13,6 +13,8 @@ export type ControlEvent =
   | { readonly kind: "active"; readonly portId: Id; readonly state: PortActive | undefined }
   /** The winner of a key of an open map changed. */
   | { readonly kind: "entry"; readonly change: WorldChange }
+  /** The first full content of an open map has been told. */
+  | { readonly kind: "map-loaded"; readonly map: MapName; readonly deviceId: Id }
   /** What became of the last `set-ports`, or of single ports when their interfaces came, went or changed. */
   | { readonly kind: "ports"; readonly outcomes: readonly PortOutcome[] }
   | { readonly kind: "worker"; readonly worker: number; readonly message: FromWorker }

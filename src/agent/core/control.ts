@@ -28,6 +28,9 @@ export class ControlCore {
   readonly #watchedActives = new Set<Id>();
   readonly #published = new Map<Id, PortActive>();
   readonly #placements = new Map<Id, Placement>();
+  /** What was asked of the store and not answered yet. */
+  readonly #pending = new Set<string>();
+  #isComplete = false;
   #effects: ControlEffect[] = [];
   #version = 0;
 
@@ -43,6 +46,10 @@ export class ControlCore {
   step(event: ControlEvent, now: Instant): readonly ControlEffect[] {
     this.#effects = [];
     this.#take(event, now);
+    if (!this.#isComplete && this.#pending.size === 0) {
+      this.#isComplete = true;
+      this.#tell({ kind: "complete" });
+    }
     if (this.#effects.some((effect) => effect.kind === "tell-workers")) {
       this.#version++;
       this.#tell({ kind: "version", version: this.#version });
@@ -75,7 +82,8 @@ export class ControlCore {
     const objects = [...this.#slice.objects()].map((object): WorldChange => ({ kind: "object", object }));
     const placements = [...this.#placements].map(([portId, placement]): WorldChange => ({ kind: "placement", portId, placement }));
     const changes = [...objects, ...placements].map((change): ToWorker => ({ kind: "world", change }));
-    return [...changes, { kind: "version", version: this.#version }];
+    const complete: readonly ToWorker[] = this.#isComplete ? [{ kind: "complete" }] : [];
+    return [...changes, ...complete, { kind: "version", version: this.#version }];
   }
 
   #take(event: ControlEvent, now: Instant): void {
@@ -88,6 +96,9 @@ export class ControlCore {
         return this.#active(event.portId, event.state);
       case "entry":
         return this.#tellWorld(event.change);
+      case "map-loaded":
+        this.#pending.delete(`${event.map} ${event.deviceId}`);
+        return;
       case "ports":
         return this.#outcomes(event.outcomes);
       case "worker":
@@ -102,6 +113,7 @@ export class ControlCore {
 
   #object(event: ControlEvent & { kind: "object" }, now: Instant): void {
     const { name, object } = event;
+    this.#pending.delete(name.id);
     if (!this.#slice.isWatched(name.id)) return;
     if (event.why !== undefined) this.#log("warn", "object.damaged", { kind: name.kind, id: name.id, why: event.why });
     const before = this.#slice.get(name.id);
@@ -115,19 +127,29 @@ export class ControlCore {
   }
 
   #watch(names: readonly ObjectName[]): void {
-    for (const name of names) this.#effects.push({ kind: "watch-object", name });
+    for (const name of names) {
+      this.#pending.add(name.id);
+      this.#effects.push({ kind: "watch-object", name });
+    }
   }
 
   #forget(name: ObjectName, now: Instant): void {
     this.#effects.push({ kind: "unwatch-object", name });
+    this.#pending.delete(name.id);
     this.#tellWorld({ kind: "absent", id: name.id });
     if (name.kind === "port") this.#port(name.id, undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, undefined);
-    for (const map of mapsOf(name.kind)) this.#effects.push({ kind: "close-map", map, deviceId: name.id });
+    for (const map of mapsOf(name.kind)) {
+      this.#pending.delete(`${map} ${name.id}`);
+      this.#effects.push({ kind: "close-map", map, deviceId: name.id });
+    }
   }
 
   #openMaps(object: TopologyObject): void {
-    for (const map of mapsOf(object.kind)) this.#effects.push({ kind: "open-map", map, deviceId: object.id });
+    for (const map of mapsOf(object.kind)) {
+      this.#pending.add(`${map} ${object.id}`);
+      this.#effects.push({ kind: "open-map", map, deviceId: object.id });
+    }
   }
 
   #port(id: Id, port: Port | undefined, now: Instant): void {
@@ -191,11 +213,14 @@ export class ControlCore {
     if (isWanted === this.#watchedActives.has(portId)) return;
     if (isWanted) this.#watchedActives.add(portId);
     else this.#watchedActives.delete(portId);
+    if (isWanted) this.#pending.add(`active ${portId}`);
+    else this.#pending.delete(`active ${portId}`);
     if (!isWanted) this.#actives.delete(portId);
     this.#effects.push({ kind: isWanted ? "watch-active" : "unwatch-active", portId });
   }
 
   #active(portId: Id, state: PortActive | undefined): void {
+    this.#pending.delete(`active ${portId}`);
     if (!this.#watchedActives.has(portId)) return;
     if (state === undefined) this.#actives.delete(portId);
     else this.#actives.set(portId, state);

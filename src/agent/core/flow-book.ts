@@ -5,7 +5,7 @@ import { ACTION_WORDS, KEY_WORDS, SLOT_ACTION, VPORT_MAX } from "../../flow/layo
 import { type ReferenceListener, TagIndex, type TagList } from "../../flow/tag-index.ts";
 import type { DatapathMemory } from "../../datapath/datapath.ts";
 import type { Groups } from "./groups.ts";
-import { IDLE_TAG_SETS_MAX } from "./limits.ts";
+import { FLOW_LIFE_S, IDLE_TAG_SETS_MAX } from "./limits.ts";
 import type { WorkerCounts } from "./worker-counts.ts";
 
 /** A flow younger than this that is thrown out is a sign of hash flooding. */
@@ -35,6 +35,8 @@ export class FlowBook {
   readonly #counts: WorkerCounts;
   readonly #armedAt: Uint32Array;
   readonly #isQueued: Uint8Array;
+  /** Flows that an earlier process left, until the world is complete. */
+  #left: readonly number[];
   #queue: number[] = [];
   #queueAt = 0;
   readonly #place = { flowClass: 0, shard: 0, now: 0 };
@@ -48,7 +50,7 @@ export class FlowBook {
   readonly #installed: number;
   readonly #evicted: number;
 
-  constructor(memory: DatapathMemory, parts: { readonly groups: Groups; readonly counts: WorkerCounts; readonly references: ReferenceListener; readonly now: Instant }) {
+  constructor(memory: DatapathMemory, parts: { readonly groups: Groups; readonly counts: WorkerCounts; readonly references: ReferenceListener; readonly shards: readonly number[]; readonly now: Instant }) {
     this.table = new FlowTable(memory, VPORT_MAX);
     this.#tags = new TagIndex(this.table.slots, parts.references, IDLE_TAG_SETS_MAX);
     this.#wheel = new ExpiryWheel(this.table.slots, seconds(parts.now));
@@ -56,9 +58,24 @@ export class FlowBook {
     this.#counts = parts.counts;
     this.#armedAt = new Uint32Array(this.table.slots);
     this.#isQueued = new Uint8Array(this.table.slots);
+    this.#left = this.table.takeOver(parts.shards);
     this.#content = { key: this.#armedAt, keyOffset: 0, flowClass: 0, action: this.#armedAt, actionOffset: 0, now: 0 };
     this.#installed = parts.counts.metrics.index("weft_worker_flows_installed");
     this.#evicted = parts.counts.metrics.index("weft_worker_flows_evicted");
+  }
+
+  /**
+   * Takes over the flows that an earlier process left in this worker's shards: they go on forwarding, are simulated again one
+   * after another (which earns their tags anew), and end like all others. Half-written ones go.
+   */
+  adopt(now: Instant): void {
+    const left = this.#left;
+    this.#left = [];
+    for (const slot of left) {
+      if (!this.table.isLive(slot) || this.#tags.has(slot)) continue;
+      this.#arm(slot, FLOW_LIFE_S, now >>> 0);
+      this.#enqueue(slot);
+    }
   }
 
   /** Flows that wait to be simulated again. */

@@ -13,6 +13,8 @@ export type ToWorker =
   | { readonly kind: "world"; readonly change: WorldChange }
   /** The number of a host that we tunnel to, and the largest inner L3 packet towards it; 0: no longer a peer. */
   | { readonly kind: "peer"; readonly hostId: Id; readonly peer: number; readonly mtu: number }
+  /** Everything that this host needs of the store has been told once: flows of an earlier agent can be simulated again. */
+  | { readonly kind: "complete" }
   /** Everything sent before this is one version of the world; the worker answers when all its flows follow it. */
   | { readonly kind: "version"; readonly version: number }
   /** Questions of the agent's API; each is answered once. */
@@ -71,6 +73,8 @@ export interface TraceReport {
   /** Of a drop or a wait, and why a forwarded packet would not be this one. */
   readonly reason?: string;
   readonly walk: readonly string[];
+  /** What the answer depends on. */
+  readonly tags: readonly string[];
   readonly flowClass: string;
   readonly action: string;
 }

@@ -4,6 +4,7 @@ import { extractKey, formatKey } from "../../flow/key.ts";
 import { CLASS_NAMES, KEY_WORDS } from "../../flow/layout.ts";
 import type { SimResult } from "../../sim/result.ts";
 import type { Simulator } from "../../sim/simulator.ts";
+import { TraceText } from "../../sim/trace.ts";
 import type { FlowBook } from "./flow-book.ts";
 import { FLOW_LIST_MAX } from "./limits.ts";
 import type { FlowLine, FromWorker, ToWorker, TraceReport } from "./messages.ts";
@@ -24,13 +25,12 @@ export function answerFlows(book: FlowBook, ask: ToWorker & { kind: "ask-flows" 
 }
 
 function flowLine(book: FlowBook, slot: number, now: Instant): FlowLine {
-  const key = new Uint32Array(KEY_WORDS);
-  book.keyOf(slot, key);
+  const at = book.table.keyAt(slot);
   const flowClass = book.table.classAt(slot);
   return {
     slot,
-    vport: (key[0] as number) & 0xffff,
-    key: formatKey(key, 0),
+    vport: (book.table.words[at] as number) & 0xffff,
+    key: formatKey(book.table.words, at),
     flowClass: CLASS_NAMES[flowClass] as string,
     action: formatAction(book.actionOf(slot), 0),
     packets: book.table.packetsAt(slot),
@@ -47,16 +47,17 @@ export function answerTrace(
   now: Instant,
 ): FromWorker {
   const { simulator, translator } = parts;
-  const walk: string[] = [];
+  const text = new TraceText();
   const key = new Uint32Array(KEY_WORDS);
   extractKey(ask.frame, { vportIndex: 0 }, key);
   const frame = { bytes: ask.frame, offset: 0, length: ask.frame.length, gsoSize: 0 };
   const ingress = simulator.world.handleOf(ask.portId);
-  simulator.trace({ line: (depth, text) => walk.push(`${"  ".repeat(depth)}${text}`) });
+  simulator.trace(text);
   const result = simulator.simulate({ mode: "trace", key, keyOffset: 0, ingress, frame, unresolved: undefined }, now);
   simulator.trace(undefined);
   const level = CLASS_NAMES[result.facts.level] as string;
-  const report = { walk, flowClass: level, ...outcomeOf(result, translator) };
+  const tags = [...text.dependencies.values()];
+  const report = { walk: text.lines, flowClass: level, tags, ...outcomeOf(result, translator) };
   return { kind: "trace", request: ask.request, report };
 }
 

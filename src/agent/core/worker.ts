@@ -74,7 +74,7 @@ export class WorkerCore {
     this.#now = now;
     const groups = new Groups(parts.datapath.memory.groups, parts);
     this.#translator = new Translator(parts.simulator.world, groups, (metric) => this.counts.metrics.add(metric));
-    this.#book = new FlowBook(parts.datapath.memory, { groups, counts: this.counts, references: parts.fdb, now });
+    this.#book = new FlowBook(parts.datapath.memory, { groups, counts: this.counts, references: parts.fdb, shards: parts.datapath.shards, now });
     this.#state = new WorkerState(parts, this.#book, { emit: (frame) => this.#emit(frame, 0), release: (on, unresolved) => this.#release(on, unresolved) });
     this.#resimulation = new Resimulation({ simulator: parts.simulator, translator: this.#translator, book: this.#book, counts: this.counts });
     this.#frame = { bytes: new Uint8Array(0), offset: 0, length: 0, gsoSize: 0 };
@@ -97,6 +97,8 @@ export class WorkerCore {
         if (message.mtu === 0) this.#translator.peers.delete(message.hostId);
         else this.#translator.peers.set(message.hostId, { peer: message.peer, mtu: message.mtu });
         return;
+      case "complete":
+        return this.#book.adopt(now);
       case "version":
         this.#version = message.version;
         return this.#report();

@@ -1,33 +1,41 @@
 import { test } from "node:test";
 import { unwrap } from "../../src/base/result.ts";
+import { recipeSuite } from "../../src/store/compliance/recipe-suite.ts";
 import { treeSuite } from "../../src/store/compliance/tree-suite.ts";
 import type { Tree } from "../../src/store/tree.ts";
-import { clientTreeServer } from "../../src/zookeeper/compliance/client-server.ts";
+import {
+  clientRecipeServer,
+  clientTreeServer,
+  type ServerUnderTest,
+} from "../../src/zookeeper/compliance/client-server.ts";
 import { connectZooKeeper } from "../../src/zookeeper/connect.ts";
 import { needs } from "../needs.ts";
 import { startApache } from "./apache-zookeeper.ts";
 
 const skip = needs("java", "mvn");
-if (skip === false) apacheSuite();
-else test("client and Apache ZooKeeper", { skip }, () => undefined);
+if (skip === false) apacheSuites();
+else test("tree and recipes on Apache ZooKeeper", { skip }, () => undefined);
 
-function apacheSuite(): void {
-  treeSuite("client and Apache ZooKeeper", async () => {
-    const apache = await startApache();
-    const options = { servers: apache.addresses };
-    const helper = unwrap(await connectZooKeeper(options));
-    return clientTreeServer({
-      options,
-      sweep: async () => {
-        // A removal seen may belong to a look that began before the call; the second one's began after it.
-        for (let round = 0; round < 2; round++) await sweepSeen(helper);
-      },
-      async stop() {
-        await helper.close();
-        await apache.stop();
-      },
-    });
-  });
+function apacheSuites(): void {
+  treeSuite("client and Apache ZooKeeper", async () => clientTreeServer(await apache()));
+  recipeSuite("client and Apache ZooKeeper", async () => clientRecipeServer(await apache()));
+}
+
+async function apache(): Promise<ServerUnderTest> {
+  const running = await startApache();
+  const options = { servers: running.addresses };
+  const helper = unwrap(await connectZooKeeper(options));
+  return {
+    options,
+    sweep: async () => {
+      // A removal seen may belong to a look that began before the call; the second one's began after it.
+      for (let round = 0; round < 2; round++) await sweepSeen(helper);
+    },
+    async stop() {
+      await helper.close();
+      await running.stop();
+    },
+  };
 }
 
 /** Resolves when the server has looked for empty containers and removed one of ours. */

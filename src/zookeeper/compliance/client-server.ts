@@ -1,8 +1,9 @@
 import { unwrap } from "../../base/result.ts";
+import type { RecipeServer } from "../../store/compliance/recipe-suite.ts";
 import type { TreeServer } from "../../store/compliance/tree-suite.ts";
 import type { Tree } from "../../store/tree.ts";
 import type { ZooKeeperClient } from "../client.ts";
-import { type ConnectOptions, connectZooKeeper } from "../connect.ts";
+import { type ConnectOptions, connectZooKeeper, openZooKeeper } from "../connect.ts";
 import { socketDial } from "../transport.ts";
 import { FaultyDial } from "./faulty-dial.ts";
 
@@ -15,8 +16,10 @@ export interface ServerUnderTest {
 }
 
 /** Any server that speaks the protocol, reached by our client, as the tree's compliance suite wants it. */
-export function clientTreeServer({ options, sweep, stop }: ServerUnderTest): TreeServer {
-  const dials = new WeakMap<Tree, FaultyDial>();
+export function clientTreeServer(
+  { options, sweep, stop }: ServerUnderTest,
+  dials: WeakMap<Tree, FaultyDial> = new WeakMap(),
+): TreeServer {
   const faults = (tree: Tree): FaultyDial => dials.get(tree) as FaultyDial;
   return {
     async connect(wanted = {}) {
@@ -43,4 +46,16 @@ export function clientTreeServer({ options, sweep, stop }: ServerUnderTest): Tre
     ...(sweep && { sweep }),
     stop,
   };
+}
+
+/** The same for the suite of the recipes, whose sessions open without waiting. */
+export function clientRecipeServer(server: ServerUnderTest): RecipeServer {
+  const dials = new WeakMap<Tree, FaultyDial>();
+  const connect = (): Tree => {
+    const dial = new FaultyDial(socketDial());
+    const tree = unwrap(openZooKeeper({ ...server.options, dial: dial.dial }));
+    dials.set(tree, dial);
+    return tree;
+  };
+  return { ...clientTreeServer(server, dials), connect };
 }

@@ -1,0 +1,25 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { unwrap } from "../base/result.ts";
+import { recipeSuite } from "../store/compliance/recipe-suite.ts";
+import { treeSuite } from "../store/compliance/tree-suite.ts";
+import { clientRecipeServer, clientTreeServer, type ServerUnderTest } from "../zookeeper/compliance/client-server.ts";
+import { startStoreServer } from "./start.ts";
+
+async function embedded(): Promise<ServerUnderTest> {
+  const folder = mkdtempSync(join(tmpdir(), "weft-store-"));
+  const listen = [{ kind: "unix", path: join(folder, "store.sock") }] as const;
+  const running = unwrap(await startStoreServer({ folder, listen }));
+  return {
+    options: { servers: running.addresses },
+    sweep: async () => running.server.sweep(),
+    async stop() {
+      await running.stop();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+treeSuite("client and embedded server over a Unix socket", async () => clientTreeServer(await embedded()));
+recipeSuite("client and embedded server over a Unix socket", async () => clientRecipeServer(await embedded()));

@@ -54,3 +54,6 @@ export const parallelReadsMax = 256;
 
 /** Most documents that a topology store keeps for its transactions: those of a large tenant, about 1 KB each. */
 export const cachedDocumentsMax = 20_000;
+
+/** Largest record of a local journal: a length beyond it is damage, not a reason to allocate. */
+export const localRecordBytesMax = 64 * 1024 * 1024;

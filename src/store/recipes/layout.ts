@@ -15,6 +15,7 @@ export const defaultRoot = "/weft";
  *     <root>/objects/bridges/<id>                         the document (JSON)
  *     <root>/objects/chains/<id>/bridge.inboundFilterId,<id>   who refers to it, where the document has no list for that
  *     <root>/names/bridges/<tenant>,<name>                the id
+ *     <root>/deletions/<n>                                its version counts deletions of some ids
  *     <root>/transactions/<session>-<n>                   ephemeral: transaction n of this session happened
  *     <root>/maps/<kind>/<id>/<map>[/<part>]              opinions: key,value,sequence
  *     <root>/state/<kind>/<name>/<id>                     ephemeral: a state key
@@ -34,6 +35,11 @@ export class Layout {
   /** Folder of the marks of transactions. */
   get transactions(): string {
     return `${this.root}/transactions`;
+  }
+
+  /** A counter of deletions, see `DeletionCounts`. */
+  deletions(counter: number): string {
+    return `${this.root}/deletions/${counter}`;
   }
 
   /** Folder of all documents. */

@@ -2,6 +2,7 @@ import { err, ok, type Result } from "../../base/result.ts";
 import type { Kind } from "../../model/objects.ts";
 import { parentOf } from "../data-tree-path.ts";
 import type { StoreConnection } from "./connection.ts";
+import { deletionCountersMax } from "./deletion-counts.ts";
 import { type Layout, layoutVersion } from "./layout.ts";
 import { steadily, storeError, unavailable } from "./steadily.ts";
 import type { StoreError } from "./store-error.ts";
@@ -22,7 +23,8 @@ export async function openLayout(
     return err({ kind: "layout-newer", found: version.value, supported: layoutVersion });
   }
   const folders = kinds.flatMap((kind) => [layout.kind(kind), layout.names(kind)]);
-  return makeFolders(connection, [layout.transactions, ...folders]);
+  const counters = Array.from({ length: deletionCountersMax }, (_, counter) => layout.deletions(counter));
+  return makeFolders(connection, [layout.transactions, ...folders, ...counters]);
 }
 
 /** Creates the paths and everything above them, where they do not exist. */
@@ -30,8 +32,11 @@ export async function makeFolders(
   connection: StoreConnection,
   paths: readonly string[],
 ): Promise<Result<void, StoreError>> {
-  const all = new Set(paths.flatMap(withParents));
-  const byDepth = [...all].sort((a, b) => a.split("/").length - b.split("/").length);
+  const all = [...new Set(paths.flatMap(withParents))];
+  // Mostly everything is there: reads are cheaper than refused writes.
+  const present = await Promise.all(all.map((path) => steadily(connection, (tree) => tree.exists(path))));
+  const absent = all.filter((_, i) => present[i]?.ok !== true || present[i].value === undefined);
+  const byDepth = absent.sort((a, b) => a.split("/").length - b.split("/").length);
   const made = await Promise.all(
     byDepth.map((path) => steadily(connection, (tree) => tree.create(path, noBytes, { mode: "persistent" }))),
   );

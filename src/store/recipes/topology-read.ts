@@ -26,6 +26,8 @@ export class TopologyRead {
   /** Whether anything came from what was read for an earlier transaction: a guess that only a write confirms. */
   usesGuesses = false;
   readonly #guess: (kind: Kind, id: Id) => ReadDocument | undefined;
+  /** Counters of deletions as they were before the documents were read. */
+  readonly deletions = new Map<number, number>();
   readonly #documents = new Map<string, ReadDocument>();
   readonly #names = new Map<string, Id | undefined>();
   readonly #referrers = new Map<string, readonly string[]>();

@@ -2,6 +2,7 @@ import { encodeObject } from "../../model/encoding.ts";
 import type { Id, TopologyObject } from "../../model/objects.ts";
 import { referencesTo } from "../../model/references.ts";
 import type { TreeOperation } from "../tree.ts";
+import { deletionCounterOf } from "./deletion-counts.ts";
 import type { Layout } from "./layout.ts";
 import { nameOfObject, referrerNodes, type TopologyDraft } from "./topology-draft.ts";
 
@@ -39,7 +40,8 @@ export function writesOf(draft: TopologyDraft, layout: Layout): readonly TreeOpe
   first.push(...nodes.gone, ...names.gone);
   const writes = [...first, ...documents, ...nodes.made, ...names.made];
   // Removed documents must be empty and the new must exist: removals of parents come after those of their referrer nodes.
-  return writes.length === 0 ? [] : [...checksOf(draft, layout, written), ...writes];
+  if (writes.length === 0) return [];
+  return [...checksOf(draft, layout, written), ...deletionCounts(draft, layout), ...writes];
 }
 
 interface ChangedObject {
@@ -61,6 +63,27 @@ function checksOf(draft: TopologyDraft, layout: Layout, written: ReadonlySet<str
     checks.push({ op: "check", path: layout.object(kind, id), version: document.version });
   }
   return checks;
+}
+
+/** Counters that a draft raises: those of the documents that it deletes. */
+export function raisedCounters(draft: TopologyDraft): ReadonlySet<number> {
+  const raised = new Set<number>();
+  for (const { kind, id, after } of draft.objects.values()) {
+    if (after === undefined) raised.add(deletionCounterOf(kind, id));
+  }
+  return raised;
+}
+
+function deletionCounts(draft: TopologyDraft, layout: Layout): readonly TreeOperation[] {
+  const raised = raisedCounters(draft);
+  const checked = new Set<number>(raised);
+  for (const { kind, id, document } of draft.read.documents()) {
+    if (document.found !== "nothing") checked.add(deletionCounterOf(kind, id));
+  }
+  return [...checked].map((counter) => {
+    const [path, version] = [layout.deletions(counter), draft.read.deletions.get(counter) ?? 0];
+    return raised.has(counter) ? { op: "set", path, data: noBytes, version } : { op: "check", path, version };
+  });
 }
 
 function referrerChanges(changed: readonly ChangedObject[], draft: TopologyDraft, layout: Layout): NodeChanges {

@@ -7,13 +7,14 @@ import { nodeBytesMax, transactionAttemptsMax, transactionOperationsMax } from "
 import type { TreeOperation } from "../tree.ts";
 import { CommitMarks } from "./commit-marks.ts";
 import type { StoreConnection } from "./connection.ts";
+import { DeletionCounts, deletionCounterOf } from "./deletion-counts.ts";
 import { DocumentCache } from "./document-cache.ts";
 import { Layout } from "./layout.ts";
 import { openLayout } from "./open-layout.ts";
 import { each, steadily } from "./steadily.ts";
 import type { StoreError } from "./store-error.ts";
 import { TopologyDraft } from "./topology-draft.ts";
-import { TopologyRead } from "./topology-read.ts";
+import { type ReadDocument, TopologyRead } from "./topology-read.ts";
 import { TopologyReader } from "./topology-reader.ts";
 import type {
   KindWatcher,
@@ -26,10 +27,13 @@ import type {
   TransactionResult,
 } from "./topology-store.ts";
 import { KindWatch, ObjectWatch, type TopologyWatchContext } from "./topology-watch.ts";
-import { writesOf } from "./topology-writes.ts";
+import { raisedCounters, writesOf } from "./topology-writes.ts";
 
 /** Rounds of reading for one attempt: each round follows references one step further. */
 const readRoundsMax = 256;
+
+/** No node has this version, and it is not ZooKeeper's "any". */
+const neverVersion = -2;
 
 /** The topology store over a tree, of any driver. */
 export class TreeTopologyStore implements TopologyStore {
@@ -38,6 +42,7 @@ export class TreeTopologyStore implements TopologyStore {
   readonly #reader: TopologyReader;
   readonly #marks: CommitMarks;
   readonly #context: TopologyWatchContext;
+  readonly #deletions: DeletionCounts;
   /** Made at the first transaction: who only reads needs none. */
   #cache: DocumentCache | undefined;
   #opening: Promise<Result<void, StoreError>> | undefined;
@@ -47,6 +52,7 @@ export class TreeTopologyStore implements TopologyStore {
     this.#layout = layout;
     this.#reader = new TopologyReader(connection, layout);
     this.#marks = new CommitMarks(connection, layout.transactions);
+    this.#deletions = new DeletionCounts(connection, layout);
     this.#context = { connection, layout, reader: this.#reader };
     connection.onRenewed(() => {
       this.#opening = undefined;
@@ -102,7 +108,10 @@ export class TreeTopologyStore implements TopologyStore {
       if (tooLarge !== undefined) return err(tooLarge);
       const outcome = await this.#marks.commit(operations);
       if (!outcome.ok) return outcome;
-      if (outcome.value === "done") return ok(resultOf(draft.value));
+      if (outcome.value === "done") {
+        this.#deletions.raise(draft.value.read.deletions, raisedCounters(draft.value));
+        return ok(resultOf(draft.value));
+      }
       if (outcome.value === "conflict") await this.#lookAgain();
     }
     return err({ kind: "busy", attempts: transactionAttemptsMax });
@@ -119,8 +128,7 @@ export class TreeTopologyStore implements TopologyStore {
   /** Works a transaction out. Only one that writes may stand on guesses, because only writes are checked. */
   async #confirmedDraft(changes: readonly TopologyChange[]): Promise<Result<TopologyDraft, StoreError>> {
     this.#cache ??= new DocumentCache(this.#connection, this.#layout);
-    const cache = this.#cache;
-    const guessed = new TopologyRead((kind, id) => cache.get(this.#layout.object(kind, id)));
+    const guessed: TopologyRead = new TopologyRead((kind, id) => this.#guess(guessed, kind, id));
     const draft = await this.#draft(changes, guessed);
     const isCertain = !guessed.usesGuesses || (draft.ok && writesOf(draft.value, this.#layout).length > 0);
     return isCertain ? draft : this.#draft(changes, new TopologyRead(() => undefined));
@@ -138,8 +146,26 @@ export class TreeTopologyStore implements TopologyStore {
     return err({ kind: "too-large", what: "operations", size: readRoundsMax, limit: readRoundsMax });
   }
 
-  #fill(read: TopologyRead): Promise<Result<void, StoreError>> {
+  /** A document as an earlier transaction read it, with the counter that was known before that. */
+  #guess(read: TopologyRead, kind: Kind, id: Id): ReadDocument | undefined {
+    const document = this.#cache?.get(this.#layout.object(kind, id));
+    const counter = deletionCounterOf(kind, id);
+    const count = this.#deletions.known(counter);
+    if (document === undefined || count === undefined) return undefined;
+    if (!read.deletions.has(counter)) read.deletions.set(counter, count);
+    return document;
+  }
+
+  async #fill(read: TopologyRead): Promise<Result<void, StoreError>> {
     const wanted = [...read.missing.values()].filter((request) => request.read === "object");
+    const counters = wanted.map(({ kind, id }) => deletionCounterOf(kind, id));
+    const learned = await this.#deletions.learn(counters);
+    if (!learned.ok) return learned;
+    for (const counter of counters) {
+      const count = this.#deletions.known(counter);
+      // Forgotten meanwhile by a transaction that met a conflict: this one will meet it too.
+      if (!read.deletions.has(counter)) read.deletions.set(counter, count ?? neverVersion);
+    }
     const found = () => wanted.map(({ kind, id }) => [this.#layout.object(kind, id), read.document(kind, id)] as const);
     const fill = (): Promise<Result<void, StoreError>> => this.#reader.fill(read);
     return this.#cache === undefined ? fill() : this.#cache.reading(fill, found);
@@ -155,6 +181,7 @@ export class TreeTopologyStore implements TopologyStore {
   async #lookAgain(): Promise<void> {
     this.#opening = undefined;
     this.#cache?.clear();
+    this.#deletions.clear();
     await steadily(this.#connection, (tree) => tree.sync(this.#layout.root));
   }
 }

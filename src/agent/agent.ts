@@ -91,7 +91,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     isStoreConnected: () => connection.tree.session.state === "connected",
   });
   const shell = new ControlShell({
-    ...{ core, topology: running.topology, stateKeys: running.stateKeys, datapath, scheduler, log, toWorkers },
+    ...{ hostId, core, topology: running.topology, stateKeys: running.stateKeys, datapath, scheduler, log, toWorkers },
     openMap: (map, id, onEvent) => openMap({ connection, layout, log }, map, { id, onEvent }),
     onAnswer: (worker, message) => state.take(worker, message),
   });

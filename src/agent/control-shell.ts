@@ -10,6 +10,7 @@ import type { StoreWatch, TopologyStore } from "../store/recipes/topology-store.
 import type { ControlCore } from "./core/control.ts";
 import type { ControlEffect, ControlEvent, PortActive } from "./core/control-events.ts";
 import type { FromWorker, MapName, Opinion, ToWorker } from "./core/messages.ts";
+import { localGroup, writeGroup } from "./core/groups.ts";
 import type { ObjectName } from "./core/slice.ts";
 import { CREDIT_BYTES_PER_PACKET } from "./core/limits.ts";
 
@@ -20,8 +21,12 @@ export interface OpenMap {
   close(): void;
 }
 
+/** State keys of a bridge by which hosts say under which tunnel key they take its floods: this and the host's id. */
+const FLOOD_KEY_PREFIX = "flood.";
+
 /** What a control shell joins. */
 export interface ControlShellParts {
+  readonly hostId: Id;
   readonly core: ControlCore;
   readonly topology: TopologyStore;
   readonly stateKeys: StateKeys;
@@ -44,6 +49,7 @@ export class ControlShell {
   readonly #parts: ControlShellParts;
   readonly #objects = new Map<Id, StoreWatch>();
   readonly #actives = new Map<Id, StateWatch>();
+  readonly #floods = new Map<Id, StateWatch>();
   readonly #maps = new Map<string, OpenMap>();
   readonly #queue: ControlEvent[] = [];
   #answering = 0;
@@ -93,7 +99,7 @@ export class ControlShell {
   /** Stops following. What was published stays until the session ends. */
   close(): void {
     this.#isClosed = true;
-    for (const watch of [...this.#objects.values(), ...this.#actives.values()]) watch.close();
+    for (const watch of [...this.#objects.values(), ...this.#actives.values(), ...this.#floods.values()]) watch.close();
     for (const map of this.#maps.values()) map.close();
   }
 
@@ -127,6 +133,17 @@ export class ControlShell {
       case "publish-active":
       case "withdraw-active":
         return this.#publish(effect.portId, effect.kind === "publish-active" ? effect.state : undefined);
+      case "watch-floods":
+        return this.#watchFloods(effect.bridgeId);
+      case "unwatch-floods":
+        this.#floods.get(effect.bridgeId)?.close();
+        this.#floods.delete(effect.bridgeId);
+        return;
+      case "publish-flood":
+      case "withdraw-flood":
+        return this.#publishFlood(effect.bridgeId, effect.kind === "publish-flood" ? effect.key : undefined);
+      case "set-group":
+        return writeGroup(datapath.memory.groups, effect.group, localGroup(effect.vports));
       case "set-ports":
         this.#ports = effect.ports;
         return this.#setPorts();
@@ -176,6 +193,35 @@ export class ControlShell {
       onChange: (_key, value) => tell(value?.text),
     });
     this.#actives.set(portId, watch);
+  }
+
+  #watchFloods(bridgeId: Id): void {
+    if (this.#floods.has(bridgeId)) return;
+    const tell = (name: string, text: string | undefined): void => {
+      if (!name.startsWith(FLOOD_KEY_PREFIX)) return;
+      const key = text === undefined ? undefined : Number(text);
+      if (key !== undefined && !Number.isInteger(key)) return this.#parts.log.warn("flood-key.damaged", { bridge: bridgeId, text: text ?? "" });
+      this.dispatch({ kind: "flood-key", bridgeId, hostId: name.slice(FLOOD_KEY_PREFIX.length), key });
+    };
+    const watch = this.#parts.stateKeys.watch(
+      { kind: "bridge", id: bridgeId },
+      {
+        onLoaded: (values) => {
+          for (const [key, value] of values) tell(key.name, value.text);
+        },
+        onChange: (key, value) => tell(key.name, value?.text),
+      },
+    );
+    this.#floods.set(bridgeId, watch);
+  }
+
+  #publishFlood(bridgeId: Id, key: number | undefined): void {
+    const { stateKeys, log, hostId } = this.#parts;
+    const name = { kind: "bridge", id: bridgeId, name: `${FLOOD_KEY_PREFIX}${hostId}` };
+    const done = key === undefined ? stateKeys.clear(name) : stateKeys.set(name, String(key), { writer: "last" });
+    void done.then((result) => {
+      if (!result.ok) log.warn("flood-key.failed", { bridge: bridgeId, error: JSON.stringify(result.error) });
+    });
   }
 
   #openMap(map: MapName, deviceId: Id): void {

@@ -11,6 +11,8 @@ export type ControlEvent =
   | { readonly kind: "object"; readonly name: ObjectName; readonly object: TopologyObject | undefined; readonly why?: string }
   /** The `active` state key of a port that is bound elsewhere. */
   | { readonly kind: "active"; readonly portId: Id; readonly state: PortActive | undefined }
+  /** A host said under which key it takes floods of a bridge, or took that back. */
+  | { readonly kind: "flood-key"; readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }
   /** The winner of a key of an open map changed. */
   | { readonly kind: "entry"; readonly change: WorldChange }
   /** The first full content of an open map has been told. */
@@ -40,6 +42,12 @@ export type ControlEffect =
   | { readonly kind: "map-remove"; readonly opinion: Opinion }
   | { readonly kind: "publish-active"; readonly portId: Id; readonly state: PortActive }
   | { readonly kind: "withdraw-active"; readonly portId: Id }
+  | { readonly kind: "watch-floods"; readonly bridgeId: Id }
+  | { readonly kind: "unwatch-floods"; readonly bridgeId: Id }
+  | { readonly kind: "publish-flood"; readonly bridgeId: Id; readonly key: number }
+  | { readonly kind: "withdraw-flood"; readonly bridgeId: Id }
+  /** A flood group of local ports, written before a tunnel key names it. */
+  | { readonly kind: "set-group"; readonly group: number; readonly vports: readonly number[] }
   | { readonly kind: "set-underlay"; readonly underlay: Underlay }
   | { readonly kind: "set-ports"; readonly ports: readonly WantedPort[] }
   | { readonly kind: "set-peers"; readonly peers: readonly WantedPeer[] }

@@ -5,6 +5,7 @@ import type { PortOutcome, WantedPeer } from "../../datapath/datapath.ts";
 import type { Id, Port, TopologyObject, TunnelZone } from "../../model/objects.ts";
 import { Bindings } from "./bindings.ts";
 import type { ControlEffect, ControlEvent, ControlSettings, PortActive } from "./control-events.ts";
+import { Floods } from "./floods.ts";
 import { UPCALL_CREDIT_MIN, UPCALL_CREDITS_PER_SHARD } from "./limits.ts";
 import type { Placement, WorldChange } from "../../sim/world-change.ts";
 import type { FromWorker, MapName, ToWorker } from "./messages.ts";
@@ -28,6 +29,7 @@ export class ControlCore {
   readonly #watchedActives = new Set<Id>();
   readonly #published = new Map<Id, PortActive>();
   readonly #placements = new Map<Id, Placement>();
+  readonly #floods = new Floods();
   /** What was asked of the store and not answered yet. */
   readonly #pending = new Set<string>();
   #isComplete = false;
@@ -96,15 +98,19 @@ export class ControlCore {
         return this.#active(event.portId, event.state);
       case "entry":
         return this.#tellWorld(event.change);
+      case "flood-key":
+        if (event.hostId !== this.#settings.hostId) this.#tell(event);
+        return;
       case "map-loaded":
         this.#pending.delete(`${event.map} ${event.deviceId}`);
         return;
       case "ports":
-        return this.#outcomes(event.outcomes);
+        return this.#outcomes(event.outcomes, now);
       case "worker":
         return this.#fromWorker(event.message);
       case "session-renewed":
         for (const [portId, state] of this.#published) this.#effects.push({ kind: "publish-active", portId, state });
+        for (const [bridgeId, { key }] of this.#floods.entries()) this.#effects.push({ kind: "publish-flood", bridgeId, key });
         return;
       default:
         return unreachable(event);
@@ -123,6 +129,7 @@ export class ControlCore {
     if (name.kind === "port") this.#port(name.id, object as Port | undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, object as TunnelZone | undefined);
     if (before === undefined && object !== undefined) this.#openMaps(object);
+    this.#flood(bridgeOf(object ?? before), now);
     for (const gone of change.unwatch) this.#forget(gone, now);
   }
 
@@ -136,6 +143,10 @@ export class ControlCore {
   #forget(name: ObjectName, now: Instant): void {
     this.#effects.push({ kind: "unwatch-object", name });
     this.#pending.delete(name.id);
+    if (name.kind === "bridge") {
+      this.#effects.push({ kind: "unwatch-floods", bridgeId: name.id });
+      this.#flood(name.id, now);
+    }
     this.#tellWorld({ kind: "absent", id: name.id });
     if (name.kind === "port") this.#port(name.id, undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, undefined);
@@ -146,6 +157,7 @@ export class ControlCore {
   }
 
   #openMaps(object: TopologyObject): void {
+    if (object.kind === "bridge") this.#effects.push({ kind: "watch-floods", bridgeId: object.id });
     for (const map of mapsOf(object.kind)) {
       this.#pending.add(`${map} ${object.id}`);
       this.#effects.push({ kind: "open-map", map, deviceId: object.id });
@@ -176,10 +188,46 @@ export class ControlCore {
 
   #setPorts(): void {
     this.#effects.push({ kind: "set-ports", ports: this.#bindings.wantedPorts() });
-    this.#effects.push({ kind: "set-tunnel-keys", keys: this.#bindings.wantedKeys() });
+    this.#setTunnelKeys();
   }
 
-  #outcomes(outcomes: readonly PortOutcome[]): void {
+  #setTunnelKeys(): void {
+    this.#effects.push({ kind: "set-tunnel-keys", keys: [...this.#bindings.wantedKeys(), ...this.#floods.wantedKeys()] });
+  }
+
+  /** The group under which peers flood to this host's ports of a bridge. */
+  #flood(bridgeId: Id | undefined, now: Instant): void {
+    if (bridgeId === undefined) return;
+    const object = this.#slice.get(bridgeId);
+    const bridge = object?.kind === "bridge" ? object : undefined;
+    const ports = (bridge?.portIds ?? []).map((id) => this.#slice.get(id)).filter((port) => port?.kind === "port");
+    const owner = `flood ${bridgeId}`;
+    const change = this.#floods.update(bridgeId, {
+      bridge,
+      ports: ports.filter((port) => port.deviceKind === "bridge"),
+      vportOf: (portId) => {
+        const placement = this.#bindings.placement(portId);
+        return placement?.at === "local" && placement.isActive ? placement.vport : undefined;
+      },
+      takeKey: () => {
+        const key = this.#keys.take(owner, now);
+        return key.ok ? key.value : undefined;
+      },
+    });
+    if (change.kind === "same") return;
+    if (change.kind === "gone") {
+      this.#keys.release(owner, now);
+      this.#effects.push({ kind: "withdraw-flood", bridgeId });
+      return this.#setTunnelKeys();
+    }
+    const { group, vports, key } = change.flood;
+    this.#effects.push({ kind: "set-group", group, vports });
+    if (!change.isNew) return;
+    this.#setTunnelKeys();
+    this.#effects.push({ kind: "publish-flood", bridgeId, key });
+  }
+
+  #outcomes(outcomes: readonly PortOutcome[], now: Instant): void {
     const changed = outcomes.map((outcome) => [outcome, this.#bindings.outcome(outcome)] as const);
     for (const [outcome, portId] of changed) {
       if (portId === undefined) continue;
@@ -187,6 +235,7 @@ export class ControlCore {
       else this.#log("info", "port.state", { port: portId, vport: outcome.vport, state: outcome.state });
       this.#place(portId);
       this.#publish(portId);
+      this.#flood(bridgeOf(this.#slice.get(portId)), now);
     }
     if (changed.some(([, portId]) => portId !== undefined)) this.#dealCredits();
   }
@@ -294,6 +343,12 @@ export class ControlCore {
 function mapsOf(kind: ObjectName["kind"]): readonly MapName[] {
   if (kind === "bridge") return ["fdb", "bridge-neighbor"];
   return kind === "router" ? ["neighbor"] : [];
+}
+
+/** The bridge that an object is or belongs to. */
+function bridgeOf(object: TopologyObject | undefined): Id | undefined {
+  if (object?.kind === "bridge") return object.id;
+  return object?.kind === "port" && object.deviceKind === "bridge" ? object.bridgeId : undefined;
 }
 
 function samePlacement(a: Placement | undefined, b: Placement | undefined): boolean {

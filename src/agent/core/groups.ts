@@ -1,4 +1,5 @@
-import { ACTION_TUNNEL, ACTION_VPORT, GROUP_HEADER_WORDS, GROUP_MAX, GROUP_OUTPUT_WORDS, GROUP_OUTPUTS } from "../../flow/layout.ts";
+import { ACTION_VPORT, GROUP_HEADER_WORDS, GROUP_OUTPUT_WORDS, GROUP_OUTPUTS } from "../../flow/layout.ts";
+import { CONTROL_GROUP_FIRST } from "./limits.ts";
 
 const RECORD_WORDS = GROUP_HEADER_WORDS + GROUP_OUTPUTS * GROUP_OUTPUT_WORDS;
 
@@ -21,7 +22,7 @@ export class Groups {
   readonly #bySlot = new Map<number, number>();
 
   constructor(records: Uint32Array, share: { readonly worker: number; readonly workers: number }) {
-    const size = Math.floor((GROUP_MAX - 1) / share.workers);
+    const size = Math.floor((CONTROL_GROUP_FIRST - 1) / share.workers);
     this.#records = records;
     this.#first = 1 + share.worker * size;
     this.#users = new Int32Array(size);
@@ -37,7 +38,7 @@ export class Groups {
     }
     if (free < 0) return 0;
     this.#hashes[free] = content.hash >>> 0;
-    this.#write(this.#first + free, content);
+    writeGroup(this.#records, this.#first + free, content);
     return this.#first + free;
   }
 
@@ -66,24 +67,21 @@ export class Groups {
     }
     return true;
   }
-
-  #write(group: number, content: GroupContent): void {
-    const records = this.#records;
-    const at = group * RECORD_WORDS;
-    const odd = ((records[at] as number) | 1) >>> 0;
-    Atomics.store(records, at, odd);
-    records[at + 1] = content.count;
-    records.set(content.words.subarray(0, content.count * GROUP_OUTPUT_WORDS), at + GROUP_HEADER_WORDS);
-    Atomics.store(records, at, (odd + 1) >>> 0 || 2);
-  }
 }
 
-/** True for the word of an output that stays on this host. */
-export function isLocalOutput(word: number): boolean {
-  return (word & 0xf) === ACTION_VPORT;
+/** Writes a group under its seqlock: a flood that is under way sends to the old outputs or to the new ones. */
+export function writeGroup(records: Uint32Array, group: number, content: GroupContent): void {
+  const at = group * RECORD_WORDS;
+  const odd = ((records[at] as number) | 1) >>> 0;
+  Atomics.store(records, at, odd);
+  records[at + 1] = content.count;
+  records.set(content.words.subarray(0, content.count * GROUP_OUTPUT_WORDS), at + GROUP_HEADER_WORDS);
+  Atomics.store(records, at, (odd + 1) >>> 0 || 2);
 }
 
-/** True for the word of an output into a tunnel. */
-export function isTunnelOutput(word: number): boolean {
-  return (word & 0xf) === ACTION_TUNNEL;
+/** The content of a group of local ports. */
+export function localGroup(vports: readonly number[]): GroupContent {
+  const words = new Uint32Array(vports.length * GROUP_OUTPUT_WORDS);
+  for (const [i, vport] of vports.entries()) words.set([ACTION_VPORT, vport], i * GROUP_OUTPUT_WORDS);
+  return { words, count: vports.length, hash: 0 };
 }

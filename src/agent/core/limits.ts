@@ -28,6 +28,10 @@ export const ICMP_ERRORS_PER_SECOND = 100;
 export const UPCALL_CREDITS_PER_SHARD = 1024;
 /** Least credit of a port per shard, in packets. */
 export const UPCALL_CREDIT_MIN = 8;
+/** First flood group that control uses for what peers send; workers share those below for their own floods. */
+export const CONTROL_GROUP_FIRST = 128;
+/** Ports of a bridge on one host from which on a flood group saves copies. */
+export const FLOOD_PORTS_MIN = 2;
 /** Flows listed in one answer of the agent's API. */
 export const FLOW_LIST_MAX = 10_000;
 /** Objects that one host's slice may hold. */

@@ -13,6 +13,8 @@ export type ToWorker =
   | { readonly kind: "world"; readonly change: WorldChange }
   /** The number of a host that we tunnel to, and the largest inner L3 packet towards it; 0: no longer a peer. */
   | { readonly kind: "peer"; readonly hostId: Id; readonly peer: number; readonly mtu: number }
+  /** Key under which a host takes one copy of a flood for all its unfiltered ports of a bridge; undefined: not any more. */
+  | { readonly kind: "flood-key"; readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }
   /** Everything that this host needs of the store has been told once: flows of an earlier agent can be simulated again. */
   | { readonly kind: "complete" }
   /** Everything sent before this is one version of the world; the worker answers when all its flows follow it. */

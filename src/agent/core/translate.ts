@@ -7,6 +7,8 @@ import {
   ACTION_WORDS,
   GROUP_OUTPUT_WORDS,
   GROUP_OUTPUTS,
+  TUNNEL_KIND_GROUP,
+  TUNNEL_KIND_SHIFT,
 } from "../../flow/layout.ts";
 import type { Id } from "../../model/objects.ts";
 import type { OutputList } from "../../sim/outputs.ts";
@@ -35,6 +37,8 @@ export class Translator {
   /** True when the flood found no free group: send output by output with `outputAction`, install nothing. */
   isUngrouped = false;
   readonly peers = new Map<Id, PeerRecord>();
+  /** Keys for floods, by handle of the bridge and id of the host. */
+  readonly #floodKeys = new Map<number, Map<Id, number>>();
   readonly #world: World;
   readonly #groups: Groups;
   readonly #count: (metric: WorkerMetric) => void;
@@ -79,6 +83,15 @@ export class Translator {
     action[0] = (action[0] as number) | ACTION_GROUP;
     action[1] = this.group;
     return undefined;
+  }
+
+  /** Takes the key under which a host takes floods of a bridge. */
+  setFloodKey(told: { readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }): void {
+    const bridge = this.#world.handleOf(told.bridgeId);
+    const keys = this.#floodKeys.get(bridge) ?? new Map<Id, number>();
+    this.#floodKeys.set(bridge, keys);
+    if (told.key === undefined) keys.delete(told.hostId);
+    else keys.set(told.hostId, told.key);
   }
 
   /** Number of outputs of the last `forward`. */
@@ -134,7 +147,28 @@ export class Translator {
     const peer = this.peers.get(placement.hostId);
     if (peer === undefined) return;
     if (this.#mtu === 0 || peer.mtu < this.#mtu) this.#mtu = peer.mtu;
+    const flood = outputs.count === 1 ? undefined : this.#floodKeyOf(outputs.ports[i] as number, placement.hostId);
+    if (flood !== undefined) return this.#pushFlood(outputs, i, { peer: peer.peer, key: flood });
     this.#push(outputs, i, { kind: ACTION_TUNNEL, target: peer.peer, key: placement.tunnelKey });
+  }
+
+  /** The key that serves a port among the others of its bridge and host; undefined: the port must be named itself. */
+  #floodKeyOf(portHandle: number, hostId: Id): number | undefined {
+    const port = this.#world.port(portHandle);
+    const key = port === undefined || port.outFilter !== 0 ? undefined : this.#floodKeys.get(port.device)?.get(hostId);
+    if (port === undefined || key === undefined) return undefined;
+    const bridge = this.#world.bridge(port.device);
+    return bridge === undefined || bridge.outFilter !== 0 || bridge.isVlanAware ? undefined : key;
+  }
+
+  /** One copy for all: the first port of the bridge on that host brings it, the others find it there. */
+  #pushFlood(outputs: OutputList, i: number, to: { readonly peer: number; readonly key: number }): void {
+    const key = (TUNNEL_KIND_GROUP << TUNNEL_KIND_SHIFT) | to.key;
+    for (let at = 0; at < this.#outputCount * GROUP_OUTPUT_WORDS; at += GROUP_OUTPUT_WORDS) {
+      const isSame = this.#outputs[at + 1] === to.peer && this.#outputs[at + 2] === key;
+      if (isSame && ((this.#outputs[at] as number) & 0xf) === ACTION_TUNNEL) return;
+    }
+    this.#push(outputs, i, { kind: ACTION_TUNNEL, target: to.peer, key });
   }
 
   #push(outputs: OutputList, i: number, to: { readonly kind: number; readonly target: number; readonly key: number }): void {

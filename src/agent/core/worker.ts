@@ -12,6 +12,7 @@ import {
   UPCALL_TOO_BIG,
   UPCALL_TTL_EXPIRED,
 } from "../../flow/layout.ts";
+import { tagFlood } from "../../flow/tag.ts";
 import type { FrameBytes, SimInput } from "../../sim/sim-input.ts";
 import type { Simulator } from "../../sim/simulator.ts";
 import type { ConsumeResult, DropResult, EmittedFrame, ForwardResult, SimResult, WaitOn, WalkFacts } from "../../sim/result.ts";
@@ -97,6 +98,9 @@ export class WorkerCore {
         if (message.mtu === 0) this.#translator.peers.delete(message.hostId);
         else this.#translator.peers.set(message.hostId, { peer: message.peer, mtu: message.mtu });
         return;
+      case "flood-key":
+        this.#translator.setFloodKey(message);
+        return this.#book.invalidate(tagFlood(this.#simulator.world.handleOf(message.bridgeId)), false);
       case "complete":
         return this.#book.adopt(now);
       case "version":

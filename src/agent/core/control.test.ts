@@ -121,6 +121,35 @@ describe("control core", () => {
     assert.notEqual(bench.of("publish-active")[0]?.state.tunnelKey, first);
   });
 
+  it("offers peers a flood group as soon as two unfiltered ports of a bridge are up here, and keeps it current", () => {
+    const bench = new Bench().step({ kind: "start" });
+    const own = ["p1", "p3", "p4"];
+    const objects = [{ ...host, portIds: own }, zone, { ...bridge, portIds: own }, ...own.map((id) => port(id, "h1"))];
+    for (const object of objects) bench.object(object);
+    bench.step({ kind: "ports", outcomes: [up(1)] });
+    assert.deepEqual(bench.of("publish-flood"), []);
+    bench.step({ kind: "ports", outcomes: [up(2)] });
+    assert.deepEqual(bench.of("set-group").map(({ vports }) => vports), [[1, 2]]);
+    assert.equal(bench.of("publish-flood").length, 1);
+    assert.ok(bench.of("set-tunnel-keys").at(-1)?.keys.some((key) => key.target.kind === "group"));
+    bench.step({ kind: "ports", outcomes: [up(3)] });
+    assert.deepEqual(bench.of("set-group").map(({ vports }) => vports), [[1, 2, 3]]);
+    assert.deepEqual(bench.of("publish-flood"), [], "the key stays");
+    bench.object({ ...port("p3", "h1"), outboundFilterId: "c" });
+    assert.deepEqual(bench.of("set-group").map(({ vports }) => vports.length), [2]);
+    bench.object({ ...port("p4", "h1"), vlan: 5 });
+    assert.equal(bench.of("withdraw-flood").length, 1, "not on a bridge with VLANs");
+  });
+
+  it("says when everything that the store was asked for has been told", () => {
+    const bench = running();
+    const isComplete = (): boolean => bench.of("tell-workers").some((effect) => effect.message.kind === "complete");
+    bench.step({ kind: "active", portId: "p2", state: undefined }).step({ kind: "map-loaded", map: "fdb", deviceId: "b" });
+    assert.ok(!isComplete());
+    bench.step({ kind: "map-loaded", map: "bridge-neighbor", deviceId: "b" });
+    assert.ok(isComplete());
+  });
+
   it("answers a worker that wants an object outside the slice that there is none", () => {
     const bench = running().step({ kind: "worker", worker: 0, message: { kind: "want", id: "x" } });
     assert.deepEqual(bench.of("tell-workers")[0]?.message, { kind: "world", change: { kind: "absent", id: "x" } });

@@ -152,6 +152,25 @@ describe("worker core", () => {
     assert.deepEqual(bench.sent.map(({ to, tunnelKey }) => [to, tunnelKey]), [["192.0.2.2", 0x77]]);
   });
 
+  it("sends one copy of a flood to a host that published a key for the bridge, and names filtered ports singly", () => {
+    const more = [20, 21].map((n): TopologyObject => ({ ...base, kind: "port", deviceKind: "bridge", id: `p${n}`, bridgeId: "web", binding: binding(`vm${n}`, "h2") }));
+    const filtered: TopologyObject = { ...(more[1] as Extract<TopologyObject, { kind: "port" }>), outboundFilterId: "c" };
+    for (const object of [...more.slice(0, 1), filtered]) bench.world({ kind: "object", object });
+    bench.world({ kind: "object", object: { kind: "chain", id: "c", tenant: "t", name: "c", ruleIds: [] } });
+    bench.world({ kind: "object", object: { ...(topology[0] as Extract<TopologyObject, { kind: "bridge" }>), portIds: ["p1", "p2", "p20", "p21", "w-r"] } });
+    for (const [portId, tunnelKey] of [["p20", 0x20], ["p21", 0x21]] as const) {
+      bench.world({ kind: "placement", portId, placement: { at: "remote", hostId: "h2", tunnelKey, isActive: true } });
+    }
+    const broadcast = udp(1, { mac: 0xffff_ffff_ffff, ip: ip(1, 255) }, ip(1, 11));
+    bench.send("vm1", broadcast);
+    assert.deepEqual(bench.sent.map((frame) => frame.tunnelKey).sort(), [0x20, 0x21, 0x77]);
+    bench.sent.length = 0;
+    bench.tell({ kind: "flood-key", bridgeId: "web", hostId: "h2", key: 0x55 });
+    bench.turns();
+    bench.send("vm1", broadcast);
+    assert.deepEqual(bench.sent.map((frame) => frame.tunnelKey).sort(), [0x21, (1 << 20) | 0x55]);
+  });
+
   it("tunnels to a learned MAC address under the key that its host chose", () => {
     bench.world({ kind: "fdb", bridgeId: "web", vlan: 0, mac: vm(2), portId: "p2" });
     bench.send("vm1", udp(1, { mac: vm(2), ip: ip(1, 12) }, ip(1, 11)));

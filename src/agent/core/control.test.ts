@@ -124,7 +124,7 @@ describe("control core", () => {
   it("offers peers a flood group as soon as two unfiltered ports of a bridge are up here, and keeps it current", () => {
     const bench = new Bench().step({ kind: "start" });
     const own = ["p1", "p3", "p4"];
-    const objects = [{ ...host, portIds: own }, zone, { ...bridge, portIds: own }, ...own.map((id) => port(id, "h1"))];
+    const objects = [{ ...host, portIds: own }, zone, ...own.map((id) => port(id, "h1")), { ...bridge, portIds: own }];
     for (const object of objects) bench.object(object);
     bench.step({ kind: "ports", outcomes: [up(1)] });
     assert.deepEqual(bench.of("publish-flood"), []);

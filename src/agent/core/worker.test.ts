@@ -163,12 +163,12 @@ describe("worker core", () => {
     }
     const broadcast = udp(1, { mac: 0xffff_ffff_ffff, ip: ip(1, 255) }, ip(1, 11));
     bench.send("vm1", broadcast);
-    assert.deepEqual(bench.sent.map((frame) => frame.tunnelKey).sort(), [0x20, 0x21, 0x77]);
+    assert.deepEqual(bench.sent.map((frame) => frame.tunnelKey).sort((a, b) => a - b), [0x20, 0x21, 0x77]);
     bench.sent.length = 0;
     bench.tell({ kind: "flood-key", bridgeId: "web", hostId: "h2", key: 0x55 });
     bench.turns();
     bench.send("vm1", broadcast);
-    assert.deepEqual(bench.sent.map((frame) => frame.tunnelKey).sort(), [0x21, (1 << 20) | 0x55]);
+    assert.deepEqual(bench.sent.map((frame) => frame.tunnelKey).sort((a, b) => a - b), [0x21, (1 << 20) | 0x55]);
   });
 
   it("tunnels to a learned MAC address under the key that its host chose", () => {

@@ -217,6 +217,34 @@ test("a session is taken over by another process with what the first one exporte
   assert.deepEqual(await bench.result(wrong.exists("/e")), { ok: false, error: { kind: "session-expired" } });
 });
 
+test("a request that waits for its connection carries what was given, although the caller reuses the buffer", async () => {
+  const bench = new Bench();
+  const data = new Uint8Array([1, 2, 3]);
+  const tree = bench.client();
+  const calls = [tree.create("/a", data), tree.multi([{ op: "create", path: "/b", data }]), tree.set("/a", data)];
+  data.fill(9);
+  await bench.result(Promise.all(calls));
+  for (const path of ["/a", "/b"]) assert.deepEqual([...unwrap(await bench.result(tree.get(path))).data], [1, 2, 3]);
+});
+
+test("when two hold one session the later connection has it, watches included", async () => {
+  const bench = new Bench();
+  const first = bench.client();
+  await bench.result(first.sync("/"));
+  let isCutOff = false;
+  first.session.onState((state) => {
+    isCutOff ||= state === "suspended";
+  });
+  const second = bench.client({ resume: first.exportSession() });
+  const log = recording();
+  const held = second.watch("/", log.options);
+  while (!isCutOff) bench.scheduler.step();
+  first.detach();
+  unwrap(await bench.result(held));
+  unwrap(await bench.result(second.create("/a", noData)));
+  assert.deepEqual([log.events, second.session.id], [["created /a"], first.session.id]);
+});
+
 test("a process that was stopped for longer than a session expires nobody who could not be heard", async () => {
   const bench = new Bench();
   const tree = bench.client();

@@ -531,6 +531,7 @@ test("sending alone does not keep a silent server alive", () => {
   const bench = new Bench().open();
   for (let i = 0; i < 8; i++) {
     bench.submit(exists("/a"), String(i));
+    bench.requests();
     bench.pass(timeoutMs / 12);
   }
   assert.ok(bench.lines().includes("suspended"));

@@ -45,7 +45,7 @@ export type StatePrefix = Partial<StateKey>;
 export interface StateValue {
   readonly text: string;
   readonly owner: bigint;
-  /** Grows by one with each write of one owner; starts at 0 with each owner. */
+  /** Grows by one with each write of one owner. */
   readonly version: number;
 }
 

@@ -30,6 +30,12 @@ type Progress = "again" | "rest" | StoreError;
 
 const encoder = new TextEncoder();
 
+/**
+ * The owner before may have a write on its way, for the version that it knows. A node that takes the place of its own therefore
+ * starts with the next version; beyond this many, at 0: no new owner writes so often before that write has arrived.
+ */
+const paddingMax = 8;
+
 /** State keys over a tree, of any driver. */
 export class TreeStateKeys implements StateKeys {
   readonly #connection: StoreConnection;
@@ -136,6 +142,11 @@ export class TreeStateKeys implements StateKeys {
   }
 
   async #step(own: OwnKey): Promise<Progress> {
+    // A write that waited for a connection could meet a node that somebody else made meanwhile: look first.
+    if (this.#connection.tree.session.state !== "connected") {
+      own.mustLook ||= own.held !== undefined;
+      return (await this.#connection.untilConnected(reconnectWaitMs)) ? "again" : unavailable("no connection");
+    }
     if (own.mustLook) return this.#look(own);
     const { wanted, held } = own;
     if (wanted === undefined) return held === undefined ? "rest" : this.#remove(own, held.version);
@@ -206,12 +217,15 @@ export class TreeStateKeys implements StateKeys {
       return { kind: "held", path, owner: found.owner, value: found.text };
     }
     const { tree } = this.#connection;
+    const data = encoder.encode(wanted.text);
+    const version = found.version < paddingMax ? found.version + 1 : 0;
     const taken = await tree.multi([
       { op: "remove", path, version: found.version },
-      { op: "create", path, data: encoder.encode(wanted.text), options: { mode: "ephemeral" } },
+      { op: "create", path, data, options: { mode: "ephemeral" } },
+      ...Array.from({ length: version }, () => ({ op: "set", path, data }) as const),
     ]);
     if (!taken.ok) return this.#afterError(own, taken.error.error);
-    if (tree === this.#connection.tree) this.#hold(own, wanted.text, 0);
+    if (tree === this.#connection.tree) this.#hold(own, wanted.text, version);
     return "again";
   }
 

@@ -1,5 +1,7 @@
-import { Prng } from "../src/base/prng.ts";
+import { makeWorker } from "../src/agent/make-worker.ts";
+import { shardsOf } from "../src/agent/worker-settings.ts";
 import { systemClock } from "../src/base/clock.ts";
+import { Prng } from "../src/base/prng.ts";
 import type { DatapathMemory, DatapathWorker, UpcallHandler, UpcallRecord } from "../src/datapath/datapath.ts";
 import { MemoryDatapath } from "../src/datapath/memory/memory-datapath.ts";
 import { shardOf } from "../src/flow/hash.ts";
@@ -8,8 +10,6 @@ import { SHARD_COUNT, UPCALL_HEADER_WORDS, UPCALL_KEY, UPCALL_MISS } from "../sr
 import type { TopologyObject } from "../src/model/objects.ts";
 import { NEIGHBOR_DEFAULTS } from "../src/state/neighbor-settings.ts";
 import { buildFrame } from "../src/wire/build-frame.ts";
-import { makeWorker } from "../src/agent/make-worker.ts";
-import { shardsOf } from "../src/agent/worker-settings.ts";
 
 /** Buckets of each shard: 128k flows at 3/4 load, as an agent has them by default. */
 const BUCKETS_PER_SHARD = 1376;
@@ -25,7 +25,13 @@ class EndlessUpcalls implements DatapathWorker {
   constructor(memory: DatapathMemory, frame: Uint8Array, next: (record: UpcallRecord) => void) {
     this.memory = memory;
     this.#next = next;
-    this.#record = { words: new Uint32Array(UPCALL_HEADER_WORDS), offset: 0, bytes: frame, frameOffset: 0, frameLength: frame.length };
+    this.#record = {
+      words: new Uint32Array(UPCALL_HEADER_WORDS),
+      offset: 0,
+      bytes: frame,
+      frameOffset: 0,
+      frameLength: frame.length,
+    };
   }
 
   poll(limit: number, handle: UpcallHandler): number {
@@ -61,22 +67,48 @@ function topology(): readonly TopologyObject[] {
   return [
     { ...base, kind: "bridge", id: "b", name: "b", portIds: ["p1", "p2"], inboundFilterId: "c" },
     { kind: "chain", id: "c", tenant: "t", name: "c", ruleIds: rules },
-    ...rules.map((id, i): TopologyObject => ({
-      kind: "rule",
-      id,
-      chainId: "c",
-      condition: { protocol: 17, fragments: "header", destinationPorts: { from: 60_000 + i, to: 60_000 + i } },
-      action: { type: "drop" },
-    })),
-    { ...base, kind: "port", deviceKind: "bridge", id: "p1", bridgeId: "b", binding: { hostId: "h", interfaceName: "p1", generation: 1 } },
-    { ...base, kind: "port", deviceKind: "bridge", id: "p2", bridgeId: "b", binding: { hostId: "h", interfaceName: "p2", generation: 1 } },
+    ...rules.map(
+      (id, i): TopologyObject => ({
+        kind: "rule",
+        id,
+        chainId: "c",
+        condition: { protocol: 17, fragments: "header", destinationPorts: { from: 60_000 + i, to: 60_000 + i } },
+        action: { type: "drop" },
+      }),
+    ),
+    {
+      ...base,
+      kind: "port",
+      deviceKind: "bridge",
+      id: "p1",
+      bridgeId: "b",
+      binding: { hostId: "h", interfaceName: "p1", generation: 1 },
+    },
+    {
+      ...base,
+      kind: "port",
+      deviceKind: "bridge",
+      id: "p2",
+      bridgeId: "b",
+      binding: { hostId: "h", interfaceName: "p2", generation: 1 },
+    },
   ];
 }
 
 /** Nanoseconds of an upcall in the worker: simulation that reads L4, book-keeping, slot; every install evicts in the end. */
 export async function upcallNanoseconds(seconds: number): Promise<{ readonly ns: number; readonly evicted: number }> {
-  const frame = buildFrame({ eth: { dst: 2, src: 1 }, ipv4: { src: 0x0a00_0001, dst: 0x0a00_0002, ttl: 64 }, udp: { srcPort: 1, dstPort: 53 }, payload: new Uint8Array(18) });
-  const datapath = new MemoryDatapath({ clock: systemClock, prng: new Prng(1), bucketsPerShard: BUCKETS_PER_SHARD, send: () => undefined });
+  const frame = buildFrame({
+    eth: { dst: 2, src: 1 },
+    ipv4: { src: 0x0a00_0001, dst: 0x0a00_0002, ttl: 64 },
+    udp: { srcPort: 1, dstPort: 53 },
+    payload: new Uint8Array(18),
+  });
+  const datapath = new MemoryDatapath({
+    clock: systemClock,
+    prng: new Prng(1),
+    bucketsPerShard: BUCKETS_PER_SHARD,
+    send: () => undefined,
+  });
   const key = new Uint32Array(16);
   extractKey(frame, { vportIndex: 1 }, key);
   let flow = 0;
@@ -95,11 +127,21 @@ export async function upcallNanoseconds(seconds: number): Promise<{ readonly ns:
     words[UPCALL_KEY + 15] = (flow & 0xffff) | 0x3500_0000;
     words[7] = shardOf(words, UPCALL_KEY, datapath.memory.control);
   });
-  const start = { worker: 0, workers: 1, shards: face.shards, seed: 1, datapath: {}, neighbor: NEIGHBOR_DEFAULTS, maySpin: false };
+  const start = {
+    worker: 0,
+    workers: 1,
+    shards: face.shards,
+    seed: 1,
+    datapath: {},
+    neighbor: NEIGHBOR_DEFAULTS,
+    maySpin: false,
+  };
   const core = makeWorker(start, { datapath: face, clock: systemClock, send: () => undefined });
-  const world = (change: Extract<Parameters<typeof core.receive>[0], { kind: "world" }>["change"]): void => core.receive({ kind: "world", change }, systemClock.now());
+  const world = (change: Extract<Parameters<typeof core.receive>[0], { kind: "world" }>["change"]): void =>
+    core.receive({ kind: "world", change }, systemClock.now());
   for (const object of topology()) world({ kind: "object", object });
-  for (const [i, portId] of ["p1", "p2"].entries()) world({ kind: "placement", portId, placement: { at: "local", vport: i + 1, isActive: true } });
+  for (const [i, portId] of ["p1", "p2"].entries())
+    world({ kind: "placement", portId, placement: { at: "local", vport: i + 1, isActive: true } });
   world({ kind: "fdb", bridgeId: "b", vlan: 0, mac: 1, portId: "p1" });
   world({ kind: "fdb", bridgeId: "b", vlan: 0, mac: 2, portId: "p2" });
   const run = (span: number): number => {

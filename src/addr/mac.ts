@@ -38,7 +38,9 @@ export function formatMac(mac: Mac): string {
 
 /** Reads six octets separated by colons or by dashes, upper or lower case. */
 export function parseMac(text: string): Result<Mac, AddrError> {
-  const hex = /^([0-9a-f]{2})([:-])([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})$/i.exec(text);
+  const hex = /^([0-9a-f]{2})([:-])([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})\2([0-9a-f]{2})$/i.exec(
+    text,
+  );
   if (hex === null) return err({ kind: "bad-mac", text, expected: "six octets such as 02:00:00:00:00:01" });
   return ok(Number.parseInt(text.replace(/[:-]/g, ""), 16));
 }

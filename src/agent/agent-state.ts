@@ -68,10 +68,13 @@ export class AgentState {
     const answers = await this.#parts.questions.ask({ kind: "ask-flows", limit });
     if (!answers.ok) return undefined;
     const parts = answers.value.filter((answer) => answer.kind === "flows");
-    const flows = parts.flatMap((part) => part.flows).slice(0, limit).map(({ vport, ...line }) => {
-      const portId = this.#parts.core.portOfVport(vport);
-      return { ...line, idleMs: Math.floor(line.idleMs), ...(portId === undefined ? {} : { portId }) };
-    });
+    const flows = parts
+      .flatMap((part) => part.flows)
+      .slice(0, limit)
+      .map(({ vport, ...line }) => {
+        const portId = this.#parts.core.portOfVport(vport);
+        return { ...line, idleMs: Math.floor(line.idleMs), ...(portId === undefined ? {} : { portId }) };
+      });
     return { flows, total: parts.reduce((sum, part) => sum + part.total, 0) };
   }
 

@@ -52,8 +52,20 @@ export async function startAgent(options: AgentOptions): Promise<Result<Agent, s
   const layout = new Layout();
   const topology = new TreeTopologyStore(connection, layout);
   const stateKeys = new TreeStateKeys(connection, layout);
-  const alive = formatHostAlive({ address: `unix:${values["api-socket"]}`, startedAt: Math.floor(scheduler.clock.wall()) });
-  const joined = await joinCloud({ topology, stateKeys, hostId, hostName: options.hostName, alive, log, scheduler, patienceMs: values["session-timeout"] + 2_000 });
+  const alive = formatHostAlive({
+    address: `unix:${values["api-socket"]}`,
+    startedAt: Math.floor(scheduler.clock.wall()),
+  });
+  const joined = await joinCloud({
+    topology,
+    stateKeys,
+    hostId,
+    hostName: options.hostName,
+    alive,
+    log,
+    scheduler,
+    patienceMs: values["session-timeout"] + 2_000,
+  });
   if (!joined.ok) {
     await connection.close();
     return joined;
@@ -87,7 +99,16 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   };
   const questions = new Questions({ scheduler, workers, send: toWorkers });
   const state = new AgentState({
-    ...{ hostId, workers, core, datapath, questions, release: RELEASE, startedAt: scheduler.clock.wall(), datapathName: values.datapath },
+    ...{
+      hostId,
+      workers,
+      core,
+      datapath,
+      questions,
+      release: RELEASE,
+      startedAt: scheduler.clock.wall(),
+      datapathName: values.datapath,
+    },
     isStoreConnected: () => connection.tree.session.state === "connected",
   });
   const shell = new ControlShell({
@@ -95,7 +116,8 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     openMap: (map, id, onEvent) => openMap({ connection, layout, log }, map, { id, onEvent }),
     onAnswer: (worker, message) => state.take(worker, message),
   });
-  for (let worker = 0; worker < workers; worker++) threads.push(startThread(running, { worker, seed: prng.u32(), shell }));
+  for (let worker = 0; worker < workers; worker++)
+    threads.push(startThread(running, { worker, seed: prng.u32(), shell }));
   const server = await listenAgent(values["api-socket"], state);
   if (!server.ok) return err(server.error);
   shell.start();

@@ -5,22 +5,51 @@ import { TUNNEL_UDP_PORT } from "../flow/layout.ts";
 export const agentSchema = {
   "host-id": { type: "string", help: "UUID of this host. Kept for ever: bindings of ports name it." },
   "host-name": { type: "string", help: "Name of this host, for people. Default: the machine's name." },
-  store: { type: "list", default: ["unix:/var/lib/weft/store/store.sock"], help: "Servers of the store: unix:/path or host:port, comma separated." },
+  store: {
+    type: "list",
+    default: ["unix:/var/lib/weft/store/store.sock"],
+    help: "Servers of the store: unix:/path or host:port, comma separated.",
+  },
   "store-secret-file": { type: "string", help: "File with the secret that the store wants on TCP." },
-  "session-timeout": { type: "duration", default: 10_000, help: "Session with the store: after this long without us, what we published goes." },
-  "api-socket": { type: "string", default: "/run/weft/agent.sock", help: "Unix socket (mode 0600) of the agent's own API." },
+  "session-timeout": {
+    type: "duration",
+    default: 10_000,
+    help: "Session with the store: after this long without us, what we published goes.",
+  },
+  "api-socket": {
+    type: "string",
+    default: "/run/weft/agent.sock",
+    help: "Unix socket (mode 0600) of the agent's own API.",
+  },
   datapath: { type: "string", default: "ebpf", choices: ["ebpf", "memory"], help: "Driver of the datapath." },
   workers: { type: "integer", default: 1, help: "Simulation workers, 1..8. Default: one." },
   "flow-limit": { type: "integer", default: 131_072, help: "Flows that the table holds at 3/4 load." },
   "ring-bytes": { type: "integer", default: 524_288, help: "Upcall ring of each of the 16 shards, a power of two." },
-  "pin-folder": { type: "string", default: "system", help: "Folder below /sys/fs/bpf/weft for this host's programs and tables." },
+  "pin-folder": {
+    type: "string",
+    default: "system",
+    help: "Folder below /sys/fs/bpf/weft for this host's programs and tables.",
+  },
   "udp-port": { type: "integer", default: TUNNEL_UDP_PORT, help: "UDP port of the overlay on the underlay." },
-  keep: { type: "boolean", default: false, help: "Leave programs and flows in the kernel at the end, so that forwarding goes on." },
-  "neighbor-stale": { type: "duration", default: 1_800_000, help: "Age at which a neighbor is asked for again when it is needed." },
+  keep: {
+    type: "boolean",
+    default: false,
+    help: "Leave programs and flows in the kernel at the end, so that forwarding goes on.",
+  },
+  "neighbor-stale": {
+    type: "duration",
+    default: 1_800_000,
+    help: "Age at which a neighbor is asked for again when it is needed.",
+  },
   "neighbor-expiry": { type: "duration", default: 3_600_000, help: "Age at which a neighbor entry is removed." },
   "neighbor-retry": { type: "duration", default: 10_000, help: "Time between two requests for one neighbor." },
   "neighbor-give-up": { type: "duration", default: 60_000, help: "Time after which a neighbor counts as absent." },
-  "log.level": { type: "string", default: "info", choices: ["debug", "info", "warn", "error"], help: "Least level of log lines on standard error." },
+  "log.level": {
+    type: "string",
+    default: "info",
+    choices: ["debug", "info", "warn", "error"],
+    help: "Least level of log lines on standard error.",
+  },
 } as const satisfies ConfigSchema;
 
 /** The values of an agent's configuration. */

@@ -1,4 +1,4 @@
-import { parsePortActive, PORT_ACTIVE_KEY } from "../api-schema/agent-api.ts";
+import { PORT_ACTIVE_KEY, parsePortActive } from "../api-schema/agent-api.ts";
 import { unreachable } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
 import type { Scheduler } from "../base/scheduler.ts";
@@ -9,10 +9,10 @@ import type { StateKeys, StateWatch } from "../store/recipes/state-keys.ts";
 import type { StoreWatch, TopologyStore } from "../store/recipes/topology-store.ts";
 import type { ControlCore } from "./core/control.ts";
 import type { ControlEffect, ControlEvent, PortActive } from "./core/control-events.ts";
-import type { FromWorker, MapName, Opinion, ToWorker } from "./core/messages.ts";
 import { localGroup, writeGroup } from "./core/groups.ts";
-import type { ObjectName } from "./core/slice.ts";
 import { CREDIT_BYTES_PER_PACKET } from "./core/limits.ts";
+import type { FromWorker, MapName, Opinion, ToWorker } from "./core/messages.ts";
+import type { ObjectName } from "./core/slice.ts";
 
 /** A replicated map as the shell needs it: opinions in, winners out as events of the core. */
 export interface OpenMap {
@@ -200,7 +200,8 @@ export class ControlShell {
     const tell = (name: string, text: string | undefined): void => {
       if (!name.startsWith(FLOOD_KEY_PREFIX)) return;
       const key = text === undefined ? undefined : Number(text);
-      if (key !== undefined && !Number.isInteger(key)) return this.#parts.log.warn("flood-key.damaged", { bridge: bridgeId, text: text ?? "" });
+      if (key !== undefined && !Number.isInteger(key))
+        return this.#parts.log.warn("flood-key.damaged", { bridge: bridgeId, text: text ?? "" });
       this.dispatch({ kind: "flood-key", bridgeId, hostId: name.slice(FLOOD_KEY_PREFIX.length), key });
     };
     const watch = this.#parts.stateKeys.watch(
@@ -227,13 +228,17 @@ export class ControlShell {
   #openMap(map: MapName, deviceId: Id): void {
     const id = mapId(map, deviceId);
     if (this.#maps.has(id)) return;
-    this.#maps.set(id, this.#parts.openMap(map, deviceId, (event) => this.dispatch(event)));
+    this.#maps.set(
+      id,
+      this.#parts.openMap(map, deviceId, (event) => this.dispatch(event)),
+    );
   }
 
   #publish(portId: Id, state: PortActive | undefined): void {
     const key = { kind: "port", id: portId, name: PORT_ACTIVE_KEY };
     const { stateKeys, log } = this.#parts;
-    const done = state === undefined ? stateKeys.clear(key) : stateKeys.set(key, JSON.stringify(state), { writer: "last" });
+    const done =
+      state === undefined ? stateKeys.clear(key) : stateKeys.set(key, JSON.stringify(state), { writer: "last" });
     void done.then((result) => {
       if (!result.ok) log.warn("port.active.failed", { port: portId, error: JSON.stringify(result.error) });
     });
@@ -254,7 +259,10 @@ export class ControlShell {
     });
   }
 
-  #change(what: string, change: () => Promise<{ readonly ok: true } | { readonly ok: false; readonly error: { readonly message: string } }>): void {
+  #change(
+    what: string,
+    change: () => Promise<{ readonly ok: true } | { readonly ok: false; readonly error: { readonly message: string } }>,
+  ): void {
     this.#datapathWork = this.#datapathWork.then(async () => {
       if (this.#isClosed) return;
       const result = await change();

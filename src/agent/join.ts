@@ -1,8 +1,8 @@
 import { HOST_ALIVE_KEY } from "../api-schema/agent-api.ts";
 import type { Duration, Instant } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { type Scheduler, sleep } from "../base/scheduler.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { Id } from "../model/objects.ts";
 import type { StateKeys } from "../store/recipes/state-keys.ts";
 import type { TopologyStore } from "../store/recipes/topology-store.ts";
@@ -43,9 +43,14 @@ async function claim(options: JoinOptions, until: Instant): Promise<Result<void,
     const claimed = await stateKeys.set(key, options.alive, { writer: "first", onLost });
     if (claimed.ok) return ok(undefined);
     const holder = await stateKeys.get(key);
-    const who = holder.ok && holder.value !== undefined ? `session 0x${holder.value.owner.toString(16)}, ${holder.value.text}` : "somebody else";
+    const who =
+      holder.ok && holder.value !== undefined
+        ? `session 0x${holder.value.owner.toString(16)}, ${holder.value.text}`
+        : "somebody else";
     if (scheduler.clock.now() >= until) {
-      return err(`host id ${hostId} is in use by another agent (${who}): stop that one, or give this host an id of its own`);
+      return err(
+        `host id ${hostId} is in use by another agent (${who}): stop that one, or give this host an id of its own`,
+      );
     }
     if (isFirst) log.info("host.id.waiting", { host: hostId, holder: who });
     await sleep(scheduler, RETRY_MS);

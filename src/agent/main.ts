@@ -9,7 +9,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { digest, openZooKeeper } from "../zookeeper/connect.ts";
 import { type Agent, startAgent } from "./agent.ts";
-import { agentSchema, type AgentValues } from "./config.ts";
+import { type AgentValues, agentSchema } from "./config.ts";
 
 /** Exit code of a configuration that cannot be used (sysexits.h EX_CONFIG). */
 const EXIT_CONFIG = 78;
@@ -35,7 +35,8 @@ async function run(words: readonly string[]): Promise<void> {
   if (!config.ok) return fail(config.error.map((fault) => fault.text).join("\n"), EXIT_CONFIG);
   const { values } = config.value;
   const hostId = values["host-id"];
-  if (hostId === undefined) return fail("host-id is missing: give --host-id UUID, the same at every start of this host", EXIT_CONFIG);
+  if (hostId === undefined)
+    return fail("host-id is missing: give --host-id UUID, the same at every start of this host", EXIT_CONFIG);
   const log = openLog({ level: values["log.level"], fields: { process: "agent", host: hostId } });
   const secret = readSecret(values);
   if (!secret.ok) return fail(secret.error, EXIT_CONFIG);
@@ -48,7 +49,12 @@ async function run(words: readonly string[]): Promise<void> {
     log,
     seed: randomBytes(4).readUInt32LE(),
     connect() {
-      const client = openZooKeeper({ servers: values.store, timeoutMs: values["session-timeout"], log, ...secret.value });
+      const client = openZooKeeper({
+        servers: values.store,
+        timeoutMs: values["session-timeout"],
+        log,
+        ...secret.value,
+      });
       if (client.ok) return client.value;
       throw new Error(`store: ${JSON.stringify(client.error)}`);
     },

@@ -19,7 +19,11 @@ export interface MapOpener {
 }
 
 /** Opens a device's replicated map; the winner of each key is told as an event of the control core from then on. */
-export function openMap(opener: MapOpener, map: MapName, device: { readonly id: Id; onEvent(event: ControlEvent): void }): OpenMap {
+export function openMap(
+  opener: MapOpener,
+  map: MapName,
+  device: { readonly id: Id; onEvent(event: ControlEvent): void },
+): OpenMap {
   const deviceId = device.id;
   switch (map) {
     case "fdb":
@@ -29,7 +33,8 @@ export function openMap(opener: MapOpener, map: MapName, device: { readonly id: 
         path: opener.layout.map({ kind: "bridge", id: deviceId }, map),
         onEvent: device.onEvent,
         toChange: (key, portId) => ({ kind: "fdb", bridgeId: deviceId, vlan: key.vlan, mac: key.mac, portId }),
-        parts: (opinion) => (opinion.map === "fdb" ? [{ vlan: opinion.vlan, mac: opinion.mac }, opinion.portId] : undefined),
+        parts: (opinion) =>
+          opinion.map === "fdb" ? [{ vlan: opinion.vlan, mac: opinion.mac }, opinion.portId] : undefined,
       });
     case "neighbor":
       return follow(opener, NEIGHBOR_MAP, {

@@ -30,7 +30,11 @@ export class Questions {
   readonly #open = new Map<number, Open>();
   #next = 1;
 
-  constructor(options: { readonly scheduler: Scheduler; readonly workers: number; send(messages: readonly ToWorker[]): void }) {
+  constructor(options: {
+    readonly scheduler: Scheduler;
+    readonly workers: number;
+    send(messages: readonly ToWorker[]): void;
+  }) {
     this.#scheduler = options.scheduler;
     this.#workers = options.workers;
     this.#send = (messages) => options.send(messages);

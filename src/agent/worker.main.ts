@@ -35,7 +35,11 @@ loop.kick();
 
 function takeWaiting(): readonly ToWorker[] {
   const taken: ToWorker[] = [];
-  for (let next = receiveMessageOnPort(port as NonNullable<typeof port>); next !== undefined; next = receiveMessageOnPort(port as NonNullable<typeof port>)) {
+  for (
+    let next = receiveMessageOnPort(port as NonNullable<typeof port>);
+    next !== undefined;
+    next = receiveMessageOnPort(port as NonNullable<typeof port>)
+  ) {
     const messages = next.message as readonly ToWorker[] | "close";
     if (messages === "close") loop.close();
     else taken.push(...messages);

@@ -46,7 +46,11 @@ function action(kind: number, target: number): Uint32Array {
   return words;
 }
 
-function put(table: FlowTable, key: Uint32Array, options: { flowClass: number; action: Uint32Array; now?: number }): number {
+function put(
+  table: FlowTable,
+  key: Uint32Array,
+  options: { flowClass: number; action: Uint32Array; now?: number },
+): number {
   const now = options.now ?? 0;
   const slot = table.place(key, 0, { flowClass: options.flowClass, shard: 3, now });
   if (table.placement !== "free") table.remove(slot);
@@ -59,17 +63,22 @@ const words = fc.array(fc.integer({ min: 0, max: 0xffff_ffff }), { minLength: KE
 describe("flow table", () => {
   it("finds a flow by every key that agrees in the words of its class, and by no other", () => {
     fc.assert(
-      fc.property(words, fc.integer({ min: 0, max: CLASS_FULL }), fc.integer({ min: 0, max: KEY_WORDS - 1 }), (list, flowClass, at) => {
-        const { table } = newTable(4);
-        const key = Uint32Array.from(list);
-        key[0] = (key[0] as number) & 0x0fff_000f;
-        const slot = put(table, key, { flowClass, action: action(ACTION_VPORT, 1) });
-        const other = key.slice();
-        other[at] = (other[at] as number) ^ 1;
-        const expected = at >= (CLASS_WORDS[flowClass] as number) ? slot : -1;
-        assert.equal(table.find(key, 0, { flowClass, shard: 3 }), slot);
-        assert.equal(table.find(other, 0, { flowClass, shard: 3 }), expected);
-      }),
+      fc.property(
+        words,
+        fc.integer({ min: 0, max: CLASS_FULL }),
+        fc.integer({ min: 0, max: KEY_WORDS - 1 }),
+        (list, flowClass, at) => {
+          const { table } = newTable(4);
+          const key = Uint32Array.from(list);
+          key[0] = (key[0] as number) & 0x0fff_000f;
+          const slot = put(table, key, { flowClass, action: action(ACTION_VPORT, 1) });
+          const other = key.slice();
+          other[at] = (other[at] as number) ^ 1;
+          const expected = at >= (CLASS_WORDS[flowClass] as number) ? slot : -1;
+          assert.equal(table.find(key, 0, { flowClass, shard: 3 }), slot);
+          assert.equal(table.find(other, 0, { flowClass, shard: 3 }), expected);
+        },
+      ),
     );
   });
 
@@ -90,7 +99,8 @@ describe("flow table", () => {
     const seen = new Set<number>();
     for (let i = 0; i < 5; i++) {
       const slot = put(table, key, { flowClass: CLASS_L2, action: action(ACTION_VPORT, i) });
-      const at = ((slot - (slot % BUCKET_WAYS)) / BUCKET_WAYS) * BUCKET_WORDS + BUCKET_GENERATION + (slot % BUCKET_WAYS);
+      const at =
+        ((slot - (slot % BUCKET_WAYS)) / BUCKET_WAYS) * BUCKET_WORDS + BUCKET_GENERATION + (slot % BUCKET_WAYS);
       const generation = buckets[at] as number;
       assert.equal(generation & 1, 0);
       assert.ok(!seen.has(generation));
@@ -110,7 +120,13 @@ describe("flow table", () => {
     const slots: number[] = [];
     for (let i = 0; i < BUCKET_WAYS; i++) {
       key[15] = i;
-      slots.push(put(table, key, { flowClass: CLASS_FULL, action: action(i === 5 ? ACTION_DROP : ACTION_VPORT, 1), now: 100 - i }));
+      slots.push(
+        put(table, key, {
+          flowClass: CLASS_FULL,
+          action: action(i === 5 ? ACTION_DROP : ACTION_VPORT, 1),
+          now: 100 - i,
+        }),
+      );
     }
     key[15] = 99;
     assert.equal(table.place(key, 0, { flowClass: CLASS_FULL, shard: 3, now: 200 }), slots[5]);

@@ -90,7 +90,11 @@ export class FlowTable {
    * The slot for a key: its own if it is there, a free one of its two buckets, or the one whose flow is the best to lose.
    * `placement` tells which; the caller forgets an evicted flow before `write`. `now` is the coarse monotonic time in ms.
    */
-  place(words: Uint32Array, offset: number, at: { readonly flowClass: number; readonly shard: number; readonly now: number }): number {
+  place(
+    words: Uint32Array,
+    offset: number,
+    at: { readonly flowClass: number; readonly shard: number; readonly now: number },
+  ): number {
     const same = this.find(words, offset, at);
     if (same >= 0) {
       this.placement = "same";
@@ -166,7 +170,8 @@ export class FlowTable {
     const left: number[] = [];
     const perShard = this.#bucketsPerShard * BUCKET_WAYS;
     for (const shard of shards) {
-      for (let slot = shard * perShard; slot < (shard + 1) * perShard; slot++) if (this.#takeOver(slot)) left.push(slot);
+      for (let slot = shard * perShard; slot < (shard + 1) * perShard; slot++)
+        if (this.#takeOver(slot)) left.push(slot);
       this.#order(shard);
     }
     return left;
@@ -233,7 +238,11 @@ export class FlowTable {
     if (words[bucket + way] === 0) return false;
     const generation = words[bucket + BUCKET_GENERATION + way] as number;
     const vport = (words[bucket + BUCKET_COOKIE + way] as number) & 0xffff;
-    const isSound = (generation & 1) === 0 && generation !== 0 && this.classAt(slot) < CLASS_COUNT && vport < this.flowsOfVport.length;
+    const isSound =
+      (generation & 1) === 0 &&
+      generation !== 0 &&
+      this.classAt(slot) < CLASS_COUNT &&
+      vport < this.flowsOfVport.length;
     if (!isSound) {
       Atomics.store(words, bucket + BUCKET_GENERATION + way, (generation | 1) >>> 0);
       words[bucket + way] = 0;
@@ -336,7 +345,7 @@ export class FlowTable {
   #age(at: number, now: number): number {
     const cookie = this.#buckets[at + BUCKET_COOKIE] as number;
     const idle = (now - (this.#buckets[at + BUCKET_USED] as number)) | 0;
-    let age = idle < 0 ? 0 : idle;
+    let age = Math.max(idle, 0);
     if (cookie >= 0x1_0000) age += DROP_HANDICAP_MS;
     if ((this.flowsOfVport[cookie & 0xffff] as number) > this.#quota) age += QUOTA_HANDICAP_MS;
     return age;

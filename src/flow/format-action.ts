@@ -1,5 +1,5 @@
-import { formatMac, type Mac, macFrom } from "../addr/mac.ts";
 import { formatIpv4 } from "../addr/ip.ts";
+import { formatMac, type Mac, macFrom } from "../addr/mac.ts";
 import { dropReasonOf } from "./drop-reason.ts";
 import {
   ACTION_DEC_TTL,
@@ -27,10 +27,12 @@ export function formatAction(words: Uint32Array, offset: number): string {
   if (pops > 0) steps.push(`pop_vlan(${pops})`);
   if ((flags & ACTION_SET_SRC) !== 0) steps.push(`set_src(${addressAt(words, offset + 8)})`);
   if ((flags & ACTION_SET_DST) !== 0) steps.push(`set_dst(${addressAt(words, offset + 12)})`);
-  if ((flags & ACTION_SET_PORTS) !== 0) steps.push(`set_ports(${swap16(words[offset + 16] as number)},${swap16((words[offset + 16] as number) >>> 16)})`);
+  if ((flags & ACTION_SET_PORTS) !== 0)
+    steps.push(`set_ports(${swap16(words[offset + 16] as number)},${swap16((words[offset + 16] as number) >>> 16)})`);
   if ((flags & ACTION_DEC_TTL) !== 0) steps.push(`ttl-${(limits >>> 16) & 0xff}`);
   if ((flags & ACTION_SET_DSCP) !== 0) steps.push(`set_dscp(${(limits >>> 24) & 0x3f})`);
-  if ((flags & ACTION_SET_MAC) !== 0) steps.push(`set_mac(${macAt(words, offset + 4, 0)},${macAt(words, offset + 4, 6)})`);
+  if ((flags & ACTION_SET_MAC) !== 0)
+    steps.push(`set_mac(${macAt(words, offset + 4, 0)},${macAt(words, offset + 4, 6)})`);
   const pushes = (flags >>> ACTION_PUSH_SHIFT) & 3;
   const tags = words[offset + 7] as number;
   if (pushes > 0) steps.push(`push_vlan(${[tags & 0xfff, (tags >>> 16) & 0xfff].slice(0, pushes).join(",")})`);
@@ -62,7 +64,10 @@ function addressAt(words: Uint32Array, at: number): string {
 
 function macAt(words: Uint32Array, at: number, byte: number): string {
   const octet = (i: number): number => ((words[at + ((byte + i) >> 2)] as number) >>> (8 * ((byte + i) & 3))) & 0xff;
-  const mac: Mac = macFrom((octet(0) << 8) | octet(1), ((octet(2) << 24) | (octet(3) << 16) | (octet(4) << 8) | octet(5)) >>> 0);
+  const mac: Mac = macFrom(
+    (octet(0) << 8) | octet(1),
+    ((octet(2) << 24) | (octet(3) << 16) | (octet(4) << 8) | octet(5)) >>> 0,
+  );
   return formatMac(mac);
 }
 

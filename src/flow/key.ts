@@ -55,9 +55,12 @@ const FRAGMENT_OFFSET = 0x1fff;
 const MORE_FRAGMENTS = 0x2000;
 const V6_FRAGMENT_OFFSET = 0xfff8;
 
-/** Writes the sixteen words of the key of a frame; reads nothing outside the frame and accepts any bytes. */
-export function extractKey(frame: Uint8Array, meta: FrameMeta, words: Uint32Array): void {
-  new KeyExtraction(frame, words, meta.keyOffset ?? 0).run(meta);
+/**
+ * Writes the sixteen words of the key of a frame; reads nothing outside the frame and accepts any bytes. Returns where the
+ * transport header begins; 0 when there is none, when it is cut off, or when the frame is a later fragment.
+ */
+export function extractKey(frame: Uint8Array, meta: FrameMeta, words: Uint32Array): number {
+  return new KeyExtraction(frame, words, meta.keyOffset ?? 0).run(meta);
 }
 
 /** One frame on its way to a key. `#word0` and the words grow; a method returns when the rules say stop. */
@@ -66,6 +69,7 @@ class KeyExtraction {
   readonly #words: Uint32Array;
   readonly #base: number;
   #word0 = 0;
+  #transportAt = 0;
 
   constructor(frame: Uint8Array, words: Uint32Array, base: number) {
     this.#frame = frame;
@@ -73,11 +77,12 @@ class KeyExtraction {
     this.#base = base;
   }
 
-  run(meta: FrameMeta): void {
+  run(meta: FrameMeta): number {
     this.#words.fill(0, this.#base, this.#base + KEY_WORDS);
     this.#word0 = meta.vportIndex & 0xffff;
     this.#link(meta.vlanTci);
     this.#set(0, this.#word0);
+    return this.#transportAt;
   }
 
   #link(vlanTci: number | undefined): void {
@@ -160,7 +165,8 @@ class KeyExtraction {
         protocol === IP_PROTOCOL.icmpv4
           ? this.#icmp(at + headerLength, { end: at + totalLength, echoReply: 0, echoRequest: 8 })
           : this.#ports(protocol, at + headerLength, at + totalLength);
-      if (!isRead) state = PARSE_SHORT;
+      if (isRead) this.#transportAt = at + headerLength;
+      else state = PARSE_SHORT;
     }
     this.#state(state);
   }
@@ -213,6 +219,7 @@ class KeyExtraction {
       protocol === IP_PROTOCOL.icmpv6
         ? this.#icmp(at, { end, echoReply: 129, echoRequest: 128 })
         : this.#ports(protocol, at, end);
+    if (isRead) this.#transportAt = at;
     return isRead ? PARSE_OK : PARSE_SHORT;
   }
 

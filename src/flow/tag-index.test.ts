@@ -6,7 +6,13 @@ import { TagIndex, type TagList } from "./tag-index.ts";
 
 function list(tags: readonly number[], references: readonly number[] = []): TagList {
   const hash = [...tags, ...references].reduce((h, t) => (Math.imul(h, 31) + t) >>> 0, 1);
-  return { tags: Uint32Array.from(tags), count: tags.length, references: Uint32Array.from(references), referenceCount: references.length, hash };
+  return {
+    tags: Uint32Array.from(tags),
+    count: tags.length,
+    references: Uint32Array.from(references),
+    referenceCount: references.length,
+    hash,
+  };
 }
 
 function slotsOf(index: TagIndex, tag: number): number[] {
@@ -19,7 +25,10 @@ const ignore = { held: () => undefined, released: () => undefined };
 
 describe("tag index", () => {
   it("agrees with a plain map from tags to slots under any sequence of changes", () => {
-    const change = fc.tuple(fc.integer({ min: 0, max: 15 }), fc.option(fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { maxLength: 4 })));
+    const change = fc.tuple(
+      fc.integer({ min: 0, max: 15 }),
+      fc.option(fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { maxLength: 4 })),
+    );
     fc.assert(
       fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
         const index = new TagIndex(16, ignore, 3);
@@ -30,7 +39,10 @@ describe("tag index", () => {
           if (tags === null) model.delete(slot);
           else model.set(slot, tags);
           for (let tag = 1; tag <= 6; tag++) {
-            const expected = [...model].filter(([, own]) => own.includes(tag)).map(([s]) => s).sort((a, b) => a - b);
+            const expected = [...model]
+              .filter(([, own]) => own.includes(tag))
+              .map(([s]) => s)
+              .sort((a, b) => a - b);
             assert.deepEqual(slotsOf(index, tag), expected);
           }
         }
@@ -48,7 +60,11 @@ describe("tag index", () => {
 
   it("holds references from the first flow of a set to its last", () => {
     const events: string[] = [];
-    const index = new TagIndex(8, { held: (r) => events.push(`held ${r}`), released: (r) => events.push(`released ${r}`) }, 8);
+    const index = new TagIndex(
+      8,
+      { held: (r) => events.push(`held ${r}`), released: (r) => events.push(`released ${r}`) },
+      8,
+    );
     index.add(0, list([1], [42]));
     index.add(1, list([1], [42]));
     index.remove(0);
@@ -71,7 +87,11 @@ describe("tag index", () => {
 
 describe("expiry wheel", () => {
   it("expires each slot at its tick and not before, whatever was armed, armed again or disarmed", () => {
-    const change = fc.tuple(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 20 }), fc.integer({ min: 0, max: 3 }));
+    const change = fc.tuple(
+      fc.integer({ min: 0, max: 7 }),
+      fc.integer({ min: 0, max: 20 }),
+      fc.integer({ min: 0, max: 3 }),
+    );
     fc.assert(
       fc.property(fc.array(change, { maxLength: 80 }), (changes) => {
         const wheel = new ExpiryWheel(8, 100);

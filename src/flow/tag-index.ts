@@ -162,7 +162,8 @@ interface TagSet {
 }
 
 function sameSet(set: TagSet, list: TagList): boolean {
-  if (set.hash !== list.hash || set.tags.length !== list.count || set.references.length !== list.referenceCount) return false;
+  if (set.hash !== list.hash || set.tags.length !== list.count || set.references.length !== list.referenceCount)
+    return false;
   for (let i = 0; i < list.count; i++) if (set.tags[i] !== list.tags[i]) return false;
   for (let i = 0; i < list.referenceCount; i++) if (set.references[i] !== list.references[i]) return false;
   return true;

@@ -1,5 +1,5 @@
 import type { Ip } from "../addr/ip.ts";
-import { macHigh, macLow, type Mac } from "../addr/mac.ts";
+import { type Mac, macHigh, macLow } from "../addr/mac.ts";
 import { fmix32 } from "./hash.ts";
 
 /**

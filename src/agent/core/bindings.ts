@@ -1,8 +1,8 @@
 import type { PortOutcome, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
 import { VPORT_MAX } from "../../flow/layout.ts";
 import type { Binding, Id } from "../../model/objects.ts";
-import type { PortActive } from "./control-events.ts";
 import type { Placement } from "../../sim/world-change.ts";
+import type { PortActive } from "./control-events.ts";
 
 interface Bound {
   readonly portId: Id;
@@ -33,10 +33,15 @@ export class Bindings {
   }
 
   /** Takes a port's present binding to this host; undefined vport: the host has no number left. */
-  bind(portId: Id, binding: Binding, tunnelKey: number): { readonly isChanged: boolean; readonly vport: number | undefined } {
+  bind(
+    portId: Id,
+    binding: Binding,
+    tunnelKey: number,
+  ): { readonly isChanged: boolean; readonly vport: number | undefined } {
     const known = this.#byPort.get(portId);
     if (known !== undefined) {
-      const isChanged = known.binding.generation !== binding.generation || known.binding.interfaceName !== binding.interfaceName;
+      const isChanged =
+        known.binding.generation !== binding.generation || known.binding.interfaceName !== binding.interfaceName;
       known.binding = binding;
       if (isChanged) known.state = "wanted";
       return { isChanged, vport: known.vport };
@@ -90,7 +95,11 @@ export class Bindings {
 
   /** Every port bound here, as the agent's API shows it. */
   states(): readonly { readonly portId: Id; readonly interfaceName: string; readonly state: string }[] {
-    return [...this.#byPort.values()].map(({ portId, binding, state }) => ({ portId, interfaceName: binding.interfaceName, state }));
+    return [...this.#byPort.values()].map(({ portId, binding, state }) => ({
+      portId,
+      interfaceName: binding.interfaceName,
+      state,
+    }));
   }
 
   /** Vports that forward. */
@@ -114,7 +123,10 @@ export class Bindings {
 
   /** The wanted tunnel keys of the ports, for the datapath. */
   wantedKeys(): readonly WantedTunnelKey[] {
-    return [...this.#byPort.values()].map(({ vport, tunnelKey }) => ({ key: tunnelKey, target: { kind: "vport", vport } }));
+    return [...this.#byPort.values()].map(({ vport, tunnelKey }) => ({
+      key: tunnelKey,
+      target: { kind: "vport", vport },
+    }));
   }
 
   #takeVport(): number | undefined {

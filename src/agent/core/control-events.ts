@@ -8,7 +8,12 @@ import type { ObjectName } from "./slice.ts";
 export type ControlEvent =
   | { readonly kind: "start" }
   /** A watched object as the store has it; undefined: gone or damaged (`why` says so). */
-  | { readonly kind: "object"; readonly name: ObjectName; readonly object: TopologyObject | undefined; readonly why?: string }
+  | {
+      readonly kind: "object";
+      readonly name: ObjectName;
+      readonly object: TopologyObject | undefined;
+      readonly why?: string;
+    }
   /** The `active` state key of a port that is bound elsewhere. */
   | { readonly kind: "active"; readonly portId: Id; readonly state: PortActive | undefined }
   /** A host said under which key it takes floods of a bridge, or took that back. */
@@ -56,7 +61,12 @@ export type ControlEffect =
   | { readonly kind: "set-credits"; readonly vports: readonly number[]; readonly packets: number }
   | { readonly kind: "tell-workers"; readonly message: ToWorker }
   | { readonly kind: "answer"; readonly message: FromWorker }
-  | { readonly kind: "log"; readonly level: "info" | "warn"; readonly event: string; readonly fields: Readonly<Record<string, string | number>> };
+  | {
+      readonly kind: "log";
+      readonly level: "info" | "warn";
+      readonly event: string;
+      readonly fields: Readonly<Record<string, string | number>>;
+    };
 
 /** Settings of a host that do not change while it runs. */
 export interface ControlSettings {

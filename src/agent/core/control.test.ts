@@ -48,7 +48,9 @@ class Bench {
   /** The placement that the workers were last told for a port, in the present effects. */
   placement(portId: string): unknown {
     const told = this.of("tell-workers").map((effect) => effect.message);
-    const changes = told.flatMap((message) => (message.kind === "world" && message.change.kind === "placement" ? [message.change] : []));
+    const changes = told.flatMap((message) =>
+      message.kind === "world" && message.change.kind === "placement" ? [message.change] : [],
+    );
     return changes.findLast((change) => change.portId === portId)?.placement;
   }
 }
@@ -68,15 +70,29 @@ describe("control core", () => {
     const bench = new Bench().step({ kind: "start" });
     const watched = bench.of("watch-object").map((effect) => effect.name.id);
     for (const object of [host, port("p1", "h1"), bridge, port("p2", "h2"), zone]) {
-      watched.push(...bench.object(object).of("watch-object").map((effect) => effect.name.id));
+      watched.push(
+        ...bench
+          .object(object)
+          .of("watch-object")
+          .map((effect) => effect.name.id),
+      );
     }
     assert.deepEqual(watched, ["h1", "p1", "z", "b", "p2"]);
   });
 
   it("lets go of everything that only a lost reference led to", () => {
     const bench = running().object({ ...host, portIds: [] });
-    assert.deepEqual(bench.of("unwatch-object").map((effect) => effect.name.id).sort(), ["b", "p1", "p2"]);
-    assert.deepEqual(bench.of("close-map").map((effect) => effect.map), ["fdb", "bridge-neighbor"]);
+    assert.deepEqual(
+      bench
+        .of("unwatch-object")
+        .map((effect) => effect.name.id)
+        .sort(),
+      ["b", "p1", "p2"],
+    );
+    assert.deepEqual(
+      bench.of("close-map").map((effect) => effect.map),
+      ["fdb", "bridge-neighbor"],
+    );
     assert.deepEqual(bench.of("set-ports").at(-1)?.ports, []);
   });
 
@@ -91,7 +107,11 @@ describe("control core", () => {
   });
 
   it("sends to another host only while that host serves the present generation of the binding", () => {
-    const bench = running().step({ kind: "active", portId: "p2", state: { hostId: "h2", tunnelKey: 77, generation: 1 } });
+    const bench = running().step({
+      kind: "active",
+      portId: "p2",
+      state: { hostId: "h2", tunnelKey: 77, generation: 1 },
+    });
     assert.deepEqual(bench.placement("p2"), { at: "remote", hostId: "h2", tunnelKey: 77, isActive: true });
     bench.object(port("p2", "h2", 2));
     assert.deepEqual(bench.placement("p2"), { at: "remote", hostId: "h2", tunnelKey: 0, isActive: false });
@@ -102,22 +122,38 @@ describe("control core", () => {
   it("tells the datapath its underlay and peers, with the room that the outer headers leave", () => {
     const bench = running().object({ ...zone, mtu: 9000 });
     assert.equal(bench.of("set-underlay")[0]?.underlay.mtu, 9000);
-    assert.deepEqual(bench.of("set-peers")[0]?.peers.map(({ peer, mtu }) => [peer, mtu]), [[1, 8950]]);
+    assert.deepEqual(
+      bench.of("set-peers")[0]?.peers.map(({ peer, mtu }) => [peer, mtu]),
+      [[1, 8950]],
+    );
   });
 
   it("keeps a peer's number when the zone names other hosts", () => {
     const bench = running();
     const members = [...zone.members, { hostId: "h0", address: "192.0.2.9" }];
     bench.object({ ...zone, members });
-    assert.deepEqual(bench.of("set-peers")[0]?.peers.map((peer) => peer.peer).sort(), [1, 2]);
+    assert.deepEqual(
+      bench
+        .of("set-peers")[0]
+        ?.peers.map((peer) => peer.peer)
+        .sort(),
+      [1, 2],
+    );
     bench.object({ ...zone, members: members.filter((member) => member.hostId !== "h2") });
-    assert.deepEqual(bench.of("set-peers")[0]?.peers.map((peer) => peer.peer), [2]);
+    assert.deepEqual(
+      bench.of("set-peers")[0]?.peers.map((peer) => peer.peer),
+      [2],
+    );
   });
 
   it("gives a freed tunnel key to nobody while it rests", () => {
     const bench = running().step({ kind: "ports", outcomes: [up(1)] });
     const first = bench.of("publish-active")[0]?.state.tunnelKey;
-    bench.gone("port", "p1").object({ ...host }).object(port("p1", "h1", 2)).step({ kind: "ports", outcomes: [up(2)] });
+    bench
+      .gone("port", "p1")
+      .object({ ...host })
+      .object(port("p1", "h1", 2))
+      .step({ kind: "ports", outcomes: [up(2)] });
     assert.notEqual(bench.of("publish-active")[0]?.state.tunnelKey, first);
   });
 
@@ -129,14 +165,28 @@ describe("control core", () => {
     bench.step({ kind: "ports", outcomes: [up(1)] });
     assert.deepEqual(bench.of("publish-flood"), []);
     bench.step({ kind: "ports", outcomes: [up(2)] });
-    assert.deepEqual(bench.of("set-group").map(({ vports }) => vports), [[1, 2]]);
+    assert.deepEqual(
+      bench.of("set-group").map(({ vports }) => vports),
+      [[1, 2]],
+    );
     assert.equal(bench.of("publish-flood").length, 1);
-    assert.ok(bench.of("set-tunnel-keys").at(-1)?.keys.some((key) => key.target.kind === "group"));
+    assert.ok(
+      bench
+        .of("set-tunnel-keys")
+        .at(-1)
+        ?.keys.some((key) => key.target.kind === "group"),
+    );
     bench.step({ kind: "ports", outcomes: [up(3)] });
-    assert.deepEqual(bench.of("set-group").map(({ vports }) => vports), [[1, 2, 3]]);
+    assert.deepEqual(
+      bench.of("set-group").map(({ vports }) => vports),
+      [[1, 2, 3]],
+    );
     assert.deepEqual(bench.of("publish-flood"), [], "the key stays");
     bench.object({ ...port("p3", "h1"), outboundFilterId: "c" });
-    assert.deepEqual(bench.of("set-group").map(({ vports }) => vports.length), [2]);
+    assert.deepEqual(
+      bench.of("set-group").map(({ vports }) => vports.length),
+      [2],
+    );
     bench.object({ ...port("p4", "h1"), vlan: 5 });
     assert.equal(bench.of("withdraw-flood").length, 1, "not on a bridge with VLANs");
   });
@@ -144,7 +194,9 @@ describe("control core", () => {
   it("says when everything that the store was asked for has been told", () => {
     const bench = running();
     const isComplete = (): boolean => bench.of("tell-workers").some((effect) => effect.message.kind === "complete");
-    bench.step({ kind: "active", portId: "p2", state: undefined }).step({ kind: "map-loaded", map: "fdb", deviceId: "b" });
+    bench
+      .step({ kind: "active", portId: "p2", state: undefined })
+      .step({ kind: "map-loaded", map: "fdb", deviceId: "b" });
     assert.ok(!isComplete());
     bench.step({ kind: "map-loaded", map: "bridge-neighbor", deviceId: "b" });
     assert.ok(isComplete());
@@ -156,8 +208,13 @@ describe("control core", () => {
   });
 
   it("publishes everything again under a new session", () => {
-    const bench = running().step({ kind: "ports", outcomes: [up(1)] }).step({ kind: "session-renewed" });
-    assert.deepEqual(bench.of("publish-active").map((effect) => effect.portId), ["p1"]);
+    const bench = running()
+      .step({ kind: "ports", outcomes: [up(1)] })
+      .step({ kind: "session-renewed" });
+    assert.deepEqual(
+      bench.of("publish-active").map((effect) => effect.portId),
+      ["p1"],
+    );
   });
 
   it("ends each batch of news for the workers with a version", () => {

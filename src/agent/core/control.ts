@@ -3,11 +3,11 @@ import type { Instant } from "../../base/clock.ts";
 import type { Prng } from "../../base/prng.ts";
 import type { PortOutcome, WantedPeer } from "../../datapath/datapath.ts";
 import type { Id, Port, TopologyObject, TunnelZone } from "../../model/objects.ts";
+import type { Placement, WorldChange } from "../../sim/world-change.ts";
 import { Bindings } from "./bindings.ts";
 import type { ControlEffect, ControlEvent, ControlSettings, PortActive } from "./control-events.ts";
 import { Floods } from "./floods.ts";
 import { UPCALL_CREDIT_MIN, UPCALL_CREDITS_PER_SHARD } from "./limits.ts";
-import type { Placement, WorldChange } from "../../sim/world-change.ts";
 import type { FromWorker, MapName, ToWorker } from "./messages.ts";
 import { Peers } from "./peers.ts";
 import { type ObjectName, Slice } from "./slice.ts";
@@ -82,7 +82,9 @@ export class ControlCore {
   /** Everything a worker needs that starts late: the present world as messages. */
   snapshot(): readonly ToWorker[] {
     const objects = [...this.#slice.objects()].map((object): WorldChange => ({ kind: "object", object }));
-    const placements = [...this.#placements].map(([portId, placement]): WorldChange => ({ kind: "placement", portId, placement }));
+    const placements = [...this.#placements].map(
+      ([portId, placement]): WorldChange => ({ kind: "placement", portId, placement }),
+    );
     const changes = [...objects, ...placements].map((change): ToWorker => ({ kind: "world", change }));
     const complete: readonly ToWorker[] = this.#isComplete ? [{ kind: "complete" }] : [];
     return [...changes, ...complete, { kind: "version", version: this.#version }];
@@ -110,7 +112,8 @@ export class ControlCore {
         return this.#fromWorker(event.message);
       case "session-renewed":
         for (const [portId, state] of this.#published) this.#effects.push({ kind: "publish-active", portId, state });
-        for (const [bridgeId, { key }] of this.#floods.entries()) this.#effects.push({ kind: "publish-flood", bridgeId, key });
+        for (const [bridgeId, { key }] of this.#floods.entries())
+          this.#effects.push({ kind: "publish-flood", bridgeId, key });
         return;
       default:
         return unreachable(event);
@@ -192,7 +195,10 @@ export class ControlCore {
   }
 
   #setTunnelKeys(): void {
-    this.#effects.push({ kind: "set-tunnel-keys", keys: [...this.#bindings.wantedKeys(), ...this.#floods.wantedKeys()] });
+    this.#effects.push({
+      kind: "set-tunnel-keys",
+      keys: [...this.#bindings.wantedKeys(), ...this.#floods.wantedKeys()],
+    });
   }
 
   /** The group under which peers flood to this host's ports of a bridge. */
@@ -253,7 +259,8 @@ export class ControlCore {
       this.#published.delete(portId);
       this.#effects.push({ kind: "withdraw-active", portId });
     }
-    if (state === undefined || (before?.generation === state.generation && before.tunnelKey === state.tunnelKey)) return;
+    if (state === undefined || (before?.generation === state.generation && before.tunnelKey === state.tunnelKey))
+      return;
     this.#published.set(portId, state);
     this.#effects.push({ kind: "publish-active", portId, state });
   }
@@ -280,7 +287,8 @@ export class ControlCore {
   #place(portId: Id): void {
     const object = this.#slice.get(portId);
     const binding = object?.kind === "port" ? object.binding : undefined;
-    const placement = binding === undefined ? undefined : (this.#bindings.placement(portId) ?? this.#remotePlacement(portId, binding));
+    const placement =
+      binding === undefined ? undefined : (this.#bindings.placement(portId) ?? this.#remotePlacement(portId, binding));
     if (samePlacement(this.#placements.get(portId), placement)) return;
     if (placement === undefined) this.#placements.delete(portId);
     else this.#placements.set(portId, placement);
@@ -290,7 +298,8 @@ export class ControlCore {
   /** An older binding's host is never sent to, whatever it still claims: the generation is the fence. */
   #remotePlacement(portId: Id, binding: NonNullable<Port["binding"]>): Placement {
     const active = this.#actives.get(portId);
-    const isCurrent = active !== undefined && active.hostId === binding.hostId && active.generation === binding.generation;
+    const isCurrent =
+      active !== undefined && active.hostId === binding.hostId && active.generation === binding.generation;
     return { at: "remote", hostId: binding.hostId, tunnelKey: isCurrent ? active.tunnelKey : 0, isActive: isCurrent };
   }
 

@@ -69,7 +69,8 @@ export class Floods {
 
 function floodable(members: FloodMembers): readonly number[] {
   const { bridge, ports } = members;
-  const isPlain = bridge?.isUp === true && bridge.outboundFilterId === undefined && ports.every((port) => port.vlan === undefined);
+  const isPlain =
+    bridge?.isUp === true && bridge.outboundFilterId === undefined && ports.every((port) => port.vlan === undefined);
   if (!isPlain) return [];
   return ports
     .filter((port) => port.isUp && port.outboundFilterId === undefined)

@@ -1,9 +1,9 @@
 import type { Instant } from "../../base/clock.ts";
+import type { DatapathMemory } from "../../datapath/datapath.ts";
 import { ExpiryWheel } from "../../flow/expiry-wheel.ts";
 import { type FlowContent, FlowTable } from "../../flow/flow-table.ts";
 import { ACTION_WORDS, KEY_WORDS, SLOT_ACTION, VPORT_MAX } from "../../flow/layout.ts";
 import { type ReferenceListener, TagIndex, type TagList } from "../../flow/tag-index.ts";
-import type { DatapathMemory } from "../../datapath/datapath.ts";
 import type { Groups } from "./groups.ts";
 import { FLOW_LIFE_S, IDLE_TAG_SETS_MAX } from "./limits.ts";
 import type { WorkerCounts } from "./worker-counts.ts";
@@ -50,7 +50,16 @@ export class FlowBook {
   readonly #installed: number;
   readonly #evicted: number;
 
-  constructor(memory: DatapathMemory, parts: { readonly groups: Groups; readonly counts: WorkerCounts; readonly references: ReferenceListener; readonly shards: readonly number[]; readonly now: Instant }) {
+  constructor(
+    memory: DatapathMemory,
+    parts: {
+      readonly groups: Groups;
+      readonly counts: WorkerCounts;
+      readonly references: ReferenceListener;
+      readonly shards: readonly number[];
+      readonly now: Instant;
+    },
+  ) {
     this.table = new FlowTable(memory, VPORT_MAX);
     this.#tags = new TagIndex(this.table.slots, parts.references, IDLE_TAG_SETS_MAX);
     this.#wheel = new ExpiryWheel(this.table.slots, seconds(parts.now));
@@ -105,7 +114,11 @@ export class FlowBook {
   }
 
   /** Replaces action, tags and end of a live flow after it was simulated again. */
-  renew(slot: number, flow: { readonly action: Uint32Array; readonly group: number; readonly tags: TagList; readonly lifeS: number }, now: Instant): void {
+  renew(
+    slot: number,
+    flow: { readonly action: Uint32Array; readonly group: number; readonly tags: TagList; readonly lifeS: number },
+    now: Instant,
+  ): void {
     this.table.overwrite(slot, flow.action, 0);
     this.#tags.add(slot, flow.tags);
     this.#groups.use(slot, flow.group);
@@ -179,7 +192,8 @@ export class FlowBook {
   #evict(slot: number, now: number): void {
     const { values } = this.#counts.metrics;
     values[this.#evicted] = (values[this.#evicted] as number) + 1;
-    if (((now - (this.#armedAt[slot] as number)) | 0) < COLLISION_MS) this.#counts.metrics.add("weft_worker_collisions");
+    if (((now - (this.#armedAt[slot] as number)) | 0) < COLLISION_MS)
+      this.#counts.metrics.add("weft_worker_collisions");
     this.remove(slot);
   }
 

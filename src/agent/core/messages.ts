@@ -45,7 +45,11 @@ export type FromWorker =
   | { readonly kind: "flows"; readonly request: number; readonly flows: readonly FlowLine[]; readonly total: number }
   | { readonly kind: "trace"; readonly request: number; readonly report: TraceReport }
   /** Counters since the worker's start, about once a second: drops by vport index and reason code, metrics by name. */
-  | { readonly kind: "counts"; readonly drops: readonly WorkerDrop[]; readonly metrics: Readonly<Record<string, number>> };
+  | {
+      readonly kind: "counts";
+      readonly drops: readonly WorkerDrop[];
+      readonly metrics: Readonly<Record<string, number>>;
+    };
 
 /** Packets that a worker dropped. */
 export interface WorkerDrop {

@@ -13,7 +13,12 @@ describe("parking", () => {
     const parking = new Parking();
     const first = packet(1, 10);
     const second = packet(1, 10);
-    for (const [on, waiting] of [["a", first], ["b", packet(1, 10)], ["a", second]] as const) assert.ok(parking.park(on, waiting));
+    for (const [on, waiting] of [
+      ["a", first],
+      ["b", packet(1, 10)],
+      ["a", second],
+    ] as const)
+      assert.ok(parking.park(on, waiting));
     assert.deepEqual(parking.release("a"), [first, second]);
     assert.equal(parking.count, 1);
   });
@@ -39,7 +44,10 @@ describe("parking", () => {
     parking.park("a", packet(1, 10));
     parking.park("a", packet(1, 20));
     assert.equal(parking.expire(9).length, 0);
-    assert.deepEqual(parking.expire(10).map((entry) => entry.on), ["a"]);
+    assert.deepEqual(
+      parking.expire(10).map((entry) => entry.on),
+      ["a"],
+    );
     assert.equal(parking.count, 1);
   });
 });

@@ -1,8 +1,8 @@
 import type { Instant } from "../../base/clock.ts";
 import { KEY_WORDS } from "../../flow/layout.ts";
+import type { SimResult } from "../../sim/result.ts";
 import type { SimInput } from "../../sim/sim-input.ts";
 import type { Simulator } from "../../sim/simulator.ts";
-import type { SimResult } from "../../sim/result.ts";
 import type { FlowBook } from "./flow-book.ts";
 import { EXPIRY_CHUNK, FLOW_LIFE_S, RESIMULATION_CHUNK, TEMPORARY_DROP_LIFE_S } from "./limits.ts";
 import type { Translator } from "./translate.ts";

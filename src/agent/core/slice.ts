@@ -99,7 +99,9 @@ export function referencesOf(object: TopologyObject): readonly ObjectName[] {
       return [...named("port", object.portIds), ...named("route", object.routeIds), ...filtersOf(object)];
     case "port": {
       const device: ObjectName =
-        object.deviceKind === "bridge" ? { kind: "bridge", id: object.bridgeId } : { kind: "router", id: object.routerId };
+        object.deviceKind === "bridge"
+          ? { kind: "bridge", id: object.bridgeId }
+          : { kind: "router", id: object.routerId };
       return [device, ...named("port", object.peerId === undefined ? [] : [object.peerId]), ...filtersOf(object)];
     }
     case "chain":
@@ -113,7 +115,10 @@ export function referencesOf(object: TopologyObject): readonly ObjectName[] {
 }
 
 function filtersOf(object: { readonly inboundFilterId?: Id; readonly outboundFilterId?: Id }): ObjectName[] {
-  return named("chain", [object.inboundFilterId, object.outboundFilterId].filter((id) => id !== undefined));
+  return named(
+    "chain",
+    [object.inboundFilterId, object.outboundFilterId].filter((id) => id !== undefined),
+  );
 }
 
 function named(kind: Kind, ids: readonly Id[]): ObjectName[] {

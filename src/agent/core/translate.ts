@@ -171,7 +171,11 @@ export class Translator {
     this.#push(outputs, i, { kind: ACTION_TUNNEL, target: to.peer, key });
   }
 
-  #push(outputs: OutputList, i: number, to: { readonly kind: number; readonly target: number; readonly key: number }): void {
+  #push(
+    outputs: OutputList,
+    i: number,
+    to: { readonly kind: number; readonly target: number; readonly key: number },
+  ): void {
     if (this.#outputCount >= 2 * GROUP_OUTPUTS) return;
     const at = this.#outputCount++ * GROUP_OUTPUT_WORDS;
     const words = this.#outputs;

@@ -19,7 +19,11 @@ export class WorkerCounts {
 
   /** Everything counted so far, as a message. */
   message(): FromWorker & { readonly kind: "counts" } {
-    const drops: WorkerDrop[] = [...this.#drops].map(([id, packets]) => ({ vport: id >>> 8, reason: id & 0xff, packets }));
+    const drops: WorkerDrop[] = [...this.#drops].map(([id, packets]) => ({
+      vport: id >>> 8,
+      reason: id & 0xff,
+      packets,
+    }));
     return { kind: "counts", drops, metrics: this.metrics.snapshot() };
   }
 }

@@ -1,8 +1,8 @@
 import type { Duration, Instant } from "../../base/clock.ts";
 import type { FlowTag } from "../../flow/tag.ts";
 import type { EmittedFrame, WalkFacts } from "../../sim/result.ts";
-import type { WorldChange } from "../../sim/world-change.ts";
 import type { Simulator } from "../../sim/simulator.ts";
+import type { WorldChange } from "../../sim/world-change.ts";
 import type { FdbEffect, FdbLearner } from "../../state/fdb.ts";
 import type { NeighborEffect, NeighborKey, NeighborResolver } from "../../state/neighbor-resolver.ts";
 import type { FlowBook } from "./flow-book.ts";
@@ -53,7 +53,10 @@ export class WorkerState {
     for (let i = 0; i < tags.referenceCount; i++) this.#parts.fdb.use(tags.references[i] as number, now);
     for (const write of writes) {
       const deviceId = this.#parts.simulator.world.idOf(write.bridge);
-      this.#parts.send({ kind: "map-put", opinion: { map: "bridge-neighbor", deviceId, ip: write.ip, mac: write.mac } });
+      this.#parts.send({
+        kind: "map-put",
+        opinion: { map: "bridge-neighbor", deviceId, ip: write.ip, mac: write.mac },
+      });
     }
   }
 
@@ -81,7 +84,12 @@ export class WorkerState {
       }
       case "write":
       case "remove": {
-        const opinion = { map: "neighbor", deviceId: this.#parts.simulator.world.idOf(effect.table), ip: effect.ip, entry: effect.entry } as const;
+        const opinion = {
+          map: "neighbor",
+          deviceId: this.#parts.simulator.world.idOf(effect.table),
+          ip: effect.ip,
+          entry: effect.entry,
+        } as const;
         return this.#parts.send({ kind: effect.kind === "write" ? "map-put" : "map-remove", opinion });
       }
       case "invalidate":

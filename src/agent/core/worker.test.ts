@@ -14,7 +14,10 @@ import type { FromWorker } from "./messages.ts";
 import type { WorkerCore } from "./worker.ts";
 
 const base = { tenant: "t", isUp: true } as const;
-const binding = (interfaceName: string, hostId = "h1"): { hostId: string; interfaceName: string; generation: number } => ({ hostId, interfaceName, generation: 1 });
+const binding = (
+  interfaceName: string,
+  hostId = "h1",
+): { hostId: string; interfaceName: string; generation: number } => ({ hostId, interfaceName, generation: 1 });
 
 /** Two bridges joined by a router; vm1 and vm3 are here, vm2 on host h2. */
 const topology: readonly TopologyObject[] = [
@@ -26,8 +29,28 @@ const topology: readonly TopologyObject[] = [
   { ...base, kind: "port", deviceKind: "bridge", id: "p3", bridgeId: "db", binding: binding("vm3") },
   { ...base, kind: "port", deviceKind: "bridge", id: "w-r", bridgeId: "web", peerId: "r-w" },
   { ...base, kind: "port", deviceKind: "bridge", id: "d-r", bridgeId: "db", peerId: "r-d" },
-  { ...base, kind: "port", deviceKind: "router", id: "r-w", routerId: "r", peerId: "w-r", mac: "02:00:00:00:aa:01", addresses: ["10.1.1.1/24"], mtu: 1500 },
-  { ...base, kind: "port", deviceKind: "router", id: "r-d", routerId: "r", peerId: "d-r", mac: "02:00:00:00:aa:02", addresses: ["10.1.2.1/24"], mtu: 1500 },
+  {
+    ...base,
+    kind: "port",
+    deviceKind: "router",
+    id: "r-w",
+    routerId: "r",
+    peerId: "w-r",
+    mac: "02:00:00:00:aa:01",
+    addresses: ["10.1.1.1/24"],
+    mtu: 1500,
+  },
+  {
+    ...base,
+    kind: "port",
+    deviceKind: "router",
+    id: "r-d",
+    routerId: "r",
+    peerId: "d-r",
+    mac: "02:00:00:00:aa:02",
+    addresses: ["10.1.2.1/24"],
+    mtu: 1500,
+  },
 ];
 
 const vm = (n: number): number => 0x0200_0000_0000 + n;
@@ -43,7 +66,12 @@ class Bench {
   readonly core: WorkerCore;
 
   constructor() {
-    this.datapath = new MemoryDatapath({ clock: this.clock, prng: new Prng(1), bucketsPerShard: 16, send: (frame) => this.sent.push(frame) });
+    this.datapath = new MemoryDatapath({
+      clock: this.clock,
+      prng: new Prng(1),
+      bucketsPerShard: 16,
+      send: (frame) => this.sent.push(frame),
+    });
     for (const name of ["vm1", "vm3"]) {
       const deliver = (frame: Uint8Array): void => {
         this.received[name]?.push(formatFrame(frame));
@@ -52,8 +80,20 @@ class Bench {
       this.datapath.addInterface(name, { mac: vm(99), mtu: 1500, deliver });
     }
     const face = this.datapath.openWorker(0, shardsOf(0, 1, 16));
-    const start = { worker: 0, workers: 1, shards: face.shards, seed: 1, datapath: {}, neighbor: NEIGHBOR_DEFAULTS, maySpin: false };
-    this.core = makeWorker(start, { datapath: face, clock: this.clock, send: (message) => this.messages.push(message) });
+    const start = {
+      worker: 0,
+      workers: 1,
+      shards: face.shards,
+      seed: 1,
+      datapath: {},
+      neighbor: NEIGHBOR_DEFAULTS,
+      maySpin: false,
+    };
+    this.core = makeWorker(start, {
+      datapath: face,
+      clock: this.clock,
+      send: (message) => this.messages.push(message),
+    });
   }
 
   async open(): Promise<void> {
@@ -67,7 +107,11 @@ class Bench {
     for (const object of topology) this.world({ kind: "object", object });
     this.world({ kind: "placement", portId: "p1", placement: { at: "local", vport: 1, isActive: true } });
     this.world({ kind: "placement", portId: "p3", placement: { at: "local", vport: 3, isActive: true } });
-    this.world({ kind: "placement", portId: "p2", placement: { at: "remote", hostId: "h2", tunnelKey: 0x77, isActive: true } });
+    this.world({
+      kind: "placement",
+      portId: "p2",
+      placement: { at: "remote", hostId: "h2", tunnelKey: 0x77, isActive: true },
+    });
     this.tell({ kind: "version", version: 1 });
   }
 
@@ -94,8 +138,16 @@ class Bench {
     for (const message of this.messages.splice(0)) {
       if (message.kind !== "map-put") continue;
       const { opinion } = message;
-      if (opinion.map === "fdb") this.world({ kind: "fdb", bridgeId: opinion.deviceId, vlan: opinion.vlan, mac: opinion.mac, portId: opinion.portId });
-      if (opinion.map === "neighbor") this.world({ kind: "router-neighbor", routerId: opinion.deviceId, ip: opinion.ip, entry: opinion.entry });
+      if (opinion.map === "fdb")
+        this.world({
+          kind: "fdb",
+          bridgeId: opinion.deviceId,
+          vlan: opinion.vlan,
+          mac: opinion.mac,
+          portId: opinion.portId,
+        });
+      if (opinion.map === "neighbor")
+        this.world({ kind: "router-neighbor", routerId: opinion.deviceId, ip: opinion.ip, entry: opinion.entry });
     }
     this.core.turn(this.clock.now());
     this.core.turn(this.clock.now());
@@ -106,7 +158,20 @@ class Bench {
   }
 }
 
-function udp(from: number, to: { readonly mac: number; readonly ip: number }, source: number, ttl = 64): Uint8Array {
+function udp(from: number, to: { readonly mac: number; readonly ip: number }, source: number): Uint8Array {
+  return udpWithTtl(from, to, { source, ttl: 64 });
+}
+
+interface Sender {
+  readonly source: number;
+  readonly ttl: number;
+}
+
+function udpWithTtl(
+  from: number,
+  to: { readonly mac: number; readonly ip: number },
+  { source, ttl }: Sender,
+): Uint8Array {
   return buildFrame({
     eth: { dst: to.mac, src: vm(from) },
     ipv4: { src: source, dst: to.ip, ttl },
@@ -115,7 +180,11 @@ function udp(from: number, to: { readonly mac: number; readonly ip: number }, so
   });
 }
 
-function arp(op: 1 | 2, from: { readonly mac: number; readonly ip: number }, to: { readonly mac: number; readonly ip: number }): Uint8Array {
+function arp(
+  op: 1 | 2,
+  from: { readonly mac: number; readonly ip: number },
+  to: { readonly mac: number; readonly ip: number },
+): Uint8Array {
   return buildFrame({
     eth: { dst: op === 1 ? 0xffff_ffff_ffff : to.mac, src: from.mac },
     arp: { operation: op, senderMac: from.mac, senderIp: from.ip, targetMac: op === 1 ? 0 : to.mac, targetIp: to.ip },
@@ -149,26 +218,56 @@ describe("worker core", () => {
 
   it("floods to an unknown MAC address, to the other host once for each port there", () => {
     bench.send("vm1", udp(1, { mac: vm(2), ip: ip(1, 12) }, ip(1, 11)));
-    assert.deepEqual(bench.sent.map(({ to, tunnelKey }) => [to, tunnelKey]), [["192.0.2.2", 0x77]]);
+    assert.deepEqual(
+      bench.sent.map(({ to, tunnelKey }) => [to, tunnelKey]),
+      [["192.0.2.2", 0x77]],
+    );
   });
 
   it("sends one copy of a flood to a host that published a key for the bridge, and names filtered ports singly", () => {
-    const more = [20, 21].map((n): TopologyObject => ({ ...base, kind: "port", deviceKind: "bridge", id: `p${n}`, bridgeId: "web", binding: binding(`vm${n}`, "h2") }));
-    const filtered: TopologyObject = { ...(more[1] as Extract<TopologyObject, { kind: "port" }>), outboundFilterId: "c" };
+    const more = [20, 21].map(
+      (n): TopologyObject => ({
+        ...base,
+        kind: "port",
+        deviceKind: "bridge",
+        id: `p${n}`,
+        bridgeId: "web",
+        binding: binding(`vm${n}`, "h2"),
+      }),
+    );
+    const filtered: TopologyObject = {
+      ...(more[1] as Extract<TopologyObject, { kind: "port" }>),
+      outboundFilterId: "c",
+    };
     for (const object of [...more.slice(0, 1), filtered]) bench.world({ kind: "object", object });
     bench.world({ kind: "object", object: { kind: "chain", id: "c", tenant: "t", name: "c", ruleIds: [] } });
-    bench.world({ kind: "object", object: { ...(topology[0] as Extract<TopologyObject, { kind: "bridge" }>), portIds: ["p1", "p2", "p20", "p21", "w-r"] } });
-    for (const [portId, tunnelKey] of [["p20", 0x20], ["p21", 0x21]] as const) {
+    bench.world({
+      kind: "object",
+      object: {
+        ...(topology[0] as Extract<TopologyObject, { kind: "bridge" }>),
+        portIds: ["p1", "p2", "p20", "p21", "w-r"],
+      },
+    });
+    for (const [portId, tunnelKey] of [
+      ["p20", 0x20],
+      ["p21", 0x21],
+    ] as const) {
       bench.world({ kind: "placement", portId, placement: { at: "remote", hostId: "h2", tunnelKey, isActive: true } });
     }
     const broadcast = udp(1, { mac: 0xffff_ffff_ffff, ip: ip(1, 255) }, ip(1, 11));
     bench.send("vm1", broadcast);
-    assert.deepEqual(bench.sent.map((frame) => frame.tunnelKey).sort((a, b) => a - b), [0x20, 0x21, 0x77]);
+    assert.deepEqual(
+      bench.sent.map((frame) => frame.tunnelKey).sort((a, b) => a - b),
+      [0x20, 0x21, 0x77],
+    );
     bench.sent.length = 0;
     bench.tell({ kind: "flood-key", bridgeId: "web", hostId: "h2", key: 0x55 });
     bench.turns();
     bench.send("vm1", broadcast);
-    assert.deepEqual(bench.sent.map((frame) => frame.tunnelKey).sort((a, b) => a - b), [0x21, (1 << 20) | 0x55]);
+    assert.deepEqual(
+      bench.sent.map((frame) => frame.tunnelKey).sort((a, b) => a - b),
+      [0x21, (1 << 20) | 0x55],
+    );
   });
 
   it("tunnels to a learned MAC address under the key that its host chose", () => {
@@ -182,7 +281,11 @@ describe("worker core", () => {
   it("follows a moved port in place: the flow is simulated again, no packet goes up", () => {
     bench.world({ kind: "fdb", bridgeId: "web", vlan: 0, mac: vm(2), portId: "p2" });
     bench.send("vm1", udp(1, { mac: vm(2), ip: ip(1, 12) }, ip(1, 11)));
-    bench.world({ kind: "placement", portId: "p2", placement: { at: "remote", hostId: "h2", tunnelKey: 0x99, isActive: true } });
+    bench.world({
+      kind: "placement",
+      portId: "p2",
+      placement: { at: "remote", hostId: "h2", tunnelKey: 0x99, isActive: true },
+    });
     bench.turns();
     const before = bench.upcalls();
     bench.send("vm1", udp(1, { mac: vm(2), ip: ip(1, 12) }, ip(1, 11)));
@@ -194,9 +297,15 @@ describe("worker core", () => {
     bench.world({ kind: "fdb", bridgeId: "web", vlan: 0, mac: vm(2), portId: "p2" });
     const frame = udp(1, { mac: vm(2), ip: ip(1, 12) }, ip(1, 11));
     bench.send("vm1", frame);
-    bench.world({ kind: "object", object: { kind: "rule", id: "deny", chainId: "c", condition: {}, action: { type: "drop" } } });
+    bench.world({
+      kind: "object",
+      object: { kind: "rule", id: "deny", chainId: "c", condition: {}, action: { type: "drop" } },
+    });
     bench.world({ kind: "object", object: { kind: "chain", id: "c", tenant: "t", name: "c", ruleIds: ["deny"] } });
-    bench.world({ kind: "object", object: { ...(topology[3] as Extract<TopologyObject, { kind: "port" }>), inboundFilterId: "c" } });
+    bench.world({
+      kind: "object",
+      object: { ...(topology[3] as Extract<TopologyObject, { kind: "port" }>), inboundFilterId: "c" },
+    });
     const before = bench.sent.length;
     bench.datapath.receive("vm1", frame);
     assert.equal(bench.sent.length, before, "revoked at once");
@@ -209,7 +318,7 @@ describe("worker core", () => {
     bench.send("vm1", arp(1, { mac: vm(1), ip: ip(1, 11) }, { mac: 0, ip: ip(1, 1) }));
     bench.send("vm3", arp(1, { mac: vm(3), ip: ip(2, 13) }, { mac: 0, ip: ip(2, 1) }));
     bench.received["vm1"]?.splice(0);
-    bench.send("vm1", udp(1, { mac: 0x0200_0000_aa01, ip: ip(2, 13) }, ip(1, 11), 1));
+    bench.send("vm1", udpWithTtl(1, { mac: 0x0200_0000_aa01, ip: ip(2, 13) }, { source: ip(1, 11), ttl: 1 }));
     assert.match(bench.received["vm1"]?.[0] ?? "", /10\.1\.1\.1.*10\.1\.1\.11.*time-exceeded/i);
   });
 

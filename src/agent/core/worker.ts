@@ -13,17 +13,33 @@ import {
   UPCALL_TTL_EXPIRED,
 } from "../../flow/layout.ts";
 import { tagFlood } from "../../flow/tag.ts";
+import type {
+  ConsumeResult,
+  DropResult,
+  EmittedFrame,
+  ForwardResult,
+  SimResult,
+  WaitOn,
+  WalkFacts,
+} from "../../sim/result.ts";
 import type { FrameBytes, SimInput } from "../../sim/sim-input.ts";
 import type { Simulator } from "../../sim/simulator.ts";
-import type { ConsumeResult, DropResult, EmittedFrame, ForwardResult, SimResult, WaitOn, WalkFacts } from "../../sim/result.ts";
 import type { NeighborKey } from "../../state/neighbor-resolver.ts";
 import { FlowBook, type NewFlow } from "./flow-book.ts";
 import { frameTtl } from "./frame-ttl.ts";
 import { Groups } from "./groups.ts";
 import { IcmpBudget } from "./icmp-budget.ts";
-import { EMIT_DEPTH_MAX, FLOW_LIFE_S, PARKED_MS, PARKED_NEIGHBOR_MS, STALE_UPCALL_MS, TEMPORARY_DROP_LIFE_S, UPCALL_BATCH } from "./limits.ts";
+import {
+  EMIT_DEPTH_MAX,
+  FLOW_LIFE_S,
+  PARKED_MS,
+  PARKED_NEIGHBOR_MS,
+  STALE_UPCALL_MS,
+  TEMPORARY_DROP_LIFE_S,
+  UPCALL_BATCH,
+} from "./limits.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
-import { Parking, type ParkedPacket } from "./parking.ts";
+import { type ParkedPacket, Parking } from "./parking.ts";
 import { Resimulation } from "./resimulation.ts";
 import { Translator } from "./translate.ts";
 import { waitKey } from "./wait-key.ts";
@@ -75,13 +91,50 @@ export class WorkerCore {
     this.#now = now;
     const groups = new Groups(parts.datapath.memory.groups, parts);
     this.#translator = new Translator(parts.simulator.world, groups, (metric) => this.counts.metrics.add(metric));
-    this.#book = new FlowBook(parts.datapath.memory, { groups, counts: this.counts, references: parts.fdb, shards: parts.datapath.shards, now });
-    this.#state = new WorkerState(parts, this.#book, { emit: (frame) => this.#emit(frame, 0), release: (on, unresolved) => this.#release(on, unresolved) });
-    this.#resimulation = new Resimulation({ simulator: parts.simulator, translator: this.#translator, book: this.#book, counts: this.counts });
+    this.#book = new FlowBook(parts.datapath.memory, {
+      groups,
+      counts: this.counts,
+      references: parts.fdb,
+      shards: parts.datapath.shards,
+      now,
+    });
+    this.#state = new WorkerState(parts, this.#book, {
+      emit: (frame) => this.#emit(frame, 0),
+      release: (on, unresolved) => this.#release(on, unresolved),
+    });
+    this.#resimulation = new Resimulation({
+      simulator: parts.simulator,
+      translator: this.#translator,
+      book: this.#book,
+      counts: this.counts,
+    });
     this.#frame = { bytes: new Uint8Array(0), offset: 0, length: 0, gsoSize: 0 };
-    this.#input = { mode: "live", key: new Uint32Array(KEY_WORDS), keyOffset: 0, ingress: 0, frame: this.#frame, unresolved: undefined };
-    this.#execute = { bytes: new Uint8Array(0), offset: 0, length: 0, ingressVport: 0, gsoSize: 0, isChecksumPartial: false };
-    this.#flow = { key: this.#input.key, keyOffset: 0, flowClass: 0, shard: 0, action: this.#translator.action, group: 0, tags: noTags, lifeS: 0 };
+    this.#input = {
+      mode: "live",
+      key: new Uint32Array(KEY_WORDS),
+      keyOffset: 0,
+      ingress: 0,
+      frame: this.#frame,
+      unresolved: undefined,
+    };
+    this.#execute = {
+      bytes: new Uint8Array(0),
+      offset: 0,
+      length: 0,
+      ingressVport: 0,
+      gsoSize: 0,
+      isChecksumPartial: false,
+    };
+    this.#flow = {
+      key: this.#input.key,
+      keyOffset: 0,
+      flowClass: 0,
+      shard: 0,
+      action: this.#translator.action,
+      group: 0,
+      tags: noTags,
+      lifeS: 0,
+    };
     this.#upcallsAt = this.counts.metrics.index("weft_worker_upcalls");
   }
 
@@ -109,7 +162,9 @@ export class WorkerCore {
       case "ask-flows":
         return this.#parts.send(answerFlows(this.#book, message, this.#now));
       case "ask-trace":
-        return this.#parts.send(answerTrace({ simulator: this.#simulator, translator: this.#translator }, message, this.#now));
+        return this.#parts.send(
+          answerTrace({ simulator: this.#simulator, translator: this.#translator }, message, this.#now),
+        );
       default:
         return unreachable(message);
     }
@@ -173,8 +228,10 @@ export class WorkerCore {
     const vport = words[offset + 3] as number;
     if (kind === UPCALL_MISS) return this.#act(this.#simulator.simulate(input, this.#now), words, offset);
     if (!this.#icmp.take(vport, this.#now)) return this.counts.metrics.add("weft_worker_icmp_limited");
-    if (kind === UPCALL_TTL_EXPIRED) return this.#act(this.#simulator.ttlExpired(input, frameTtl(this.#frame), this.#now), words, offset);
-    if (kind === UPCALL_TOO_BIG) this.#act(this.#simulator.tooBig(input, words[offset + 11] as number, this.#now), words, offset);
+    if (kind === UPCALL_TTL_EXPIRED)
+      return this.#act(this.#simulator.ttlExpired(input, frameTtl(this.#frame), this.#now), words, offset);
+    if (kind === UPCALL_TOO_BIG)
+      this.#act(this.#simulator.tooBig(input, words[offset + 11] as number, this.#now), words, offset);
   }
 
   #act(result: SimResult, words: Uint32Array, offset: number): void {
@@ -201,9 +258,14 @@ export class WorkerCore {
     const { fit, fragments } = result;
     const frames = keep(result.facts.frames);
     const isInstalled = !result.isTransient && !this.#translator.isUngrouped;
-    if (isInstalled) this.#install(result.facts, words, { offset, lifeS: nowhere === undefined ? FLOW_LIFE_S : TEMPORARY_DROP_LIFE_S });
+    if (isInstalled)
+      this.#install(result.facts, words, {
+        offset,
+        lifeS: nowhere === undefined ? FLOW_LIFE_S : TEMPORARY_DROP_LIFE_S,
+      });
     if (nowhere !== undefined) this.counts.drop(vport, nowhere);
-    else if (fragments.length > 0) for (const bytes of fragments) this.#send({ bytes, offset: 0, length: bytes.length, gsoSize: 0 }, vport, 0);
+    else if (fragments.length > 0)
+      for (const bytes of fragments) this.#send({ bytes, offset: 0, length: bytes.length, gsoSize: 0 }, vport, 0);
     else if (fit === "fits") this.#send(this.#frame, vport, words[offset + 10] as number);
     else this.#unfit(fit, words, offset);
     this.#emitAll(frames);
@@ -214,7 +276,10 @@ export class WorkerCore {
     const vport = words[offset + 3] as number;
     const limit = (this.#translator.action[3] as number) & 0xffff;
     if (!this.#icmp.take(vport, this.#now)) return this.counts.metrics.add("weft_worker_icmp_limited");
-    const result = fit === "too-big" ? this.#simulator.tooBig(this.#input, limit, this.#now) : this.#simulator.ttlExpired(this.#input, frameTtl(this.#frame), this.#now);
+    const result =
+      fit === "too-big"
+        ? this.#simulator.tooBig(this.#input, limit, this.#now)
+        : this.#simulator.ttlExpired(this.#input, frameTtl(this.#frame), this.#now);
     this.#act(result, words, offset);
   }
 

@@ -12,6 +12,11 @@ import type { Walk } from "./walk.ts";
 /** What a chain says of a packet; `continue` returns to the caller, at top level that is accept. */
 const CONTINUE = 4;
 
+const PORT_FIELDS = FIELD.sourcePorts | FIELD.destinationPorts;
+const NETWORK_FIELDS = FIELD.destination | FIELD.source | FIELD.protocol | FIELD.dscp;
+/** What the key's first words and the walk itself say. */
+const LINK_FIELDS = FIELD.destination - 1;
+
 /** Chains that the present evaluation has entered: each is entered once, so a loop of jumps ends. */
 const entered = new Int32Array(CHAINS_MAX);
 let enteredCount = 0;
@@ -98,8 +103,12 @@ function actionName(rule: SimRule): string {
 /** True when the condition holds. Fields are read in the order of their mask classes, and only as far as needed. */
 function matches(rule: SimRule, walk: Walk): boolean {
   if (rule.fragments !== FRAGMENTS.any && !fragmentMatches(rule.fragments, walk.packet.fragment)) return false;
-  if (rule.fields === 0) return !rule.isNegated;
-  return (linkMatches(rule, walk) && networkMatches(rule, walk)) !== rule.isNegated;
+  const { fields } = rule;
+  const isMatch =
+    ((fields & LINK_FIELDS) === 0 || linkMatches(rule, walk)) &&
+    ((fields & NETWORK_FIELDS) === 0 || networkMatches(rule, walk)) &&
+    ((fields & PORT_FIELDS) === 0 || portsMatch(rule, walk));
+  return isMatch !== rule.isNegated;
 }
 
 function linkMatches(rule: SimRule, walk: Walk): boolean {
@@ -132,7 +141,6 @@ function linkMatches(rule: SimRule, walk: Walk): boolean {
 
 function networkMatches(rule: SimRule, walk: Walk): boolean {
   const { fields, inverted } = rule;
-  if (fields < FIELD.destination) return true;
   const { packet } = walk;
   const { isIp } = packet;
   if ((fields & FIELD.destination) !== 0) {
@@ -151,7 +159,7 @@ function networkMatches(rule: SimRule, walk: Walk): boolean {
     const isMatch = isIp && packet.dscp === rule.dscp;
     if (isMatch === ((inverted & FIELD.dscp) !== 0)) return false;
   }
-  return fields < FIELD.sourcePorts || portsMatch(rule, walk);
+  return true;
 }
 
 /**

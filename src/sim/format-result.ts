@@ -19,7 +19,9 @@ export function formatResult(result: SimResult, world: World): readonly string[]
   if (result.kind === "forward") {
     for (const fragment of result.fragments) lines.push(`  fragment ${formatFrame(fragment)}`);
   }
-  if (result.kind === "forward" || result.kind === "drop") lines.push(`  mask ${LEVELS[facts.level] ?? facts.level}`);
+  if ((result.kind === "forward" || result.kind === "drop") && !result.isTransient) {
+    lines.push(`  mask ${LEVELS[facts.level] ?? facts.level}`);
+  }
   for (const { bridge, ip, mac } of facts.writes) {
     lines.push(`  write bridge-neighbor ${world.idOf(bridge)} ${formatIp(ip)} ${formatMac(mac)}`);
   }

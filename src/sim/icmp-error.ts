@@ -1,4 +1,4 @@
-import { formatIp, type Ip, ipFromV4, isMulticastIp, isV4 } from "../addr/ip.ts";
+import { type Ip, ipFromV4, isMulticastIp, isV4 } from "../addr/ip.ts";
 import { type Mac, macFrom } from "../addr/mac.ts";
 import { unreachable } from "../base/assert.ts";
 import { FRAME_IP4 } from "../flow/layout.ts";
@@ -41,7 +41,7 @@ interface Sender {
  */
 export function sendIcmpError(walk: Walk, hop: Hop, trouble: IcmpTrouble): void {
   const { port } = hop;
-  if (walk.sink !== undefined) walk.note(`icmp ${trouble.kind} to ${formatIp(walk.packet.src)}`);
+  if (walk.sink !== undefined) walk.note(`icmp error ${trouble.kind} from ${port?.label ?? "nowhere"}`);
   if (!walk.isLive || port === undefined) return;
   const frame = layersOf(walk);
   if (frame === undefined || !mayBeAnswered(frame)) return;
@@ -120,7 +120,7 @@ function errorFrameV4({ frame, sender, trouble, ttlDecrement }: ErrorParts): Uin
   if (ttlDecrement > 0) quoted.fillChecksum();
   return buildFrame({
     eth: sender.eth,
-    // RFC 1812 4.3.2.5: precedence of the error as of network control; what Linux sends is the same with zero.
+    // RFC 1812 4.3.2.5: errors have the precedence of internetwork control, as Linux sends them.
     ipv4: { src: sender.address.w3, dst: header.src, dscp: 48 },
     icmpv4: icmpv4Of(trouble),
     payload,

@@ -8,20 +8,13 @@ import type { SimPort } from "./sim-port.ts";
 import type { SimRouter } from "./sim-router.ts";
 import type { Walk } from "./walk.ts";
 
-/** Where a packet goes next: out of `outPort` of `router` to the neighbor `ip`. */
-export interface NextHop {
-  readonly router: SimRouter;
-  readonly outPort: SimPort;
-  readonly ip: Ip;
-}
-
 /**
- * The MAC address of the next hop: that of a linked router port; what a linked bridge knows of its routers and from its
- * address table, without a question to anyone; else what the resolver says. `wait` is set in the walk. `failed`: the
- * neighbor is outside all subnets of the port, or did not answer.
+ * The MAC address of the next hop `ip`, out of `walk.outPort` of `router`: that of a linked router port; what a linked
+ * bridge knows of its routers and from its address table, without a question to anyone; else what the resolver says.
+ * `wait` is set in the walk. `failed`: the neighbor is outside all subnets of the port, or did not answer.
  */
-export function nextHopMac(walk: Walk, hop: NextHop): MacWords | "wait" | "failed" {
-  const { outPort } = hop;
+export function nextHopMac(walk: Walk, router: SimRouter, ip: Ip): MacWords | "wait" | "failed" {
+  const outPort = walk.outPort as SimPort;
   if (outPort.peer !== 0) {
     const peer = walk.port(outPort.peer);
     if (peer === undefined) {
@@ -29,10 +22,10 @@ export function nextHopMac(walk: Walk, hop: NextHop): MacWords | "wait" | "faile
       return walk.isAbsent(outPort.peer) ? "failed" : "wait";
     }
     if (peer.isRouter) return peer;
-    const known = macAtBridge(walk, peer, hop.ip);
+    const known = macAtBridge(walk, peer, ip);
     if (known !== undefined) return known;
   }
-  return isOnLink(outPort, hop.ip) ? resolve(walk, hop) : "failed";
+  return isOnLink(outPort, ip) ? resolve(walk, router, ip) : "failed";
 }
 
 /** True when a neighbor with this address can be behind the port. */
@@ -58,21 +51,21 @@ function macAtBridge(walk: Walk, bridgePort: SimPort, ip: Ip): MacWords | undefi
   return walk.macWords(mac);
 }
 
-function resolve(walk: Walk, hop: NextHop): MacWords | "wait" | "failed" {
-  const table = hop.router.handle;
-  const { ip } = hop;
+function resolve(walk: Walk, router: SimRouter, ip: Ip): MacWords | "wait" | "failed" {
+  const table = router.handle;
+  const port = (walk.outPort as SimPort).handle;
   const hash = hashIp(ip);
   const key = walk.neighborKey(table, ip);
-  const mac: Mac = walk.mayAsk ? walk.neighbors.get(key, hop.outPort.handle, walk.now) : walk.neighbors.peek(key, walk.now);
+  const mac: Mac = walk.mayAsk ? walk.neighbors.get(key, port, walk.now) : walk.neighbors.peek(key, walk.now);
   if (mac >= 0) {
     walk.tags.add(tagNeighbor(table, hash));
-    if (walk.sink !== undefined) walk.sink.reads(tagNeighbor(table, hash), `neighbor ${hop.router.label} ${formatIp(ip)}`);
+    if (walk.sink !== undefined) walk.sink.reads?.(tagNeighbor(table, hash), `neighbor ${router.label} ${formatIp(ip)}`);
     if (walk.sink !== undefined) walk.note(`neighbor ${formatIp(freeze(ip))} is ${formatMac(mac)}`);
     return walk.macWords(mac);
   }
   const absent = tagNeighborAbsent(table, hash);
   walk.tags.add(absent);
-  if (walk.sink !== undefined) walk.sink.reads(absent, `no neighbor ${hop.router.label} ${formatIp(ip)}`);
+  if (walk.sink !== undefined) walk.sink.reads?.(absent, `no neighbor ${router.label} ${formatIp(ip)}`);
   if (mac !== NEIGHBOR_WAIT || walk.isUnresolved(table, ip)) return "failed";
   walk.waitForNeighbor(table, ip);
   return "wait";

@@ -25,7 +25,7 @@ function earnNode(walk: Walk, router: SimRouter, node: RouteNode): void {
   walk.tags.add(tag);
   if (walk.sink === undefined) return;
   const prefix = formatPrefix({ ip: node.prefix, length: node.length });
-  walk.sink.reads(tag, `route ${router.label} ${prefix}`);
+  walk.sink.reads?.(tag, `route ${router.label} ${prefix}`);
 }
 
 function best(walk: Walk, routes: readonly SimRoute[]): SimRoute | undefined {

@@ -97,24 +97,24 @@ function route(walk: Walk, router: SimRouter, hop: Hop): Step {
       sendIcmpError(walk, hop, { kind: "reject-route" });
       return walk.dropForNow("reject-route");
     default:
-      return forward(walk, router, { hop, route: found });
+      return forward(walk, router, found);
   }
 }
 
-function forward(walk: Walk, router: SimRouter, at: { readonly hop: Hop; readonly route: SimRoute }): Step {
-  const { hop } = at;
+function forward(walk: Walk, router: SimRouter, found: SimRoute): Step {
   const { packet } = walk;
+  const hop = walk.hops[walk.hopCount - 1] as Hop;
   if (walk.exactTtl >= 0 && walk.exactTtl <= packet.ttlDecrement + 1) {
     sendIcmpError(walk, hop, { kind: "ttl-expired" });
     return walk.dropOnce("ttl-expired");
   }
-  const outPort = walk.port(at.route.port);
-  if (outPort === undefined) return walk.lack(at.route.port);
+  const outPort = walk.port(found.port);
+  if (outPort === undefined) return walk.lack(found.port);
   walk.outPort = outPort;
   const verdict = evaluateFilter(walk, router.outFilter);
   if (verdict !== VERDICT.accept) return refuseAtRouter(walk, hop, verdict);
-  const gateway = at.route.gateway;
-  const answer = nextHopMac(walk, { router, outPort, ip: gateway ?? packet.dst });
+  const { gateway } = found;
+  const answer = nextHopMac(walk, router, gateway ?? packet.dst);
   if (answer === "wait") return STEP.wait;
   if (answer === "failed") {
     sendIcmpError(walk, hop, { kind: gateway === undefined ? "host-unreachable" : "no-route" });

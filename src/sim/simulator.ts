@@ -3,7 +3,7 @@ import type { Ip } from "../addr/ip.ts";
 import type { Instant } from "../base/clock.ts";
 import { KEY_WORDS, PARSE_BAD, PARSE_EXTENSIONS, PARSE_SHORT } from "../flow/layout.ts";
 import { extractKey } from "../flow/key.ts";
-import { egress, ingress } from "./vport.ts";
+import { egressOwn, ingress } from "./vport.ts";
 import { fitOf } from "./fit.ts";
 import { answerTooBig } from "./too-big.ts";
 import type { SimResult } from "./result.ts";
@@ -76,7 +76,7 @@ export class Simulator {
     extractKey(bytes, { vportIndex: 0 }, key);
     const frame = { bytes, offset: 0, length: bytes.length, gsoSize: 0 };
     walk.begin({ mode: "live", key, keyOffset: 0, ingress: port, frame, unresolved: undefined }, now);
-    const step = egress(walk, port);
+    const step = egressOwn(walk, port);
     walk.isTransient = true;
     return this.#results.of(step, step === STEP.forward ? fitOf(walk) : "fits");
   }

@@ -6,8 +6,8 @@ import type { FlowTag } from "../flow/tag.ts";
 export interface TraceSink {
   /** A step, in the order of the walk. `depth` counts what the walk is inside of. */
   line(depth: number, text: string): void;
-  /** Something was read on which the flow depends. Repeats are told. */
-  reads(tag: FlowTag, text: string): void;
+  /** Something was read on which the flow depends; repeats are told. Left out by sinks that want the steps only. */
+  reads?(tag: FlowTag, text: string): void;
 }
 
 /** Keeps the lines, two spaces a depth, and what was read, each once. */

@@ -33,8 +33,19 @@ function intoBridge(walk: Walk, port: SimPort): Step {
 export function egress(walk: Walk, handle: number): Step {
   const port = walk.port(handle);
   if (port === undefined) return walk.lack(handle);
+  if (port.isUp) return egressThrough(walk, port);
   walk.outPort = port;
-  if (!port.isUp) return port.isRouter ? prohibit(walk, lastHop(walk), "admin-down") : walk.drop("admin-down", port.label);
+  return port.isRouter ? prohibit(walk, lastHop(walk), "admin-down") : walk.drop("admin-down", port.label);
+}
+
+/** A frame that the device at a vport sends itself: it may leave by a port that is down, to say so. */
+export function egressOwn(walk: Walk, handle: number): Step {
+  const port = walk.port(handle);
+  return port === undefined ? walk.lack(handle) : egressThrough(walk, port);
+}
+
+function egressThrough(walk: Walk, port: SimPort): Step {
+  walk.outPort = port;
   const verdict = evaluateFilter(walk, port.outFilter);
   if (verdict !== VERDICT.accept) return port.isRouter ? refuseAtRouter(walk, lastHop(walk), verdict) : refuse(walk, verdict);
   if (port.isBound) return output(walk, port);

@@ -131,7 +131,7 @@ export class Walk {
     const port = this.#world.port(handle);
     const tag = port === undefined ? tagObject(handle) : port.tag;
     this.tags.add(tag);
-    if (this.sink !== undefined) this.sink.reads(tag, `port ${this.labelOf(handle)}`);
+    if (this.sink !== undefined) this.sink.reads?.(tag, `port ${this.labelOf(handle)}`);
     return port;
   }
 
@@ -140,7 +140,7 @@ export class Walk {
     const bridge = this.#world.bridge(handle);
     const tag = bridge === undefined ? tagObject(handle) : bridge.tag;
     this.tags.add(tag);
-    if (this.sink !== undefined) this.sink.reads(tag, `bridge ${bridge?.label ?? this.labelOf(handle)}`);
+    if (this.sink !== undefined) this.sink.reads?.(tag, `bridge ${bridge?.label ?? this.labelOf(handle)}`);
     return bridge;
   }
 
@@ -149,7 +149,7 @@ export class Walk {
     const router = this.#world.router(handle);
     const tag = router === undefined ? tagObject(handle) : router.tag;
     this.tags.add(tag);
-    if (this.sink !== undefined) this.sink.reads(tag, `router ${router?.label ?? this.labelOf(handle)}`);
+    if (this.sink !== undefined) this.sink.reads?.(tag, `router ${router?.label ?? this.labelOf(handle)}`);
     return router;
   }
 
@@ -158,21 +158,21 @@ export class Walk {
     const chain = this.#world.chain(handle);
     const tag = chain === undefined ? tagObject(handle) : chain.tag;
     this.tags.add(tag);
-    if (this.sink !== undefined) this.sink.reads(tag, `chain ${chain?.label ?? this.labelOf(handle)}`);
+    if (this.sink !== undefined) this.sink.reads?.(tag, `chain ${chain?.label ?? this.labelOf(handle)}`);
     return chain;
   }
 
   /** Reads where a bound port is. */
   placement(port: SimPort): Placement | undefined {
     this.tags.add(port.placementTag);
-    if (this.sink !== undefined) this.sink.reads(port.placementTag, `placement ${port.label}`);
+    if (this.sink !== undefined) this.sink.reads?.(port.placementTag, `placement ${port.label}`);
     return this.#world.placementOf(port.handle);
   }
 
   /** Reads which members a bridge floods to; covers the members and their placements. */
   members(bridge: SimBridge): readonly SimPort[] {
     this.tags.add(bridge.floodTag);
-    if (this.sink !== undefined) this.sink.reads(bridge.floodTag, `members ${bridge.label}`);
+    if (this.sink !== undefined) this.sink.reads?.(bridge.floodTag, `members ${bridge.label}`);
     return bridge.members;
   }
 
@@ -193,13 +193,13 @@ export class Walk {
   readAddress(bridge: SimBridge, ip: Ip): void {
     const tag = tagBridgeNeighbor(bridge.handle, hashIp(ip));
     this.tags.add(tag);
-    if (this.sink !== undefined) this.sink.reads(tag, `address ${bridge.label} ${formatIp(ip)}`);
+    if (this.sink !== undefined) this.sink.reads?.(tag, `address ${bridge.label} ${formatIp(ip)}`);
   }
 
   #tellFdb(tag: FlowTag, bridge: SimBridge, key: { readonly vlanAndHigh: number; readonly low: number }): void {
     const vlan = key.vlanAndHigh >>> 16;
     const mac = this.macText(key.vlanAndHigh & 0xffff, key.low);
-    this.sink?.reads(tag, `fdb ${bridge.label}${vlan === 0 ? "" : ` vlan ${vlan}`} ${mac}`);
+    this.sink?.reads?.(tag, `fdb ${bridge.label}${vlan === 0 ? "" : ` vlan ${vlan}`} ${mac}`);
   }
 
   /** The key of a neighbor, reused: valid until the next call. */

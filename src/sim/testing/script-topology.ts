@@ -29,10 +29,10 @@ const HOST = "h1";
  *     route n r1 10.0.0.0/8 port=p2 [via=10.0.0.9] | blackhole | reject | local   [weight=N] [from=PREFIX]
  *     chain f1        rule n f1 accept|drop|reject|return|jump=CHAIN [not] [frag=whole] [in=p1] [!proto=6] ...
  *     fdb br1 02:2 p2 [vlan=N]     address br1 10.0.0.9 02:9     neighbor r1 10.0.0.9 02:9 [age=MS]
- *     placement p1 active|inactive|remote|none          absent NAME       hide NAME
+ *     placement p1 active|inactive|remote|none          absent NAME       hide NAME      show NAME
  *
- * A port is bound on this host and active unless it says otherwise. `none` removes an entry. `hide` keeps an object from
- * the world until it is declared again.
+ * A port is bound on this host and active unless it says otherwise. `none` removes an entry. An object that is hidden
+ * before it is declared reaches the world when it is shown.
  */
 export class ScriptTopology {
   readonly #objects = new Map<string, TopologyObject>();
@@ -67,6 +67,9 @@ export class ScriptTopology {
         return true;
       case "hide":
         this.#hidden.add(line.next("name"));
+        return true;
+      case "show":
+        this.#show(line.next("name"));
         return true;
       default:
         return this.#table(command, line, wall);
@@ -190,6 +193,12 @@ export class ScriptTopology {
     if (object?.kind === "rule") this.#unlist(object.chainId, id);
   }
 
+  #show(id: string): void {
+    this.#hidden.delete(id);
+    const object = this.#objects.get(id);
+    if (object !== undefined) this.#changes.push({ kind: "object", object });
+  }
+
   #unlist(ownerId: string, id: string): void {
     const owner = this.#objects.get(ownerId);
     const without = (ids: readonly string[]): readonly string[] => ids.filter((each) => each !== id);
@@ -201,9 +210,7 @@ export class ScriptTopology {
   }
 
   #put(object: TopologyObject): void {
-    const isNew = !this.#objects.has(object.id);
     this.#objects.set(object.id, object);
-    if (!isNew) this.#hidden.delete(object.kind === "port" || object.kind === "rule" ? "" : object.id);
     this.#changes.push({ kind: "object", object });
   }
 }

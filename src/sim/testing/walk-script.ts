@@ -121,7 +121,7 @@ export class WalkScript {
     const frame = { bytes, offset: 0, length: bytes.length, gsoSize };
     const input: SimInput = { mode: "live", key, keyOffset: 0, ingress: port, frame, unresolved: this.#unresolved };
     this.#unresolved = undefined;
-    const run = (): SimResult => {
+    const run = (trace: TraceText): SimResult => {
       switch (command) {
         case "packet":
           return this.#simulator.simulate(input, this.#now);
@@ -130,7 +130,7 @@ export class WalkScript {
         case "toobig":
           return this.#simulator.tooBig(input, limit, this.#now);
         case "check":
-          return this.#check(input);
+          return this.#check(input, trace);
         default:
           throw new Error(`${line.text}: unknown command`);
       }
@@ -141,17 +141,19 @@ export class WalkScript {
   }
 
   /** The masked key alone, as the worker has it of an installed flow. */
-  #check(input: SimInput): SimResult {
+  #check(input: SimInput, trace: TraceText): SimResult {
+    this.#simulator.trace(undefined);
     const { level } = this.#simulator.simulate({ ...input, mode: "trace" }, this.#now).facts;
+    this.#simulator.trace(trace);
     const key = input.key.slice();
     key.fill(0, CLASS_WORDS[level]);
     return this.#simulator.simulate({ ...input, mode: "check", key, frame: undefined }, this.#now);
   }
 
-  #traced(run: () => SimResult, depth: number): void {
+  #traced(run: (trace: TraceText) => SimResult, depth: number): void {
     const trace = new TraceText();
     this.#simulator.trace(trace);
-    const result = run();
+    const result = run(trace);
     this.#simulator.trace(undefined);
     for (const [tag, name] of trace.dependencies) this.#tagNames.set(tag, name);
     const indent = "  ".repeat(depth);

@@ -1,0 +1,91 @@
+import { err, ok, type Result } from "../base/result.ts";
+import type { Kind } from "../model/objects.ts";
+import { type CliError, usageError } from "./cli-error.ts";
+import type { Names } from "./names.ts";
+
+/** Fields of a request's body, to be merged into it. */
+export type BodyPart = Readonly<Record<string, unknown>>;
+
+/** A flag that fills fields of a body. */
+export interface FieldFlag {
+  /** As commander reads it: `--mtu <bytes>`, or `--down` without a value. */
+  readonly flags: string;
+  readonly help: string;
+  /** When it may be given. */
+  readonly use: "create" | "update" | "both";
+  /** True when it may be given several times. */
+  readonly isList?: true;
+  /** Fields for a value; `true` for a flag without one, a list for one that may be repeated. */
+  read(value: FlagValue, names: Names): Promise<Result<BodyPart, CliError>>;
+}
+
+/** What commander has read. */
+export type FlagValue = string | boolean | readonly string[];
+
+/** The word that takes an optional field away. */
+const NONE = "none";
+
+/** Text as it stands; the API checks it. */
+export function textFlag(flags: string, field: string, help: string): FieldFlag {
+  return { flags, help, use: "both", read: async (value) => ok({ [field]: value === NONE ? null : value }) };
+}
+
+/** A list of texts, by repetition or commas. */
+export function listFlag(flags: string, field: string, help: string): FieldFlag {
+  return { flags, help, use: "both", isList: true, read: async (value) => ok({ [field]: itemsOf(value) }) };
+}
+
+/** A whole number. */
+export function numberFlag(flags: string, field: string, help: string): FieldFlag {
+  return {
+    flags,
+    help,
+    use: "both",
+    read: async (value) => {
+      if (value === NONE) return ok({ [field]: null });
+      const number = wholeNumber(flags, value);
+      return number.ok ? ok({ [field]: number.value }) : number;
+    },
+  };
+}
+
+/** A flag without value that sets a field to one value. */
+export function constantFlag(flags: string, part: BodyPart, help: string): FieldFlag {
+  return { flags, help, use: "both", read: async () => ok(part) };
+}
+
+/** Another object, by name or id. */
+export function referenceFlag(
+  flags: string,
+  target: { readonly field: string; readonly kind: Kind },
+  help: string,
+): FieldFlag {
+  return {
+    flags,
+    help,
+    use: "both",
+    read: async (value, names) => {
+      if (value === NONE) return ok({ [target.field]: null });
+      const id = await names.idOf(target.kind, String(value));
+      return id.ok ? ok({ [target.field]: id.value }) : id;
+    },
+  };
+}
+
+/** The same flag at creation only: creation fixes its field. */
+export function atCreation(flag: FieldFlag): FieldFlag {
+  return { ...flag, use: "create" };
+}
+
+/** The items of a flag that may be repeated, each possibly a list with commas. */
+export function itemsOf(value: FlagValue): readonly string[] {
+  const texts = typeof value === "object" ? value : [String(value)];
+  return texts.flatMap((text) => text.split(",")).filter((text) => text !== "");
+}
+
+/** A whole number of a flag, decimal or 0x hexadecimal. */
+export function wholeNumber(flags: string, value: FlagValue): Result<number, CliError> {
+  const text = String(value);
+  if (/^(?:[0-9]{1,10}|0x[0-9a-f]{1,8})$/i.test(text)) return ok(Number(text));
+  return err(usageError(`${flags.split(" ")[0]}: ${text}: expected a whole number`));
+}

@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import { mainOf, nodeOptions, type ProcessName } from "../base/entry.ts";
+import { err, ok } from "../base/result.ts";
+import { usageError } from "./cli-error.ts";
+import type { CommandResult, VerbModule } from "./command.ts";
+
+/** `weft lab ...`: the lab's own command line, in its own process. */
+export const labVerb = processVerb("lab", ["status", "down", "shell vm1", "exec vm1 -- ping -c 1 vm3"]);
+
+/** `weft agent ...` */
+export const agentVerb = processVerb("agent", ["--help"]);
+
+/** `weft api ...` */
+export const apiVerb = processVerb("api", ["--help"]);
+
+/** `weft store-server ...` */
+export const storeServerVerb = processVerb("store-server", ["--help"]);
+
+/** A verb whose words go to a process of weft as they stand. Signals reach it through the terminal. */
+function processVerb(name: ProcessName, examples: readonly string[]): VerbModule {
+  return {
+    build(command, run) {
+      command
+        .helpOption(false)
+        .allowUnknownOption()
+        .allowExcessArguments()
+        .argument("[words...]")
+        .addHelpText("after", `\nExamples:\n${examples.map((line) => `  weft ${name} ${line}`).join("\n")}\n`)
+        .action(() => run(() => start(name, wordsAfter(name))));
+    },
+  };
+}
+
+/** What stands after the verb on the command line, `--` included: commander would take that away. */
+function wordsAfter(name: string): readonly string[] {
+  const at = process.argv.indexOf(name, 2);
+  return at < 0 ? [] : process.argv.slice(at + 1);
+}
+
+async function start(name: ProcessName, words: readonly string[]): CommandResult {
+  let main: string;
+  try {
+    main = mainOf(name);
+  } catch {
+    return err(usageError(`this release has no ${name}`));
+  }
+  const child = spawn(process.execPath, [...nodeOptions, main, ...words], { stdio: "inherit" });
+  // A Ctrl-C of the terminal reaches the child as well; we wait for what it makes of it.
+  const wait = (): void => undefined;
+  process.on("SIGINT", wait);
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("error", () => resolve(null));
+    child.once("exit", (status) => resolve(status));
+  });
+  process.off("SIGINT", wait);
+  if (code === 0) return ok("done");
+  process.exitCode = code ?? 1;
+  return ok("refused");
+}

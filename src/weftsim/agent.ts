@@ -1,0 +1,211 @@
+import { formatHostAlive } from "../api-schema/agent-api.ts";
+import { AgentState } from "../agent/agent-state.ts";
+import { ControlShell, type OpenMap } from "../agent/control-shell.ts";
+import { ControlCore } from "../agent/core/control.ts";
+import type { ControlEvent } from "../agent/core/control-events.ts";
+import type { FromWorker, MapName, ToWorker } from "../agent/core/messages.ts";
+import { joinCloud } from "../agent/join.ts";
+import { openMap } from "../agent/maps.ts";
+import { Questions } from "../agent/questions.ts";
+import type { Log } from "../base/log.ts";
+import type { Prng } from "../base/prng.ts";
+import type { Scheduler } from "../base/scheduler.ts";
+import type { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
+import type { Id } from "../model/objects.ts";
+import type { WorldChange } from "../sim/world-change.ts";
+import type { NeighborSettings } from "../state/neighbor-settings.ts";
+import type { MemoryTree } from "../store/memory/memory-tree.ts";
+import type { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
+import { StoreConnection } from "../store/recipes/connection.ts";
+import { Layout } from "../store/recipes/layout.ts";
+import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
+import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
+import type { EventLog } from "./event-log.ts";
+import { Lifetime } from "./lifetime.ts";
+import { SESSION_TIMEOUT_MS } from "./limits.ts";
+import { SimWorker } from "./worker.ts";
+
+/** What a simulated agent is made of. */
+export interface SimAgentParts {
+  readonly hostId: Id;
+  readonly hostName: string;
+  readonly workers: number;
+  readonly neighbor: NeighborSettings;
+  readonly scheduler: Scheduler;
+  readonly prng: Prng;
+  readonly events: EventLog;
+  readonly log: Log;
+  readonly server: MemoryTreeServer;
+  readonly datapath: MemoryDatapath;
+}
+
+/** UDP port of tunnels, as real agents have it by default. */
+const UDP_PORT = 6677;
+
+/**
+ * One life of an agent on a simulated host: the real control core in its real shell, the real workers in their real loops, the
+ * real recipes. What differs from `agent/agent.ts` is only that threads are message channels, and that it can be killed.
+ */
+export class SimAgent {
+  /** Why it did not start, if it did not. */
+  failure: string | undefined;
+  readonly core: ControlCore;
+  readonly workers: readonly SimWorker[];
+  readonly state: AgentState;
+  readonly connection: StoreConnection;
+  readonly #parts: SimAgentParts;
+  readonly #life: Lifetime;
+  readonly #layout = new Layout();
+  readonly #topology: TreeTopologyStore;
+  readonly #stateKeys: TreeStateKeys;
+  readonly #shell: ControlShell;
+  /** Winners of the open maps, as last told, by map and key. */
+  readonly #entries = new Map<string, Map<string, WorldChange>>();
+  readonly #peers = new Map<Id, ToWorker & { readonly kind: "peer" }>();
+  #isRunning = false;
+
+  constructor(parts: SimAgentParts) {
+    this.#parts = parts;
+    const { prng, server, datapath, hostId, scheduler } = parts;
+    this.#life = new Lifetime(scheduler);
+    const life = this.#life;
+    this.connection = new StoreConnection({ scheduler: life, connect: () => server.connect({ timeoutMs: SESSION_TIMEOUT_MS }) });
+    this.#topology = new TreeTopologyStore(this.connection, this.#layout);
+    this.#stateKeys = new TreeStateKeys(this.connection, this.#layout);
+    this.core = new ControlCore({ hostId, udpPort: UDP_PORT }, prng.fork());
+    const toWorkers = (messages: readonly ToWorker[]): void => this.#toWorkers(messages);
+    const questions = new Questions({ scheduler: life, workers: parts.workers, send: toWorkers });
+    const isStoreConnected = (): boolean => this.connection.tree.session.state === "connected";
+    this.state = new AgentState({
+      ...{ hostId, workers: parts.workers, core: this.core, datapath, questions, isStoreConnected },
+      ...{ release: "0.0.0", startedAt: scheduler.clock.wall(), datapathName: "memory" },
+    });
+    this.#shell = new ControlShell({
+      ...{ hostId, core: this.core, topology: this.#topology, stateKeys: this.#stateKeys, datapath },
+      ...{ scheduler: life, log: parts.log, toWorkers },
+      openMap: (map, id, onEvent) => this.#openMap(map, id, onEvent),
+      onAnswer: (worker, message) => this.state.take(worker, message),
+    });
+    this.workers = Array.from({ length: parts.workers }, (_, worker) => this.#worker(worker));
+  }
+
+  /** True while it serves. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** Joins the cloud and begins to serve. */
+  async start(): Promise<void> {
+    const { hostId, hostName, log, events } = this.#parts;
+    const { clock } = this.#life;
+    const joined = await joinCloud({
+      ...{ topology: this.#topology, stateKeys: this.#stateKeys, hostId, hostName, log, scheduler: this.#life },
+      alive: formatHostAlive({ address: `unix:${hostName}`, startedAt: Math.floor(clock.wall()) }),
+      patienceMs: SESSION_TIMEOUT_MS + 2_000,
+    });
+    if (this.#life.isOver) return;
+    events.add({ at: hostName, event: "joined", detail: joined.ok ? "" : joined.error });
+    if (!joined.ok) {
+      this.failure = joined.error;
+      return;
+    }
+    this.#isRunning = true;
+    for (const worker of this.workers) worker.start();
+    this.#shell.start();
+  }
+
+  /** Ends in order: the session is closed, so that nothing of it stays in the store. */
+  async stop(): Promise<void> {
+    this.#isRunning = false;
+    this.#shell.close();
+    for (const worker of this.workers) worker.close();
+    await this.connection.close();
+    this.#life.end();
+  }
+
+  /** Dies at once. The session goes when its time is over. */
+  kill(): void {
+    this.#isRunning = false;
+    this.#shell.close();
+    for (const worker of this.workers) worker.close();
+    const { server } = this.#parts;
+    server.isolate(this.connection.tree as MemoryTree);
+    void this.connection.close();
+    this.#life.end();
+  }
+
+  /** Every fact that a worker which started now would be told: for checkers that compare with a fresh worker. */
+  world(): readonly ToWorker[] {
+    const entries = [...this.#entries.values()].flatMap((map) => [...map.values()]);
+    const changes = entries.map((change): ToWorker => ({ kind: "world", change }));
+    return [...this.#peers.values(), ...changes, ...this.core.snapshot()];
+  }
+
+  /** The winners of every open map, sorted, one line each. */
+  mapLines(): ReadonlyMap<string, readonly string[]> {
+    const lines = [...this.#entries].map(([map, entries]) => [map, [...entries.values()].map((entry) => JSON.stringify(entry)).sort()] as const);
+    return new Map(lines);
+  }
+
+  #worker(worker: number): SimWorker {
+    const { scheduler: _, ...parts } = this.#parts;
+    return new SimWorker({
+      ...{ worker, workers: parts.workers, neighbor: parts.neighbor, prng: parts.prng.fork(), datapath: parts.datapath },
+      ...{ scheduler: this.#life, events: parts.events, name: parts.hostName },
+      toControl: (message) => this.#fromWorker(worker, message),
+    });
+  }
+
+  #fromWorker(worker: number, message: FromWorker): void {
+    this.#shell.dispatch({ kind: "worker", worker, message });
+  }
+
+  #toWorkers(messages: readonly ToWorker[]): void {
+    for (const message of messages) if (message.kind === "peer") this.#peers.set(message.hostId, message);
+    const kinds = messages.map((message) => (message.kind === "world" ? message.change.kind : message.kind));
+    this.#parts.events.add({ at: this.#parts.hostName, event: "tell", detail: countsOf(kinds) });
+    for (const worker of this.workers) worker.tell(messages);
+  }
+
+  #openMap(map: MapName, id: Id, onEvent: (event: ControlEvent) => void): OpenMap {
+    const { log } = this.#parts;
+    const name = `${map}/${id}`;
+    const entries = new Map<string, WorldChange>();
+    this.#entries.set(name, entries);
+    const tell = (event: ControlEvent): void => {
+      if (event.kind === "entry") note(entries, event.change);
+      onEvent(event);
+    };
+    const opened = openMap({ connection: this.connection, layout: this.#layout, log }, map, { id, onEvent: tell });
+    const close = (): void => {
+      this.#entries.delete(name);
+      opened.close();
+    };
+    return { put: (opinion) => opened.put(opinion), remove: (opinion) => opened.remove(opinion), close };
+  }
+}
+
+function note(entries: Map<string, WorldChange>, change: WorldChange): void {
+  switch (change.kind) {
+    case "fdb":
+      return keep(entries, `${change.vlan} ${change.mac}`, change.portId === undefined ? undefined : change);
+    case "router-neighbor":
+      return keep(entries, JSON.stringify(change.ip), change.entry === undefined ? undefined : change);
+    case "bridge-neighbor":
+      return keep(entries, JSON.stringify(change.ip), change.mac === undefined ? undefined : change);
+    default:
+      return;
+  }
+}
+
+function keep(entries: Map<string, WorldChange>, key: string, change: WorldChange | undefined): void {
+  if (change === undefined) entries.delete(key);
+  else entries.set(key, change);
+}
+
+/** `object*12 placement*4`, in order of first appearance. */
+function countsOf(kinds: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const kind of kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return [...counts].map(([kind, count]) => (count === 1 ? kind : `${kind}*${count}`)).join(" ");
+}

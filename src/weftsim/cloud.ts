@@ -1,0 +1,177 @@
+import type { Duration } from "../base/clock.ts";
+import { MemoryLog } from "../base/log.ts";
+import { Prng } from "../base/prng.ts";
+import { systemScheduler, VirtualScheduler } from "../base/scheduler.ts";
+import { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
+import { StoreConnection } from "../store/recipes/connection.ts";
+import { Layout } from "../store/recipes/layout.ts";
+import type { TopologyChange, TransactionResult } from "../store/recipes/topology-store.ts";
+import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
+import { EventLog } from "./event-log.ts";
+import { type HostSpec, SimHost } from "./host.ts";
+import { QUIET_MS } from "./limits.ts";
+import { Underlay } from "./underlay.ts";
+import type { SimVm, VmSpec } from "./vm.ts";
+
+/** What a simulated cloud is made from. */
+export interface CloudOptions {
+  readonly seed: number;
+  /** Reading of the clock at the start; default one second. */
+  readonly startMs?: number;
+}
+
+/** How long to let a cloud run. */
+export interface SettleOptions {
+  /** Time in which nothing must have happened. */
+  readonly quietMs?: Duration;
+  /** Virtual time after which it is a failure that something still happens. */
+  readonly limitMs?: Duration;
+}
+
+/** Longest way of a message to or from the store. */
+const STORE_MS: Duration = 2;
+
+/**
+ * A whole cloud in one process: a store, hosts with their agents, VMs, an underlay, all in virtual time and from one seed.
+ * Time moves only in `run`, `settle` and `until`: the next event is fired, everything that it set off by promises runs to its
+ * end, then the event after it. The same seed and the same calls give the same `events.hash`.
+ */
+export class SimCloud {
+  readonly scheduler = new VirtualScheduler();
+  readonly events: EventLog;
+  readonly log = new MemoryLog();
+  readonly underlay: Underlay;
+  readonly server: MemoryTreeServer;
+  readonly hosts = new Map<string, SimHost>();
+  /** For choices that belong to the run, not to a part of it. */
+  readonly prng: Prng;
+  /** Events fired so far. */
+  steps = 0;
+  readonly #operator: StoreConnection;
+  readonly #topology: TreeTopologyStore;
+
+  constructor(options: CloudOptions) {
+    const { scheduler } = this;
+    scheduler.advanceTo(options.startMs ?? 1_000);
+    this.prng = new Prng(options.seed);
+    this.events = new EventLog(scheduler.clock);
+    this.underlay = new Underlay({ scheduler, prng: this.prng.fork(), log: this.events });
+    const storePrng = this.prng.fork();
+    this.server = new MemoryTreeServer({
+      scheduler,
+      delay: () => STORE_MS * storePrng.float(),
+      seed: this.prng.u32(),
+      redialMs: 50,
+    });
+    this.#operator = new StoreConnection({ scheduler, connect: () => this.server.connect({ timeoutMs: 30_000 }) });
+    this.#topology = new TreeTopologyStore(this.#operator, new Layout());
+  }
+
+  /** Adds a host, without an agent. */
+  addHost(spec: HostSpec): SimHost {
+    const { scheduler, prng, events, log, server, underlay } = this;
+    const host = new SimHost(spec, { scheduler, prng, events, log, server, underlay });
+    this.hosts.set(spec.name, host);
+    return host;
+  }
+
+  /** A host by name; there must be one. */
+  host(name: string): SimHost {
+    const host = this.hosts.get(name);
+    if (host === undefined) throw new Error(`no host ${name}`);
+    return host;
+  }
+
+  /** Adds a VM on a host. */
+  addVm(hostName: string, spec: VmSpec): SimVm {
+    return this.host(hostName).addVm(spec);
+  }
+
+  /** A VM by name; there must be one. */
+  vm(name: string): SimVm {
+    for (const host of this.hosts.values()) for (const vm of host.vms) if (vm.spec.name === name) return vm;
+    throw new Error(`no VM ${name}`);
+  }
+
+  /** All VMs. */
+  get vms(): readonly SimVm[] {
+    return [...this.hosts.values()].flatMap((host) => host.vms);
+  }
+
+  /** Starts the agents of all hosts and waits until they serve. */
+  async start(): Promise<void> {
+    await this.until(Promise.all([...this.hosts.values()].map((host) => host.start())));
+    for (const host of this.hosts.values()) if (host.agent?.failure !== undefined) throw new Error(host.agent.failure);
+  }
+
+  /** Changes the topology, as an operator does. A refusal is an error. */
+  async change(changes: readonly TopologyChange[]): Promise<TransactionResult> {
+    const result = await this.until(this.#topology.transact(changes));
+    if (!result.ok) throw new Error(`the topology was not changed: ${JSON.stringify(result.error)}`);
+    this.events.add({ at: "store", event: "change", detail: changes.map(formatChange).join(", ") });
+    return result.value;
+  }
+
+  /** Lets `span` pass. */
+  async run(span: Duration): Promise<void> {
+    const { scheduler } = this;
+    const end = scheduler.clock.now() + span;
+    await settled();
+    for (let at = scheduler.nextAt(); at !== undefined && at <= end; at = scheduler.nextAt()) await this.#step();
+    scheduler.advanceTo(end);
+  }
+
+  /** Runs until nothing has happened for a while. */
+  async settle(options: SettleOptions = {}): Promise<void> {
+    const { quietMs = QUIET_MS, limitMs = 120_000 } = options;
+    const { clock } = this.scheduler;
+    const end = clock.now() + limitMs;
+    let { count } = this.events;
+    for (let quietAt = clock.now() + quietMs; clock.now() < quietAt || this.underlay.counts.inFlight > 0; ) {
+      await this.run(Math.min(50, quietMs));
+      if (this.events.count !== count) quietAt = clock.now() + quietMs;
+      count = this.events.count;
+      if (clock.now() > end) throw new Error(`not quiet after ${limitMs} ms: ${this.events.lines.slice(-5).join(" / ")}`);
+    }
+  }
+
+  /** Runs until a promise has settled, and gives what it gave. */
+  async until<T>(promise: Promise<T>, limitMs: Duration = 120_000): Promise<T> {
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+    };
+    promise.then(over, over);
+    const end = this.scheduler.clock.now() + limitMs;
+    await settled();
+    while (!isOver) {
+      const at = this.scheduler.nextAt();
+      if (at === undefined || at > end) throw new Error("what is waited for does not come");
+      await this.#step();
+    }
+    return promise;
+  }
+
+  /** Ends everything. */
+  async close(): Promise<void> {
+    for (const host of this.hosts.values()) host.kill();
+    this.server.stop();
+    await settled();
+  }
+
+  async #step(): Promise<void> {
+    this.steps++;
+    this.scheduler.step();
+    await settled();
+  }
+}
+
+/** Resolves when everything that can run without time passing has run: all promises settle within one turn of the event loop. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => systemScheduler.soon(resolve));
+}
+
+function formatChange(change: TopologyChange): string {
+  const { kind, id } = "object" in change ? change.object : change;
+  return `${change.op} ${kind} ${id.slice(0, 8)}`;
+}

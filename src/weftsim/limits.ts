@@ -1,0 +1,18 @@
+import type { Duration } from "../base/clock.ts";
+
+/** Packets that a simulated VM holds for one neighbor it has asked for; Linux holds three (RFC 1122 2.3.2.2 asks for one). */
+export const VM_PENDING_MAX = 16;
+/** Questions for one neighbor before a VM gives up, as Linux does. */
+export const VM_ASKS_MAX = 3;
+/** Time between two of them. */
+export const VM_ASK_MS: Duration = 1_000;
+/** Packets that a VM remembers to have received. A test that needs more has no end. */
+export const VM_RECEIVED_MAX = 100_000;
+/** Time for which nothing must have moved before a cloud counts as quiet: longer than any delay that is simulated. */
+export const QUIET_MS: Duration = 400;
+/** Buckets of eight flows in each of the sixteen shards of a simulated host: full tables come soon, and memory stays small. */
+export const BUCKETS_PER_SHARD = 16;
+/** Session time-out of simulated agents. */
+export const SESSION_TIMEOUT_MS: Duration = 6_000;
+/** Lines of an event log that are kept; the hash covers all of them. */
+export const EVENT_LINES_MAX = 200_000;

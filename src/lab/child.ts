@@ -5,6 +5,7 @@ import { childLink } from "../base/parent.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { Netns } from "../linux/netns.ts";
+import { giveToUser } from "./lab-file.ts";
 import { LOG_LINES_SHOWN, READY_WITHIN_MS, STOP_WITHIN_MS } from "./limits.ts";
 
 /** A process of weft to be started. */
@@ -56,6 +57,7 @@ export class LabChild {
   /** Starts it. Signals of the terminal do not reach it: the lab stops its processes in order. */
   static start(plan: ChildPlan): LabChild {
     const log = openSync(plan.logPath, "a", 0o600);
+    giveToUser(plan.logPath);
     const { env, stdio } = childLink(environment());
     const start = (): ChildProcess =>
       spawn(process.execPath, [...nodeOptions, mainOf(plan.main), ...plan.args], {

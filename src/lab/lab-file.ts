@@ -18,19 +18,34 @@ export interface LabFile {
   readonly vms: readonly VmPlan[];
 }
 
-/** Folder of this clone's lab: `.weft` at the root. */
-export const labFolder = fileOf(".weft");
+/** Folder of this clone's lab: `.weft` at the root. Tests have one of their own beside the user's. */
+export const labFolder = process.env["WEFT_LAB_FOLDER"] ?? fileOf(".weft");
 
 /** The lock that a lab of this clone holds for as long as it is up. */
 export const labLockPath = join(labFolder, "lab.lock");
 
 const labFilePath = join(labFolder, "lab.json");
 
+/** Folder of the logs of this clone's lab; they outlive it until the next start. */
+export const logFolder = join(labFolder, "logs");
+
 /** Makes `.weft`, and gives it to the user behind sudo. */
 export function makeLabFolder(): void {
   mkdirSync(labFolder, { recursive: true, mode: 0o700 });
   chmodSync(labFolder, 0o700);
   giveToUser(labFolder);
+}
+
+/** Makes an empty folder for logs in the place of the one of the lab before. */
+export function renewLogFolder(): void {
+  rmSync(logFolder, { recursive: true, force: true });
+  mkdirSync(logFolder, { mode: 0o700 });
+  giveToUser(logFolder);
+}
+
+/** Path of the log of a process: `store`, `api`, `agent-h1`. */
+export function logPathOf(processName: string): string {
+  return join(logFolder, `${processName}.log`);
 }
 
 /** Says that the lab of a plan is up. Readers see all of it or none. */
@@ -64,7 +79,8 @@ export function parseLabFile(text: string): LabFile | undefined {
     return undefined;
   }
   const texts = [value.id, value.api, value.token, value.folder];
-  const isWhole = texts.every((text) => typeof text === "string") && Array.isArray(value.hosts) && Array.isArray(value.vms);
+  const isWhole =
+    texts.every((text) => typeof text === "string") && Array.isArray(value.hosts) && Array.isArray(value.vms);
   return isWhole && Number.isInteger(value.pid) ? (value as LabFile) : undefined;
 }
 
@@ -82,6 +98,9 @@ export function giveToUser(path: string): void {
 }
 
 /** The lab file of a plan. */
-export function labFileOf(plan: LabPlan, rest: Pick<LabFile, "pid" | "startTicks" | "api" | "token" | "folder">): LabFile {
+export function labFileOf(
+  plan: LabPlan,
+  rest: Pick<LabFile, "pid" | "startTicks" | "api" | "token" | "folder">,
+): LabFile {
   return { id: plan.id, ...rest, hosts: plan.hosts, vms: plan.vms };
 }

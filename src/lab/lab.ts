@@ -7,7 +7,16 @@ import type { Scheduler } from "../base/scheduler.ts";
 import { LockFile } from "../linux/flock.ts";
 import { ownIdentity } from "../linux/process.ts";
 import { LabChild } from "./child.ts";
-import { labFileOf, labLockPath, makeLabFolder, readLabFile, removeLabFile, writeLabFile } from "./lab-file.ts";
+import {
+  labFileOf,
+  labLockPath,
+  logPathOf,
+  makeLabFolder,
+  readLabFile,
+  removeLabFile,
+  renewLogFolder,
+  writeLabFile,
+} from "./lab-file.ts";
 import { removeLab } from "./leftovers.ts";
 import { ACTIVE_WITHIN_MS } from "./limits.ts";
 import { Spaces } from "./namespaces.ts";
@@ -24,6 +33,9 @@ export interface LabOptions {
   onLost(sentence: string): void;
 }
 
+/** Why nothing is begun any more. */
+const STOPPING = "the lab is being stopped";
+
 /** A lab on this machine's kernel: namespaces, processes, and the tenant in the store. */
 export class Lab {
   readonly plan: LabPlan;
@@ -33,6 +45,7 @@ export class Lab {
   readonly #lock: LockFile;
   readonly #children: LabChild[] = [];
   #client: ApiClient | undefined;
+  #isDown = false;
 
   private constructor(options: LabOptions, lock: LockFile, folder: RunFolder) {
     this.#options = options;
@@ -51,6 +64,8 @@ export class Lab {
       const id = readLabFile()?.id ?? "";
       return err(`a lab is up: ${id === "" ? "" : `${id}, `}process ${owner.pid}`);
     }
+    removeLabFile();
+    renewLogFolder();
     const folder = RunFolder.create(options.prng);
     if (folder.ok) return ok(new Lab(options, lock.value, folder.value));
     lock.value.release();
@@ -63,21 +78,22 @@ export class Lab {
     return this.#client;
   }
 
-  /** Path of the log of a process: `store`, `api`, or `agent-` and a host's name. */
-  logOf(processName: string): string {
-    return this.folder.logOf(processName);
-  }
-
   /** Makes namespaces and links. */
   build(): Result<undefined, string> {
+    if (this.#isDown) return err(STOPPING);
     const built = this.spaces.build(this.plan);
     return built.ok ? built : err(built.error.text);
   }
 
   /** Starts store, API and agents at once, and waits until all of them serve. */
   async serve(): Promise<Result<undefined, string>> {
+    if (this.#isDown) return err(STOPPING);
     const store = `unix:${this.folder.of("store.sock")}`;
-    this.#start({ name: "store", main: "store-server", args: ["--data-folder", this.folder.of("store"), "--socket", this.folder.of("store.sock")] });
+    this.#start({
+      name: "store",
+      main: "store-server",
+      args: ["--data-folder", this.folder.of("store"), "--socket", this.folder.of("store.sock")],
+    });
     const agents = this.plan.hosts.map((host) =>
       this.#start({
         name: `agent-${host.name}`,
@@ -91,7 +107,11 @@ export class Lab {
     );
     const socket = this.folder.of("api.sock");
     const tokenFile = this.folder.of("token");
-    const api = this.#start({ name: "api", main: "api", args: ["--store", store, "--socket", socket, "--token-file", tokenFile] });
+    const api = this.#start({
+      name: "api",
+      main: "api",
+      args: ["--store", store, "--socket", socket, "--token-file", tokenFile],
+    });
     const isServing = await api.ready(this.#options.scheduler);
     if (!isServing.ok) return isServing;
     this.#publish(`unix:${socket}`, readFileSync(tokenFile, "utf8").trim());
@@ -121,6 +141,7 @@ export class Lab {
 
   /** Takes everything away again: agents first, while the store still hears that they leave. */
   async down(isUrgent = false): Promise<void> {
+    this.#isDown = true;
     removeLabFile();
     this.#client?.close();
     const { scheduler } = this.#options;
@@ -140,7 +161,7 @@ export class Lab {
   }
 
   #start(plan: Omit<Parameters<typeof LabChild.start>[0], "logPath">): LabChild {
-    const child = LabChild.start({ ...plan, logPath: this.logOf(plan.name) });
+    const child = LabChild.start({ ...plan, logPath: logPathOf(plan.name) });
     this.#children.push(child);
     this.folder.addProcess(child.pid);
     void child.ended.then((how) => {

@@ -4,7 +4,7 @@ import type { Scheduler } from "../base/scheduler.ts";
 import { bpffsRoot } from "../linux/bpf/bpffs.ts";
 import { isAlive, type ProcessIdentity } from "../linux/process.ts";
 import { ORPHANS_WITHIN_MS } from "./limits.ts";
-import { removeSpaces } from "./namespaces.ts";
+import { kill, removeSpaces } from "./namespaces.ts";
 import { RunFolder, runRoot } from "./run-folder.ts";
 import { until } from "./until.ts";
 
@@ -30,7 +30,7 @@ async function endProcesses(processes: readonly ProcessIdentity[], scheduler: Sc
   const areGone = (): true | undefined => (living().length === 0 ? true : undefined);
   const gone = await until({ scheduler, withinMs: ORPHANS_WITHIN_MS }, areGone);
   if (gone) return;
-  for (const { pid } of living()) process.kill(pid, "SIGKILL");
+  for (const { pid } of living()) kill(pid);
   await until({ scheduler, withinMs: ORPHANS_WITHIN_MS }, areGone);
 }
 

@@ -15,6 +15,9 @@ export const STOP_WITHIN_MS = 5_000;
 /** How long processes of a dead lab may take to die by themselves before they are killed, in milliseconds. */
 export const ORPHANS_WITHIN_MS = 3_000;
 
+/** How long `weft lab down` waits for the lab to end, in milliseconds: every process may use all of its time. */
+export const DOWN_WITHIN_MS = 15_000;
+
 /** How long one command of the tour may take, in milliseconds: the throughput step runs two seconds. */
 export const COMMAND_WITHIN_MS = 20_000;
 
@@ -24,11 +27,14 @@ export const OUTPUT_BYTES_MAX = 256 * 1024;
 /** Lines of a log that are shown when a process fails: the reason is among the last. */
 export const LOG_LINES_SHOWN = 5;
 
-/** Lines of a trace that the tour prints: a walk through two bridges and a router, without its details. */
-export const TRACE_LINES_MAX = 10;
+/** Flows of each host that are read to find the busiest: all of a lab that only made its tour. */
+export const FLOWS_LISTED = 1_000;
 
 /** Flows of each host that the tour prints. */
-export const FLOWS_SHOWN = 3;
+export const FLOWS_SHOWN = 2;
+
+/** Columns that a line of the tour may fill beyond its indent. */
+export const LINE_WIDTH = 104;
 
 /** Attempts to find an id that no other lab of this machine has, of 65,536. */
 export const ID_ATTEMPTS = 16;

@@ -133,7 +133,8 @@ function namespaceOf(pid: string): string | undefined {
   }
 }
 
-function kill(pid: number): void {
+/** Kills a process that may have ended already. */
+export function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
@@ -155,15 +156,24 @@ interface AddressText {
   readonly prefixLength: number;
 }
 
-function configure(netlink: NetlinkConnection, link: string, addresses: readonly AddressText[]): Result<undefined, LinuxError> {
+function configure(
+  netlink: NetlinkConnection,
+  link: string,
+  addresses: readonly AddressText[],
+): Result<undefined, LinuxError> {
   const found = netlink.run(getLink({ name: link }));
   if (!found.ok) return found;
   const ifindex = found.value?.ifindex ?? 0;
-  const requests = addresses.map(({ text, prefixLength }) => addAddress({ ifindex, address: ipBytes(text), prefixLength }));
+  const requests = addresses.map(({ text, prefixLength }) =>
+    addAddress({ ifindex, address: ipBytes(text), prefixLength }),
+  );
   return runAll(netlink, [changeLink({ name: link }, { isUp: true }), ...requests]);
 }
 
-function runAll(netlink: NetlinkConnection, requests: readonly NetlinkRequest<undefined>[]): Result<undefined, LinuxError> {
+function runAll(
+  netlink: NetlinkConnection,
+  requests: readonly NetlinkRequest<undefined>[],
+): Result<undefined, LinuxError> {
   for (const request of requests) {
     const done = netlink.run(request);
     if (!done.ok) return done;

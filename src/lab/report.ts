@@ -53,7 +53,8 @@ export class Report {
     const outcome = await body();
     const seconds = `${((clock.now() - begun) / 1_000).toFixed(2)} s`;
     const name = isSimulated ? `${title} (simulated)` : title;
-    const head = (mark: string, rest: string): string => `${mark} ${seconds.padStart(8)}  ${name}${rest === "" ? "" : `: ${rest}`}`;
+    const head = (mark: string, rest: string): string =>
+      `${mark} ${seconds.padStart(8)}  ${name}${rest === "" ? "" : `: ${rest}`}`;
     switch (outcome.kind) {
       case "worked":
         this.say(head("✓", outcome.result ?? ""));
@@ -65,7 +66,7 @@ export class Report {
         this.say(head("-", `left out, ${outcome.why}`));
         return false;
       case "failed":
-        this.#failed.push({ title, why: outcome.why, logPath: outcome.logPath });
+        if (!this.#isSilent) this.#failed.push({ title, why: outcome.why, logPath: outcome.logPath });
         this.say(head("✗", outcome.why));
         if (outcome.logPath !== undefined) this.say(`              log: ${outcome.logPath}`);
         return false;
@@ -82,7 +83,7 @@ export class Report {
     return this.#leftOut;
   }
 
-  /** Prints nothing more: steps that end because everything is being taken away would only confuse. */
+  /** Prints and remembers nothing more: steps that end because everything is being taken away would only confuse. */
   silence(): void {
     this.#isSilent = true;
   }

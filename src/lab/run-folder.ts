@@ -14,7 +14,7 @@ const lockName = "lab.lock";
 const processesName = "processes";
 
 /**
- * The folder of one lab, `/run/weft/ID`: sockets, logs, the store's data, and a lock that the kernel gives up when the owner
+ * The folder of one lab, `/run/weft/ID`: sockets, token, the store's data, and a lock that the kernel gives up when the owner
  * dies. Whoever can take the lock of a folder knows that its lab is dead.
  */
 export class RunFolder {
@@ -39,7 +39,7 @@ export class RunFolder {
       const id = (prng.u32() & 0xffff).toString(16).padStart(4, "0");
       const path = join(runRoot, id);
       if (existsSync(path)) continue;
-      mkdirSync(path, { mode });
+      mkdirSync(path, { mode, recursive: true });
       const lock = LockFile.take(join(path, lockName), `lab ${id}`);
       if (lock.ok) return ok(new RunFolder(id, lock.value));
     }
@@ -57,11 +57,6 @@ export class RunFolder {
   /** Path of a file in it. */
   of(name: string): string {
     return join(this.path, name);
-  }
-
-  /** Path of the log of a process. */
-  logOf(processName: string): string {
-    return this.of(`${processName}.log`);
   }
 
   /** Remembers a process that was started, so that a later start can end it if we cannot. */

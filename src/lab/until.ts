@@ -12,7 +12,10 @@ export interface UntilOptions {
 }
 
 /** Asks until there is an answer, and gives it; undefined when the time is over first. */
-export async function until<T>(options: UntilOptions, ask: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> {
+export async function until<T>(
+  options: UntilOptions,
+  ask: () => T | undefined | Promise<T | undefined>,
+): Promise<T | undefined> {
   const { scheduler, withinMs, everyMs = POLL_EVERY_MS, signal } = options;
   const end = scheduler.clock.now() + withinMs;
   while (signal?.aborted !== true) {

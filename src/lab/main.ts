@@ -1,0 +1,80 @@
+import { randomBytes } from "node:crypto";
+import { systemClock } from "../base/clock.ts";
+import { nearest, suggestion } from "../base/nearest.ts";
+import { execInVm, livingLab, shellCommand } from "./exec.ts";
+import { runUp } from "./up.ts";
+import { runDown, runStatus } from "./verbs.ts";
+
+const startedAt = systemClock.now();
+
+const help = `weft lab: two hosts and a tenant network on this machine.
+
+Usage: weft lab [up] [--once] [--no-install]   build it, walk through it, keep it up until Ctrl-C
+       weft lab status                         whether it is up, and what is in it
+       weft lab exec VM -- COMMAND...          run a command in a VM
+       weft lab shell VM                       a shell in a VM
+       weft lab down                           stop it from elsewhere
+Example: weft lab exec vm1 -- ping -c 3 vm4
+
+  --once        end after the tour: 0 only if all of it worked
+  --no-install  install no Debian packages (also WEFT_NO_INSTALL=1)`;
+
+/** Exit code of a command line that cannot be understood (EX_USAGE of sysexits). */
+const EXIT_USAGE = 64;
+
+const VERBS = ["up", "status", "down", "exec", "shell"] as const;
+const FLAGS = ["--once", "--no-install", "--help"];
+
+process.exit(await main(process.argv.slice(2)));
+
+async function main(words: readonly string[]): Promise<number> {
+  const [first = "up"] = words;
+  const verb = first.startsWith("-") ? "up" : VERBS.find((known) => known === first);
+  const rest = first.startsWith("-") ? words : words.slice(1);
+  if (words.includes("--help") && verb !== "exec") return say(help, 0);
+  if (verb === undefined) return complain(`unknown verb ${first}${suggestion(nearest(first, VERBS))}`, EXIT_USAGE);
+  switch (verb) {
+    case "up":
+      return up(rest);
+    case "status":
+      return runStatus();
+    case "down":
+      return runDown();
+    case "exec":
+      return exec(rest[0], rest.slice(rest[1] === "--" ? 2 : 1));
+    case "shell":
+      return exec(rest[0], shellCommand());
+  }
+}
+
+async function up(words: readonly string[]): Promise<number> {
+  const unknown = words.find((word) => !FLAGS.includes(word));
+  if (unknown !== undefined)
+    return complain(`unknown word ${unknown}${suggestion(nearest(unknown, FLAGS))}`, EXIT_USAGE);
+  const { env } = process;
+  return runUp({
+    // npm swallows flags that stand before `--` and hands them on as variables.
+    isOnce: words.includes("--once") || env["npm_config_once"] === "true",
+    mayInstall: !words.includes("--no-install") && (env["WEFT_NO_INSTALL"] ?? "") === "",
+    seed: randomBytes(4).readUInt32LE(),
+    startedAt,
+  });
+}
+
+async function exec(vm: string | undefined, command: readonly string[]): Promise<number> {
+  if (vm === undefined || command.length === 0) return complain("expected: weft lab exec VM -- COMMAND...", EXIT_USAGE);
+  const lab = livingLab();
+  if (!lab.ok) return complain(lab.error, 1);
+  const ended = await execInVm(lab.value, vm, command);
+  return ended.ok ? ended.value : complain(ended.error, 1);
+}
+
+function say(text: string, code: number): number {
+  console.log(text);
+  return code;
+}
+
+function complain(sentence: string, code: number): number {
+  console.error(`weft lab: ${sentence}`);
+  return code;
+}

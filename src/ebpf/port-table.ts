@@ -52,11 +52,17 @@ export class PortTable {
     return outcomes;
   }
 
-  /** A link appeared or changed: the port that waits for it is attached, the record of its port follows. */
+  /**
+   * A link appeared or changed: the port that waits for it is attached, the record of its port follows. What is written is the link
+   * as it is now: an older notification must not take a port down that was set up meanwhile.
+   */
   async onLink(link: Link): Promise<void> {
     for (const port of this.#ports.values()) {
-      if (port.wanted.interfaceName !== link.name) continue;
-      if (port.ifindex === link.ifindex) this.#write(port, link);
+      if (port.wanted.interfaceName !== link.name) {
+        if (port.ifindex === link.ifindex) await this.#release(port);
+        continue;
+      }
+      if (port.ifindex === link.ifindex) this.#write(port, await this.#fresh(link));
       else await this.#attach(port, link);
     }
   }
@@ -82,7 +88,7 @@ export class PortTable {
       writeVport(this.#parts.vports, vport, { record: { ...ABSENT_VPORT, epoch: wanted.epoch }, credits: CREDITS });
       return { vport, state: "absent" };
     }
-    if (port.ifindex === link.ifindex) this.#write(port, link);
+    if (port.ifindex === link.ifindex) this.#write(port, await this.#fresh(link));
     else await this.#attach(port, link);
     if (port.refusal !== undefined) return { vport, state: "refused", why: port.refusal };
     const now = await this.#fresh(link);
@@ -162,9 +168,14 @@ export class PortTable {
   }
 
   async #remove(vport: number, port: Port): Promise<void> {
+    this.#ports.delete(vport);
+    await this.#release(port);
+  }
+
+  /** Takes the programs off the port's interface; the port waits for one again. */
+  async #release(port: Port): Promise<void> {
     const { ifindex } = port;
     this.#forget(port);
-    this.#ports.delete(vport);
     if (ifindex !== 0) await this.#parts.host.detach(ifindex);
   }
 }

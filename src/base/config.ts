@@ -68,7 +68,16 @@ export interface ConfigSources {
 }
 
 /** Variables that other parts of weft use. */
-const reservedVariables = ["WEFT_PARENT_FD", "WEFT_NO_INSTALL", "WEFT_REWRITE", "WEFT_TEST_COMPLETE", "WEFT_CONFIG"];
+const reservedVariables = [
+  "WEFT_PARENT_FD",
+  "WEFT_NO_INSTALL",
+  "WEFT_REWRITE",
+  "WEFT_TEST_COMPLETE",
+  "WEFT_CONFIG",
+  "WEFT_API",
+  "WEFT_TOKEN",
+  "WEFT_TENANT",
+];
 
 interface Given {
   readonly key: string;

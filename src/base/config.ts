@@ -155,8 +155,9 @@ function fromEnvironment(schema: ConfigSchema, sources: ConfigSources, faults: C
   const names = new Map(Object.keys(schema).map((key) => [variableOf(key), key]));
   const reserved = new Set([...reservedVariables, ...(sources.reserved ?? [])]);
   return Object.entries(sources.env ?? {}).flatMap(([name, value]): readonly Given[] => {
-    if (!name.startsWith("WEFT_") || value === undefined || reserved.has(name)) return [];
     const key = names.get(name);
+    const isOthers = key === undefined && reserved.has(name);
+    if (!name.startsWith("WEFT_") || value === undefined || isOthers) return [];
     if (key !== undefined) return [{ key, value, origin: "environment", from: name }];
     const near = nearest(name, [...names.keys()]);
     faults.push({ kind: "unknown-key", key: name, from: name, text: `unknown variable ${name}${suggestion(near)}` });

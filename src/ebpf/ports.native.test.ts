@@ -102,7 +102,7 @@ test("a port waits for its interface, follows it down and up, and survives its d
   unwrap(host.space.connection.run(changeLink({ name: "port3" }, { isUp: false })));
   unwrap(host.space.connection.run(changeLink({ ifindex: host.space.ifindex("port3") }, { newName: "renamed" })));
   await until(() => ifindexOf(3) === 0 && events.some((event) => event.kind === "gone" && event.name === "port3"));
-  assert.equal(filtersOf("renamed"), 0);
+  await until(() => filtersOf("renamed") === 0);
   vm.close();
   again.close();
 });

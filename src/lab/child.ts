@@ -13,6 +13,8 @@ export interface ChildPlan {
   /** Name in messages: `agent h1`. */
   readonly name: string;
   readonly main: ProcessName;
+  /** Its main file, when not the one beside ours: of the built form. */
+  readonly path?: string;
   readonly args: readonly string[];
   /** File for its standard error. */
   readonly logPath: string;
@@ -60,7 +62,7 @@ export class LabChild {
     giveToUser(plan.logPath);
     const { env, stdio } = childLink(environment());
     const start = (): ChildProcess =>
-      spawn(process.execPath, [...nodeOptions, mainOf(plan.main), ...plan.args], {
+      spawn(process.execPath, [...nodeOptions, plan.path ?? mainOf(plan.main), ...plan.args], {
         detached: true,
         env,
         stdio: ["ignore", "pipe", log, stdio[3]],

@@ -64,7 +64,7 @@ export function commandPath(name: string): string {
 }
 
 /** util-linux has the kernel kill a command when we die; without it the command's own time limit has to do. */
-function dyingWithUs(command: readonly string[]): readonly string[] {
+export function dyingWithUs(command: readonly string[]): readonly string[] {
   const [name = "", ...args] = command;
   const file = name.includes("/") ? name : commandPath(name);
   return hasCommand("setpriv") ? ["setpriv", "--pdeathsig", "KILL", file, ...args] : [file, ...args];

@@ -34,9 +34,10 @@ async function endProcesses(processes: readonly ProcessIdentity[], scheduler: Sc
   await until({ scheduler, withinMs: ORPHANS_WITHIN_MS }, areGone);
 }
 
-function removePins(labId: string): void {
+/** Removes what agents with this `--pin-folder` left pinned. */
+export function removePins(pinFolder: string): void {
   const root = join(bpffsRoot, "weft");
-  const folder = join(root, labId);
+  const folder = join(root, pinFolder);
   if (!existsSync(folder)) return;
   // bpffs has no recursion of its own: pins are files, hosts are folders.
   for (const host of readdirSync(folder)) {

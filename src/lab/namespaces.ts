@@ -109,7 +109,12 @@ export class Spaces {
 
 /** Removes the namespaces of a lab with all links in them, and ends the processes that still run in them. */
 export function removeSpaces(labId: string): void {
-  const names = listNetns().filter((name) => name.startsWith(namespacePrefix(labId)));
+  removeNamespaces(namespacePrefix(labId));
+}
+
+/** The same for every namespace whose name begins so. */
+export function removeNamespaces(prefix: string): void {
+  const names = listNetns().filter((name) => name.startsWith(prefix));
   for (const pid of names.flatMap(processesIn)) kill(pid);
   for (const name of names) deleteNetns(name);
 }
@@ -142,7 +147,8 @@ export function kill(pid: number): void {
   }
 }
 
-function openSpace(namespace: string): Result<Space, LinuxError> {
+/** Makes a namespace under a name and opens netlink into it. */
+export function openSpace(namespace: string): Result<Space, LinuxError> {
   const made = createNetns(namespace);
   if (!made.ok) return made;
   const netns = Netns.named(namespace);
@@ -151,12 +157,14 @@ function openSpace(namespace: string): Result<Space, LinuxError> {
   return netlink.ok ? ok({ netns: netns.value, netlink: netlink.value }) : netlink;
 }
 
-interface AddressText {
+/** An address and the length of its network's prefix. */
+export interface AddressText {
   readonly text: string;
   readonly prefixLength: number;
 }
 
-function configure(
+/** Sets a link up and gives it addresses. */
+export function configure(
   netlink: NetlinkConnection,
   link: string,
   addresses: readonly AddressText[],
@@ -188,7 +196,8 @@ export function ipBytes(text: string): Uint8Array {
   return Uint8Array.from(words.flatMap((word) => [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255]));
 }
 
-function macBytes(text: string): Uint8Array {
+/** A MAC of the plan as 6 bytes. */
+export function macBytes(text: string): Uint8Array {
   const mac = unwrap(parseMac(text));
   const high = macHigh(mac);
   const low = macLow(mac);

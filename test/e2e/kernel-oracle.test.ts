@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { after, before, describe, it } from "node:test";
+import { Prng } from "../../src/base/prng.ts";
+import { unwrap } from "../../src/base/result.ts";
+import { systemScheduler } from "../../src/base/scheduler.ts";
+import { Lab } from "../../src/lab/lab.ts";
+import { needs } from "../needs.ts";
+import { KernelTwin } from "./kernel-twin.ts";
+
+/** MTU of the router towards `db`: smaller than everything else, so that packets do not fit in the middle of their way. */
+const NARROW_MTU = 1400;
+
+interface Case {
+  readonly name: string;
+  /** VM that asks. */
+  readonly vm: string;
+  readonly command: string;
+  /** Lines of the output that count, after `normalize`. */
+  readonly keep: RegExp;
+  /** Why weft may answer otherwise, with the rule; then only that it answers as `weft` says is checked. */
+  readonly differs?: { readonly why: string; readonly weft: RegExp };
+}
+
+const received = /packets transmitted|bytes from|exceeded|nreachable|too big|Frag needed/;
+
+/** What a VM sees of its network. Addresses are those of the lab's plan. */
+const cases: readonly Case[] = [
+  { name: "ping on one bridge", vm: "vm1", command: "ping -c 2 -i 0.2 -W 2 10.1.1.12", keep: received },
+  { name: "ping on one bridge over IPv6", vm: "vm1", command: "ping -c 2 -i 0.2 -W 2 fd00:1:1::12", keep: received },
+  { name: "ping across the router", vm: "vm1", command: "ping -c 2 -i 0.2 -W 2 10.1.2.14", keep: received },
+  {
+    name: "ping across the router over IPv6",
+    vm: "vm2",
+    command: "ping -c 2 -i 0.2 -W 2 fd00:1:2::13",
+    keep: received,
+  },
+  { name: "ping of the gateway", vm: "vm1", command: "ping -c 2 -i 0.2 -W 2 10.1.1.1", keep: received },
+  { name: "ping of the gateway over IPv6", vm: "vm1", command: "ping -c 2 -i 0.2 -W 2 fd00:1:1::1", keep: received },
+  { name: "ping of the router's far address", vm: "vm1", command: "ping -c 2 -i 0.2 -W 2 10.1.2.1", keep: received },
+  { name: "TTL 1 ends at the router", vm: "vm1", command: "ping -c 1 -t 1 -W 2 10.1.2.14", keep: received },
+  { name: "hop limit 1 ends at the router", vm: "vm1", command: "ping -c 1 -t 1 -W 2 fd00:1:2::14", keep: received },
+  { name: "TTL 1 reaches the router itself", vm: "vm1", command: "ping -c 1 -t 1 -W 2 10.1.1.1", keep: received },
+  { name: "traceroute", vm: "vm1", command: "traceroute -n -q 1 -w 2 10.1.2.14", keep: /^ ?\d+ / },
+  { name: "traceroute over IPv6", vm: "vm1", command: "traceroute -6 -n -q 1 -w 2 fd00:1:2::14", keep: /^ ?\d+ / },
+  { name: "traceroute with TCP", vm: "vm1", command: "traceroute -T -n -q 1 -w 2 10.1.2.14", keep: /^ ?\d+ / },
+  { name: "no route", vm: "vm1", command: "ping -c 3 -i 1 -W 2 192.0.2.77", keep: /From/ },
+  { name: "no route over IPv6", vm: "vm1", command: "ping -c 1 -W 2 fd00:9::9", keep: received },
+  { name: "too big, DF set", vm: "vm1", command: "ping -c 1 -W 2 -M do -s 1380 10.1.2.14", keep: received },
+  { name: "too big over IPv6", vm: "vm1", command: "ping -c 1 -W 2 -M do -s 1380 fd00:1:2::13", keep: received },
+  {
+    name: "too big, DF clear: fragmented on the way",
+    vm: "vm2",
+    command: "ping -c 2 -i 0.2 -W 2 -M dont -s 1380 10.1.2.13",
+    keep: received,
+  },
+  {
+    name: "fragments made by the sender",
+    vm: "vm1",
+    command: "ping -c 2 -i 0.2 -W 2 -s 3000 10.1.1.12",
+    keep: received,
+  },
+  {
+    name: "fragments made by the sender, across the router",
+    vm: "vm2",
+    command: "ping -c 2 -i 0.2 -W 2 -M dont -s 3000 10.1.2.14",
+    keep: received,
+  },
+  { name: "fragments over IPv6", vm: "vm1", command: "ping -c 2 -i 0.2 -W 2 -s 3000 fd00:1:1::12", keep: received },
+  { name: "nobody has the address", vm: "vm1", command: "ping -c 1 -W 9 10.1.2.99", keep: received },
+  { name: "nobody has the IPv6 address", vm: "vm1", command: "ping -c 1 -W 9 fd00:1:2::99", keep: received },
+  {
+    name: "UDP to a closed port of a VM",
+    vm: "vm1",
+    command: "traceroute -n -q 1 -w 2 -f 3 -m 3 -p 9 10.1.2.14",
+    keep: /^ ?\d+ /,
+  },
+  {
+    name: "the gateway's neighbor entry",
+    vm: "vm3",
+    command: "ping -c 1 -W 2 10.1.2.1 >/dev/null; ip neigh show 10.1.2.1 | cut -d' ' -f1-3",
+    keep: /10\.1\.2\.1/,
+  },
+  {
+    name: "a full TCP transfer finds the path's MTU",
+    vm: "vm1",
+    command: "iperf3 -c 10.1.2.13 -p 7000 -n 4M >/dev/null; echo sent $?",
+    keep: /sent/,
+  },
+];
+
+/** The kernel gives up after three requests, one a second. */
+const agentArgs = ["--neighbor-retry", "1s", "--neighbor-give-up", "3s"];
+
+describe("weft beside the kernel", { skip: needs("root", "traceroute", "iperf3") }, () => {
+  let lab: Lab;
+  let twin: KernelTwin;
+
+  before(async () => {
+    const options = {
+      scheduler: systemScheduler,
+      prng: new Prng(process.pid),
+      onLost: (sentence: string) => console.error(sentence),
+      agentArgs,
+    };
+    lab = unwrap(Lab.claim(options));
+    unwrap(lab.build());
+    unwrap(await lab.serve());
+    unwrap(await lab.createTenant());
+    const narrow = lab.plan.bridges.find((bridge) => bridge.name === "db");
+    unwrap(await lab.client.patch("port", narrow?.routerPortId ?? "", { mtu: NARROW_MTU }));
+    twin = new KernelTwin(lab.plan);
+    twin.build({ bridge: "db", mtu: NARROW_MTU });
+    for (const vm of lab.plan.vms) for (const namespace of [vm.namespace, twin.namespace(vm.name)]) unlimit(namespace);
+    for (const vm of lab.plan.vms.filter(({ name }) => name === "vm3")) {
+      for (const namespace of [vm.namespace, twin.namespace(vm.name)]) listen(namespace);
+    }
+  });
+
+  after(async () => {
+    for (const child of listeners) child.kill();
+    twin?.remove();
+    await lab?.down();
+  });
+
+  for (const one of cases) {
+    it(`${one.name}: \`${one.command}\``, async () => {
+      const vm = lab.plan.vms.find(({ name }) => name === one.vm);
+      const [weft, kernel] = await Promise.all([seen(vm?.namespace ?? "", one), seen(twin.namespace(one.vm), one)]);
+      if (one.differs !== undefined) assert.match(weft, one.differs.weft, one.differs.why);
+      else assert.equal(weft, kernel);
+    });
+  }
+});
+
+const listeners: ReturnType<typeof spawn>[] = [];
+
+function listen(namespace: string): void {
+  listeners.push(spawn("ip", ["netns", "exec", namespace, "iperf3", "-s", "-p", "7000"], { stdio: "ignore" }));
+}
+
+/** VMs answer every probe of a traceroute, however fast they come. */
+function unlimit(namespace: string): void {
+  const settings = ["net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0"];
+  spawnSync("ip", ["netns", "exec", namespace, "sysctl", "-qw", ...settings]);
+}
+
+async function seen(namespace: string, one: Case): Promise<string> {
+  const child = spawn("ip", ["netns", "exec", namespace, "sh", "-c", one.command], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  await new Promise((resolve) => child.once("close", resolve));
+  const lines = normalize(text).split("\n");
+  return [...new Set(lines.filter((line) => one.keep.test(line)))].join("\n");
+}
+
+/** Leaves out what no two runs share: times, and which of several packets an error was for (kernels limit their rate). */
+function normalize(text: string): string {
+  return text
+    .replace(/time[= ]?[\d.]+ ?ms/g, "time")
+    .replace(/\s+[\d.]+ ms/g, " ms")
+    .replace(/(From .*) icmp_seq=\d+/g, "$1")
+    .replace(/, time$/gm, "");
+}

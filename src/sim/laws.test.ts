@@ -25,8 +25,8 @@ const SKELETON = [
   "bridge br2",
   "router r1",
   "router r2",
-  "port v1 br1",
-  "port v2 br1",
+  "port v1 br1 in=a",
+  "port v2 br1 out=b",
   "port v3 br2",
   "port g1 r1 mac=02:a1 ip=10.0.1.1/24,fd01::1/64",
   "port g2 r2 mac=02:a2 ip=10.0.2.1/24,fd02::1/64",
@@ -55,18 +55,17 @@ const ip6 = pick("fd01::9", "fd01::1", "fd02::9", "fd02::1", "fe80::9", "fd77::7
 const mac = pick("02:1", "02:2", "02:3", "02:9", "02:a1", "02:a2", "02:c1", "02:77");
 const bridge = pick("br1", "br2");
 const router = pick("r1", "r2");
-const prefix = pick("10.0.2.0/24", "10.0.0.0/8", "10.7.7.7/32", "10.7.0.0/16", "0.0.0.0/0", "192.168.0.0/16");
+const prefix = pick("10.0.2.0/24", "10.0.0.0/8", "10.7.7.7/32", "10.7.0.0/16", "0.0.0.0/0", "192.168.0.0/16", "8.0.0.0/5", "10.0.3.8/29");
 
-const condition = join(
-  pick("", "", "", "not"),
-  pick("", "", "frag=later", "frag=whole", "frag=header"),
-  pick("", "", "type=0x800", "!type=0x806"),
-  pick("", "", "dst=10.0.2.0/24", "!dst=10.0.1.0/24", "dst=fd02::/64"),
-  pick("", "", "src=10.0.1.8/29", "!src=10.0.1.9/32"),
-  pick("", "", "proto=6", "!proto=17", "dscp=46"),
-  pick("", "", "dport=80", "!dport=80", "sport=1-100"),
-  pick("", "", "in=v1", "!out=v2", "smac=02:1", "dmac=02:a1", "vlan=10"),
+const fields = fc.oneof(
+  pick("frag=later", "frag=whole", "frag=header"),
+  pick("type=0x800", "!type=0x806", "smac=02:1", "dmac=02:a1", "vlan=10", "in=v1", "!out=v2"),
+  pick("dst=10.0.2.0/24", "!dst=10.0.1.0/24", "dst=fd02::/64"),
+  pick("src=10.0.1.8/29", "!src=10.0.1.9/32", "src=fd01::/64"),
+  pick("proto=6", "!proto=17", "dscp=46"),
+  pick("dport=80", "!dport=80", "sport=1-100", "sport=128 proto=58"),
 );
+const condition = fc.oneof(fields, fields, join(pick("not"), fields), join(pick("proto=6"), pick("dst=10.0.2.0/24", "!dport=80")));
 
 /** Lines that declare or change something. */
 const change = fc.oneof(

@@ -172,6 +172,11 @@ export const ERROR_CATALOGUE = {
     meaning: "the connection to the store broke during the change, which may have happened",
     remedy: "read the object, then repeat if need be",
   },
+  overloaded: {
+    status: 503,
+    meaning: "as many changes wait as the server allows",
+    remedy: "repeat the request, and send fewer at a time",
+  },
   "agent-not-alive": {
     status: 503,
     meaning: "the host has no running agent",

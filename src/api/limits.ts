@@ -3,6 +3,9 @@
 /** Attempts at a change that names no version, when others change the same object meanwhile. */
 export const CHANGE_ATTEMPTS_MAX = 8;
 
+/** Changes that wait for their turn: some seconds of work for the store, as long as a client waits. */
+export const CHANGES_WAITING_MAX = 2_000;
+
 /** How long an agent may take for an answer, in milliseconds: a trace waits for a worker's next batch, which is quick. */
 export const AGENT_DEADLINE_MS = 3_000;
 

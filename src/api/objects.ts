@@ -10,6 +10,7 @@ import type { StoredObject, TopologyStore } from "../store/recipes/topology-stor
 import type { Facts } from "./facts.ts";
 import { CHANGE_ATTEMPTS_MAX } from "./limits.ts";
 import { apiErrorOfStore } from "./store-failure.ts";
+import { WriteLine } from "./write-line.ts";
 
 /** An object as a client sees it, and its version. */
 export interface Shown<K extends Kind = Kind> {
@@ -32,11 +33,15 @@ export interface Target<K extends Kind = Kind> {
 
 type Step<T> = Promise<Result<T, ApiError>>;
 
+/** What a change makes of an object as it is, or why it refuses. */
+export type Decide<K extends Kind> = (stored: StoredObject<K>) => Result<Wanted, ApiError> | Step<Wanted>;
+
 /** The operations on topology objects, in the client's terms, over the store. Knows no HTTP. */
 export class Objects {
   readonly #topology: TopologyStore;
   readonly #facts: Facts;
   readonly #newId: () => Id;
+  readonly #line = new WriteLine();
 
   constructor(topology: TopologyStore, facts: Facts, newId: () => Id) {
     this.#topology = topology;
@@ -71,7 +76,11 @@ export class Objects {
   }
 
   /** Creates what the body describes; a repeated creation answers with what is there. */
-  async create(kind: Kind, body: unknown): Step<Shown & { readonly isNew: boolean }> {
+  create(kind: Kind, body: unknown): Step<Shown & { readonly isNew: boolean }> {
+    return this.#line.run(() => this.#create(kind, body));
+  }
+
+  async #create(kind: Kind, body: unknown): Step<Shown & { readonly isNew: boolean }> {
     const deviceTenant = await this.#deviceTenant(kind, body);
     if (!deviceTenant.ok) return deviceTenant;
     const tenant = deviceTenant.value;
@@ -104,18 +113,21 @@ export class Objects {
   async delete({ kind, id, version }: Target): Step<void> {
     if (kind === "host" && this.#facts.isAlive(id)) return err(apiError("host-alive", { object: `host ${id}` }));
     const change = { op: "delete", kind, id, ...(version === undefined ? {} : { version }) } as const;
-    const done = fromStore(await this.#topology.transact([change]));
-    return done.ok ? ok(undefined) : done;
+    return this.#line.run(async () => {
+      const done = fromStore(await this.#topology.transact([change]));
+      return done.ok ? ok(undefined) : done;
+    });
   }
 
   /**
    * Changes an object by a function of its present state, again when others changed it meanwhile, unless the client named the
    * version. The function may refuse, or return the same object to change nothing.
    */
-  async change<K extends Kind>(
-    target: Target<K>,
-    decide: (stored: StoredObject<K>) => Result<Wanted, ApiError> | Step<Wanted>,
-  ): Step<Shown<K>> {
+  change<K extends Kind>(target: Target<K>, decide: Decide<K>): Step<Shown<K>> {
+    return this.#line.run(() => this.#change(target, decide));
+  }
+
+  async #change<K extends Kind>(target: Target<K>, decide: Decide<K>): Step<Shown<K>> {
     for (let attempt = 1; ; attempt++) {
       const stored = await this.stored(target.kind, target.id);
       if (!stored.ok) return stored;

@@ -56,6 +56,9 @@ export async function createApiServer(parts: ApiParts): Promise<ApiServer> {
     http: { headersTimeout: HEADERS_WITHIN_MS },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
     forceCloseConnections: true,
+    // A path that is none never comes to a route, nor to the other handlers.
+    frameworkErrors: (_error, request, reply) =>
+      refuse(reply as FastifyReply, apiError("no-path", { object: request.url })),
   });
   // Bodies are checked by the checker that the model uses, so that every error names field and expectation alike.
   http.setValidatorCompiler(() => () => true);

@@ -1,5 +1,5 @@
-import type { Mac } from "../addr/mac.ts";
 import type { Ip } from "../addr/ip.ts";
+import type { Mac } from "../addr/mac.ts";
 import type { Result } from "../base/result.ts";
 
 /**
@@ -58,7 +58,13 @@ export interface WantedPort {
 
 /** What became of a wanted port. */
 export type PortOutcome =
-  | { readonly vport: number; readonly state: "attached"; readonly isUp: boolean; readonly mac: Mac; readonly mtu: number }
+  | {
+      readonly vport: number;
+      readonly state: "attached";
+      readonly isUp: boolean;
+      readonly mac: Mac;
+      readonly mtu: number;
+    }
   | { readonly vport: number; readonly state: "absent" }
   | { readonly vport: number; readonly state: "refused"; readonly why: string };
 
@@ -81,12 +87,21 @@ export interface WantedPeer {
 /** A key by which peers address something here: a vport, or a flood group. */
 export interface WantedTunnelKey {
   readonly key: number;
-  readonly target: { readonly kind: "vport"; readonly vport: number } | { readonly kind: "group"; readonly group: number };
+  readonly target:
+    | { readonly kind: "vport"; readonly vport: number }
+    | { readonly kind: "group"; readonly group: number };
 }
 
 /** What happened to an interface of this host. */
 export type LinkEvent =
-  | { readonly kind: "present"; readonly name: string; readonly ifindex: number; readonly isUp: boolean; readonly mac: Mac; readonly mtu: number }
+  | {
+      readonly kind: "present";
+      readonly name: string;
+      readonly ifindex: number;
+      readonly isUp: boolean;
+      readonly mac: Mac;
+      readonly mtu: number;
+    }
   | { readonly kind: "gone"; readonly name: string };
 
 /** Packets and bytes that the datapath dropped; vport 0 stands for frames of no port. `reason` is a drop code. */

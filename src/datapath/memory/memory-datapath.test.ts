@@ -21,7 +21,10 @@ import { MemoryDatapath, type UnderlayFrame } from "./memory-datapath.ts";
 
 /** An UDP packet from 10.0.0.1 to 10.0.0.2 with TTL 64 and good checksums. */
 const frame = Uint8Array.from(
-  Buffer.from("020000000002020000000001080045000020000000004011" + "66cb0a0000010a000002" + "0400003500" + "0c0000deadbeef", "hex"),
+  Buffer.from(
+    "020000000002020000000001080045000020000000004011" + "66cb0a0000010a000002" + "0400003500" + "0c0000deadbeef",
+    "hex",
+  ),
 );
 
 const mac = 0x0200_0000_0001;
@@ -60,7 +63,9 @@ describe("memory datapath", () => {
   function upcalls(): { kind: number; bytes: Uint8Array }[] {
     const seen: { kind: number; bytes: Uint8Array }[] = [];
     const shards = Array.from({ length: 16 }, (_, i) => i);
-    datapath.openWorker(0, shards).poll(100, (record) => seen.push({ kind: record.words[0] as number, bytes: record.bytes }));
+    datapath
+      .openWorker(0, shards)
+      .poll(100, (record) => seen.push({ kind: record.words[0] as number, bytes: record.bytes }));
     return seen;
   }
 

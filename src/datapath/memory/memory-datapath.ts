@@ -1,5 +1,5 @@
-import type { Mac } from "../../addr/mac.ts";
 import { formatIp } from "../../addr/ip.ts";
+import type { Mac } from "../../addr/mac.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Prng } from "../../base/prng.ts";
 import { ok, type Result } from "../../base/result.ts";
@@ -19,11 +19,11 @@ import {
   GROUP_OUTPUTS,
   LAYOUT_VERSION,
   PEER_MAX,
-  PEER_UP,
   PEER_WORDS,
   SHARD_COUNT,
+  TUNNEL_KIND_GROUP,
+  TUNNEL_KIND_VPORT,
   VPORT_MAX,
-  VPORT_UP,
   VPORT_WORDS,
   WORKER_MAX,
 } from "../../flow/layout.ts";
@@ -42,6 +42,7 @@ import type {
   WorkerSettings,
 } from "../datapath.ts";
 import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../limits.ts";
+import { ABSENT_VPORT, clearPeer, type VportRecord, writePeer, writeUnderlay, writeVport } from "../records.ts";
 import { MemoryKernel } from "./memory-kernel.ts";
 import { MemoryWorker } from "./memory-worker.ts";
 
@@ -60,6 +61,10 @@ export interface MemoryDatapathOptions {
   readonly bucketsPerShard: number;
   send(frame: UnderlayFrame): void;
 }
+
+/** Kind of a vport record whose interface is neither veth nor TAP. */
+const KIND_OTHER = 3;
+const CREDITS = [CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT] as const;
 
 interface MemoryInterface {
   readonly name: string;
@@ -97,10 +102,15 @@ export class MemoryDatapath implements DatapathControl {
     this.#kernel = new MemoryKernel(this.memory, outputs, () => options.clock.now());
   }
 
-  /** Adds an interface to this host; frames for it go to `deliver`. */
-  addInterface(name: string, options: { readonly mac: Mac; readonly mtu: number; deliver(frame: Uint8Array): void }): void {
+  /** Adds an interface to this host; frames for it go to `deliver`. A port that waits for one of this name is attached. */
+  addInterface(
+    name: string,
+    options: { readonly mac: Mac; readonly mtu: number; deliver(frame: Uint8Array): void },
+  ): void {
     const added: MemoryInterface = { name, ifindex: this.#nextIfindex++, isUp: true, ...options };
     this.#interfaces.set(name, added);
+    const vport = this.#vportOfName.get(name);
+    if (vport !== undefined) this.#writePort(vport, added);
     this.#tellLink(added);
   }
 
@@ -128,14 +138,20 @@ export class MemoryDatapath implements DatapathControl {
     if (vport !== undefined && this.#interfaces.get(name)?.isUp === true) this.#kernel.ingress(vport, frame);
   }
 
+  /** The host's own stack sends a frame through an interface: refused on those that are bound. */
+  sendFromHost(name: string, frame: Uint8Array): void {
+    const vport = this.#vportOfName.get(name);
+    if (vport !== undefined) this.#kernel.hostEgress(vport, frame);
+  }
+
   /** A frame comes out of the underlay. */
   receiveUnderlay(frame: UnderlayFrame): void {
     this.#kernel.tunnelIngress(this.#peerOfAddress.get(frame.from) ?? 0, frame.tunnelKey, frame.frame);
   }
 
   /** Opens the face of a worker that owns `shards`. */
-  openWorker(worker: number, shards: readonly number[]): DatapathWorker {
-    return new MemoryWorker(this.memory, this.#kernel, { worker, shards });
+  openWorker(_worker: number, shards: readonly number[]): DatapathWorker {
+    return new MemoryWorker(this.memory, this.#kernel, shards);
   }
 
   setPorts(ports: readonly WantedPort[]): Promise<readonly PortOutcome[]> {
@@ -155,29 +171,31 @@ export class MemoryDatapath implements DatapathControl {
 
   setUnderlay(underlay: Underlay): Promise<Result<void, DatapathError>> {
     this.#underlay = underlay;
+    writeUnderlay(this.memory.control, underlay.address);
     return Promise.resolve(ok(undefined));
   }
 
   setPeers(peers: readonly WantedPeer[]): Promise<Result<void, DatapathError>> {
+    const wanted = new Set(peers.map((peer) => peer.peer));
+    for (const peer of this.#addressOfPeer.keys()) if (!wanted.has(peer)) clearPeer(this.memory.peers, peer);
     this.#peerOfAddress.clear();
     this.#addressOfPeer.clear();
-    for (let peer = 1; peer < PEER_MAX; peer++) this.memory.peers[peer * PEER_WORDS + 7] = 0;
     for (const peer of peers) {
       const address = formatIp(peer.address);
       this.#peerOfAddress.set(address, peer.peer);
       this.#addressOfPeer.set(peer.peer, address);
-      const at = peer.peer * PEER_WORDS;
-      this.memory.peers.set([0, 4, peer.address.w3, 0, 0, 0, peer.mtu, peer.isUp ? PEER_UP : 0, peer.epoch], at);
+      writePeer(this.memory.peers, peer);
     }
     return Promise.resolve(ok(undefined));
   }
 
   setTunnelKeys(keys: readonly WantedTunnelKey[]): Promise<Result<void, DatapathError>> {
-    this.#kernel.vportKeys.clear();
-    this.#kernel.groupKeys.clear();
+    const { tunnelKeys } = this.#kernel;
+    tunnelKeys.clear();
     for (const { key, target } of keys) {
-      if (target.kind === "vport") this.#kernel.vportKeys.set(key, target.vport);
-      else this.#kernel.groupKeys.set(key, target.group);
+      const isVport = target.kind === "vport";
+      const kind = isVport ? TUNNEL_KIND_VPORT : TUNNEL_KIND_GROUP;
+      tunnelKeys.set(key, { kind, index: isVport ? target.vport : target.group });
     }
     return Promise.resolve(ok(undefined));
   }
@@ -188,7 +206,7 @@ export class MemoryDatapath implements DatapathControl {
   }
 
   drops(): readonly DropCount[] {
-    return this.#kernel.drops();
+    return this.#kernel.drops.list();
   }
 
   workerSettings(): WorkerSettings {
@@ -210,13 +228,16 @@ export class MemoryDatapath implements DatapathControl {
   }
 
   #writePort(vport: number, found: MemoryInterface | undefined): void {
-    const at = vport * VPORT_WORDS;
-    const { vports } = this.memory;
-    vports[at + 1] = found?.ifindex ?? 0;
-    vports[at + 2] = found === undefined ? 0 : 3;
-    vports[at + 3] = found?.isUp === true ? VPORT_UP : 0;
-    vports[at + 4] = this.#ports.get(vport)?.epoch ?? 0;
-    if (vports[at + 5] === 0) vports.set([CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT], at + 5);
+    const epoch = this.#ports.get(vport)?.epoch ?? 0;
+    const present: VportRecord = {
+      ifindex: found?.ifindex ?? 0,
+      kind: KIND_OTHER,
+      isUp: found?.isUp === true,
+      mayRedirectPeer: false,
+      epoch,
+    };
+    const record = found === undefined ? { ...ABSENT_VPORT, epoch } : present;
+    writeVport(this.memory.vports, vport, { record, credits: CREDITS });
   }
 
   #deliver(vport: number, frame: Uint8Array): void {

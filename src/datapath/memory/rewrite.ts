@@ -7,209 +7,160 @@ import {
   ACTION_SET_MAC,
   ACTION_SET_PORTS,
   ACTION_SET_SRC,
-  FRAGMENT_LATER,
   FRAME_IP4,
   FRAME_IP6,
-  W0_FRAGMENT_SHIFT,
-  W0_FRAME_SHIFT,
 } from "../../flow/layout.ts";
 import { setU16, setU32, u8At, u16At, u32At } from "../../wire/bytes.ts";
-import { updateChecksum16, updateChecksum32 } from "../../wire/checksum.ts";
+import { foldSum } from "../../wire/checksum.ts";
+import { IP_PROTOCOL } from "../../wire/ip-protocol.ts";
+import { frameClassOf, type MemoryPacket, retag } from "./packet.ts";
+
+/**
+ * The rewrites of an action, checksums kept right by RFC 1624: the twin of bpf/rewrite.h, down to what is refused. Changes of a
+ * checksum are sums of `~from + to` over 16-bit words, applied once for the addresses and once for the ports.
+ */
 
 const MAC_BYTES = 12;
-const TPID = 0x8100;
-const TPID_SERVICE = 0x88a8;
-const TCP = 6;
-const UDP = 17;
-const ICMPV4 = 1;
-const ICMPV6 = 58;
-const AH = 51;
+const IPV4_BYTES = 20;
+const IPV4 = { tos: 1, ttl: 8, checksum: 10, src: 12, dst: 16 } as const;
+const IPV6 = { hopLimit: 7, src: 8, dst: 24 } as const;
+const CHECKSUM_AT = { tcp: 16, udp: 6, icmp: 2 } as const;
+const IDENTIFIER_AT = 4;
 
-/** Where the headers of a frame are and what it is, as far as rewriting needs to know. */
-export interface FrameShape {
-  /** Offset of the network header. */
-  readonly l3: number;
-  readonly frameClass: number;
-  readonly protocol: number;
-  /** Offset of the transport header; -1 when there is none in this frame (later fragments). */
-  readonly l4: number;
-}
-
-/** The shape of a frame from its bytes; `keyWord0` is word 0 of its flow key, or of the key of its flow. */
-export function shapeOf(frame: Uint8Array, keyWord0: number): FrameShape {
-  const frameClass = (keyWord0 >>> W0_FRAME_SHIFT) & 3;
-  const isLater = ((keyWord0 >>> W0_FRAGMENT_SHIFT) & 3) === FRAGMENT_LATER;
-  const l3 = networkOffset(frame);
-  if (frameClass === FRAME_IP4) {
-    const l4 = l3 + (u8At(frame, l3) & 15) * 4;
-    return { l3, frameClass, protocol: u8At(frame, l3 + 9), l4: isLater ? -1 : l4 };
-  }
-  if (frameClass !== FRAME_IP6) return { l3, frameClass, protocol: 0, l4: -1 };
-  const upper = upperHeader(frame, l3);
-  return { l3, frameClass, protocol: upper.protocol, l4: isLater ? -1 : upper.at };
-}
-
-/** Offset of the network header, behind at most two VLAN tags. */
-export function networkOffset(frame: Uint8Array): number {
-  let at = MAC_BYTES;
-  for (let tags = 0; tags < 2; tags++) {
-    const type = u16At(frame, at);
-    if (type !== TPID && type !== TPID_SERVICE) break;
-    at += 4;
-  }
-  return at + 2;
-}
-
-/** TTL or hop limit; undefined for frames that have none. */
-export function ttlOf(frame: Uint8Array, shape: FrameShape): number | undefined {
-  if (shape.frameClass === FRAME_IP4) return u8At(frame, shape.l3 + 8);
-  return shape.frameClass === FRAME_IP6 ? u8At(frame, shape.l3 + 7) : undefined;
-}
-
-/** A copy of the frame with the rewrites of the action at `offset` applied; checksums are kept right (RFC 1624). */
-export function rewrite(frame: Uint8Array, shape: FrameShape, { action, offset }: { readonly action: Uint32Array; readonly offset: number }): Uint8Array {
-  const flags = action[offset] as number;
-  const out = frame.slice();
-  if (shape.frameClass === FRAME_IP4) rewriteV4(out, shape, { action, offset });
-  else if (shape.frameClass === FRAME_IP6) rewriteV6(out, shape, { action, offset });
+/** Does everything that the action (24 words) says before its output. False: a header that it names is not there or not rewritable. */
+export function rewrite(packet: MemoryPacket, action: Uint32Array): boolean {
+  const flags = action[0] as number;
+  packet.bytes = packet.bytes.slice();
+  if (!retag(packet, { pop: (flags >>> ACTION_POP_SHIFT) & 3, push: 0, tcis: 0 })) return false;
+  const frameClass = frameClassOf(packet);
+  const isIp = frameClass === FRAME_IP4 || frameClass === FRAME_IP6;
+  if (frameClass === FRAME_IP4 && !rewriteV4(packet, action)) return false;
+  if (frameClass === FRAME_IP6 && !rewriteV6(packet, action)) return false;
+  if (isIp && (flags & ACTION_SET_PORTS) !== 0 && !setPorts(packet, action[16] as number)) return false;
   if ((flags & ACTION_SET_MAC) !== 0) {
-    for (let i = 0; i < MAC_BYTES; i++) out[i] = (action[offset + 4 + (i >> 2)] as number) >>> (8 * (i & 3));
+    for (let i = 0; i < MAC_BYTES; i++) packet.bytes[i] = (action[4 + (i >> 2)] as number) >>> (8 * (i & 3));
   }
-  return retag(out, { pop: (flags >>> ACTION_POP_SHIFT) & 3, push: (flags >>> ACTION_PUSH_SHIFT) & 3, tcis: action[offset + 7] as number });
+  return retag(packet, { pop: 0, push: (flags >>> ACTION_PUSH_SHIFT) & 3, tcis: action[7] as number });
 }
 
-/** Takes `pop` VLAN tags off and puts `push` tags on: TCIs outer in the low half, inner in the high half. */
-export function retag(frame: Uint8Array, vlan: { readonly pop: number; readonly push: number; readonly tcis: number }): Uint8Array {
-  let body = frame;
-  for (let i = 0; i < vlan.pop; i++) {
-    const type = u16At(body, MAC_BYTES);
-    if (type === TPID || type === TPID_SERVICE) body = splice(body, undefined);
-  }
-  if (vlan.push === 2) body = splice(body, { tpid: TPID, tci: vlan.tcis >>> 16 });
-  if (vlan.push >= 1) body = splice(body, { tpid: vlan.push === 2 ? TPID_SERVICE : TPID, tci: vlan.tcis & 0xffff });
-  return body;
-}
-
-function splice(frame: Uint8Array, tag: { readonly tpid: number; readonly tci: number } | undefined): Uint8Array {
-  const out = new Uint8Array(frame.length + (tag === undefined ? -4 : 4));
-  out.set(frame.subarray(0, MAC_BYTES));
-  if (tag === undefined) {
-    out.set(frame.subarray(MAC_BYTES + 4), MAC_BYTES);
-    return out;
-  }
-  setU16(out, MAC_BYTES, tag.tpid);
-  setU16(out, MAC_BYTES + 2, tag.tci);
-  out.set(frame.subarray(MAC_BYTES), MAC_BYTES + 4);
-  return out;
-}
-
-interface Program {
-  readonly action: Uint32Array;
-  readonly offset: number;
-}
-
-function rewriteV4(out: Uint8Array, shape: FrameShape, program: Program): void {
-  const { action, offset } = program;
-  const flags = action[offset] as number;
-  const { l3 } = shape;
-  if ((flags & ACTION_SET_SRC) !== 0) setV4Address(out, shape, { at: l3 + 12, wire: action[offset + 8] as number });
-  if ((flags & ACTION_SET_DST) !== 0) setV4Address(out, shape, { at: l3 + 16, wire: action[offset + 12] as number });
-  if ((flags & ACTION_SET_PORTS) !== 0) setPorts(out, shape, action[offset + 16] as number);
+function rewriteV4(packet: MemoryPacket, action: Uint32Array): boolean {
+  const flags = action[0] as number;
+  if ((flags & (ACTION_SET_SRC | ACTION_SET_DST | ACTION_DEC_TTL | ACTION_SET_DSCP)) === 0) return true;
+  const { bytes, l3 } = packet;
+  if (l3 + IPV4_BYTES > bytes.length) return false;
+  let addresses = 0;
+  if ((flags & ACTION_SET_SRC) !== 0) addresses += setWord(bytes, l3 + IPV4.src, swap32(action[8] as number));
+  if ((flags & ACTION_SET_DST) !== 0) addresses += setWord(bytes, l3 + IPV4.dst, swap32(action[12] as number));
+  let others = 0;
   if ((flags & ACTION_DEC_TTL) !== 0) {
-    const ttl = u8At(out, l3 + 8) - (((action[offset + 3] as number) >>> 16) & 0xff);
-    setHeader16(out, l3, { at: l3 + 8, value: (ttl << 8) | u8At(out, l3 + 9) });
+    const ttl = (u8At(bytes, l3 + IPV4.ttl) - decrementOf(action)) & 0xff;
+    others += setHalf(bytes, l3 + IPV4.ttl, (ttl << 8) | u8At(bytes, l3 + IPV4.ttl + 1));
   }
   if ((flags & ACTION_SET_DSCP) !== 0) {
-    const tos = (((action[offset + 3] as number) >>> 24) << 2) | (u8At(out, l3 + 1) & 3);
-    setHeader16(out, l3, { at: l3, value: (u8At(out, l3) << 8) | (tos & 0xff) });
+    const tos = newTos(action, u8At(bytes, l3 + IPV4.tos));
+    others += setHalf(bytes, l3, (u8At(bytes, l3) << 8) | tos);
   }
+  const header = ~u16At(bytes, l3 + IPV4.checksum) & 0xffff;
+  setU16(bytes, l3 + IPV4.checksum, ~foldSum(header + addresses + others) & 0xffff);
+  return addresses === 0 || fixTransport(packet, addresses, true);
 }
 
-/** Writes a 16-bit word of an IPv4 header and keeps the header's checksum. */
-function setHeader16(out: Uint8Array, l3: number, word: { readonly at: number; readonly value: number }): void {
-  const from = u16At(out, word.at);
-  setU16(out, word.at, word.value);
-  setU16(out, l3 + 10, updateChecksum16(u16At(out, l3 + 10), { from, to: word.value }));
-}
-
-function setV4Address(out: Uint8Array, shape: FrameShape, to: { readonly at: number; readonly wire: number }): void {
-  const from = u32At(out, to.at);
-  const value = swap32(to.wire);
-  setU32(out, to.at, value);
-  setU16(out, shape.l3 + 10, updateChecksum32(u16At(out, shape.l3 + 10), { from, to: value }));
-  fixL4(out, shape, { from, to: value, bits: 32 });
-}
-
-function rewriteV6(out: Uint8Array, shape: FrameShape, program: Program): void {
-  const { action, offset } = program;
-  const flags = action[offset] as number;
-  const { l3 } = shape;
-  for (const [flag, at, word] of [[ACTION_SET_SRC, l3 + 8, 8], [ACTION_SET_DST, l3 + 24, 12]] as const) {
+function rewriteV6(packet: MemoryPacket, action: Uint32Array): boolean {
+  const flags = action[0] as number;
+  const { bytes, l3 } = packet;
+  let addresses = 0;
+  for (const [flag, at, word] of [
+    [ACTION_SET_SRC, IPV6.src, 8],
+    [ACTION_SET_DST, IPV6.dst, 12],
+  ] as const) {
     if ((flags & flag) === 0) continue;
-    for (let i = 0; i < 4; i++) {
-      const from = u32At(out, at + 4 * i);
-      const to = swap32(action[offset + word + i] as number);
-      setU32(out, at + 4 * i, to);
-      fixL4(out, shape, { from, to, bits: 32 });
-    }
+    if (l3 + at + 16 > bytes.length) return false;
+    for (let i = 0; i < 4; i++) addresses += setWord(bytes, l3 + at + 4 * i, swap32(action[word + i] as number));
   }
-  if ((flags & ACTION_SET_PORTS) !== 0) setPorts(out, shape, action[offset + 16] as number);
-  if ((flags & ACTION_DEC_TTL) !== 0) out[l3 + 7] = u8At(out, l3 + 7) - (((action[offset + 3] as number) >>> 16) & 0xff);
+  if (addresses !== 0 && !fixTransport(packet, addresses, true)) return false;
+  if ((flags & (ACTION_DEC_TTL | ACTION_SET_DSCP)) === 0) return true;
+  if (l3 + 8 > bytes.length) return false;
+  if ((flags & ACTION_DEC_TTL) !== 0) bytes[l3 + IPV6.hopLimit] = u8At(bytes, l3 + IPV6.hopLimit) - decrementOf(action);
   if ((flags & ACTION_SET_DSCP) !== 0) {
-    const trafficClass = (((action[offset + 3] as number) >>> 24) << 2) | ((u16At(out, l3) >>> 4) & 3);
-    setU16(out, l3, (u16At(out, l3) & 0xf00f) | ((trafficClass & 0xff) << 4));
+    const first = u16At(bytes, l3);
+    setU16(bytes, l3, (first & 0xf00f) | (newTos(action, (first >>> 4) & 0xff) << 4));
+  }
+  return true;
+}
+
+/** Ports of TCP and UDP; the identifier of an ICMP echo, which is the upper half of the word. Nothing else has any. */
+function setPorts(packet: MemoryPacket, wire: number): boolean {
+  const { bytes, l4 } = packet;
+  if (l4 === 0) return true;
+  const protocol = protocolOf(packet);
+  const value = swap32(wire);
+  if (protocol === IP_PROTOCOL.tcp || protocol === IP_PROTOCOL.udp) {
+    return fixTransport(packet, setWord(bytes, l4, value), false);
+  }
+  if (protocol !== IP_PROTOCOL.icmpv4 && protocol !== IP_PROTOCOL.icmpv6) return false;
+  if (l4 + IDENTIFIER_AT + 2 > bytes.length) return false;
+  return fixTransport(packet, setHalf(bytes, l4 + IDENTIFIER_AT, value & 0xffff), false);
+}
+
+/**
+ * Brings the transport checksum up to date. `isPseudo`: the change is one of addresses, which ICMPv4 does not cover. A UDP checksum
+ * of zero means none (RFC 768) and stays; one that becomes zero is sent as 0xffff.
+ */
+function fixTransport(packet: MemoryPacket, change: number, isPseudo: boolean): boolean {
+  const field = checksumField(packet, isPseudo);
+  if (packet.l4 === 0 || field === 0) return true;
+  const at = packet.l4 + field;
+  const { bytes } = packet;
+  if (at + 2 > bytes.length) return false;
+  const before = u16At(bytes, at);
+  const isUdp = protocolOf(packet) === IP_PROTOCOL.udp;
+  if (isUdp && before === 0) return true;
+  // 0xffff is zero in ones' complement: with it the sum is never plain zero, and so the checksum never 0xffff but for UDP.
+  const after = ~foldSum(0xffff + (~before & 0xffff) + change) & 0xffff;
+  setU16(bytes, at, isUdp && after === 0 ? 0xffff : after);
+  return true;
+}
+
+function checksumField(packet: MemoryPacket, isPseudo: boolean): number {
+  switch (protocolOf(packet)) {
+    case IP_PROTOCOL.tcp:
+      return CHECKSUM_AT.tcp;
+    case IP_PROTOCOL.udp:
+      return CHECKSUM_AT.udp;
+    case IP_PROTOCOL.icmpv6:
+      return frameClassOf(packet) === FRAME_IP6 ? CHECKSUM_AT.icmp : 0;
+    case IP_PROTOCOL.icmpv4:
+      return isPseudo ? 0 : CHECKSUM_AT.icmp;
+    default:
+      return 0;
   }
 }
 
-/** Ports of TCP and UDP; of an ICMP echo its identifier, which is the upper half of the word. */
-function setPorts(out: Uint8Array, shape: FrameShape, wire: number): void {
-  if (shape.l4 < 0) return;
-  if (shape.protocol === ICMPV4 || shape.protocol === ICMPV6) return setIdentifier(out, shape, swap32(wire) & 0xffff);
-  const from = u32At(out, shape.l4);
-  const to = swap32(wire);
-  setU32(out, shape.l4, to);
-  fixL4(out, shape, { from, to, bits: 32 });
+function protocolOf(packet: MemoryPacket): number {
+  return (packet.key[14] as number) & 0xff;
 }
 
-function setIdentifier(out: Uint8Array, shape: FrameShape, to: number): void {
-  const at = shape.l4 + 4;
-  const from = u16At(out, at);
-  setU16(out, at, to);
-  setU16(out, shape.l4 + 2, updateChecksum16(u16At(out, shape.l4 + 2), { from, to }));
+function decrementOf(action: Uint32Array): number {
+  return ((action[3] as number) >>> 16) & 0xff;
 }
 
-/** Keeps the transport checksum right; a UDP checksum of zero means none (RFC 768) and stays. */
-function fixL4(out: Uint8Array, shape: FrameShape, change: { readonly from: number; readonly to: number; readonly bits: number }): void {
-  const at = checksumField(shape);
-  if (at === undefined) return;
-  const before = u16At(out, at);
-  if (shape.protocol === UDP && before === 0) return;
-  const after = updateChecksum32(before, change);
-  setU16(out, at, shape.protocol === UDP && after === 0 ? 0xffff : after);
+/** The action's DSCP with the ECN bits of `tos`. */
+function newTos(action: Uint32Array, tos: number): number {
+  return ((((action[3] as number) >>> 24) & 0x3f) << 2) | (tos & 3);
 }
 
-function checksumField(shape: FrameShape): number | undefined {
-  if (shape.l4 < 0) return undefined;
-  if (shape.protocol === TCP) return shape.l4 + 16;
-  if (shape.protocol === UDP) return shape.l4 + 6;
-  return shape.protocol === ICMPV6 ? shape.l4 + 2 : undefined;
+/** Writes 16 bits and returns the change of the ones' complement sum. */
+function setHalf(bytes: Uint8Array, at: number, value: number): number {
+  const from = u16At(bytes, at);
+  setU16(bytes, at, value);
+  return (~from & 0xffff) + value;
 }
 
-function upperHeader(frame: Uint8Array, l3: number): { readonly protocol: number; readonly at: number } {
-  let protocol = u8At(frame, l3 + 6);
-  let at = l3 + 40;
-  for (let i = 0; i < 8; i++) {
-    if (protocol === 44) {
-      protocol = u8At(frame, at);
-      at += 8;
-    } else if (protocol === 0 || protocol === 43 || protocol === 60 || protocol === AH) {
-      const next = u8At(frame, at);
-      // The authentication header counts words of four bytes, less two (RFC 4302 2.2).
-      at += protocol === AH ? 8 + 4 * u8At(frame, at + 1) : 8 + 8 * u8At(frame, at + 1);
-      protocol = next;
-    } else break;
-  }
-  return { protocol, at };
+/** Writes 32 bits and returns the change of the ones' complement sum. */
+function setWord(bytes: Uint8Array, at: number, value: number): number {
+  const from = u32At(bytes, at);
+  setU32(bytes, at, value);
+  return (~from & 0xffff) + (~(from >>> 16) & 0xffff) + (value & 0xffff) + (value >>> 16);
 }
 
 function swap32(word: number): number {

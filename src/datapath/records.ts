@@ -1,0 +1,62 @@
+import { type Ip, isV4 } from "../addr/ip.ts";
+import { CONTROL_UNDERLAY, PEER_UP, PEER_WORDS, VPORT_PEER_REDIRECT, VPORT_UP, VPORT_WORDS } from "../flow/layout.ts";
+import type { WantedPeer } from "./datapath.ts";
+
+/** What a vport record says of its interface. */
+export interface VportRecord {
+  readonly ifindex: number;
+  readonly kind: number;
+  readonly isUp: boolean;
+  readonly mayRedirectPeer: boolean;
+  readonly epoch: number;
+}
+
+/** The record of a vport without an interface. */
+export const ABSENT_VPORT: VportRecord = { ifindex: 0, kind: 0, isUp: false, mayRedirectPeer: false, epoch: 0 };
+
+/** Writes words 1.. of a record whose word 0 is a generation: readers see the old words or the new ones. */
+export function writeRecord(words: Uint32Array, at: number, content: readonly number[]): void {
+  const odd = ((words[at] as number) | 1) >>> 0;
+  Atomics.store(words, at, odd);
+  words.set(content, at + 1);
+  Atomics.store(words, at, (odd + 1) >>> 0 || 2);
+}
+
+/** Writes a vport's record; its credits stay, and get `credits` when they were never set. */
+export function writeVport(
+  vports: Uint32Array,
+  vport: number,
+  write: { readonly record: VportRecord; readonly credits: readonly [number, number] },
+): void {
+  const at = vport * VPORT_WORDS;
+  const { ifindex, kind, isUp, mayRedirectPeer, epoch } = write.record;
+  const flags = (isUp ? VPORT_UP : 0) | (mayRedirectPeer ? VPORT_PEER_REDIRECT : 0);
+  writeRecord(vports, at, [ifindex, kind, flags, epoch]);
+  if (vports[at + 5] === 0 && vports[at + 6] === 0) vports.set(write.credits, at + 5);
+}
+
+/** Writes a peer's record. */
+export function writePeer(peers: Uint32Array, peer: WantedPeer): void {
+  const words = [...addressWords(peer.address), peer.mtu, peer.isUp ? PEER_UP : 0, peer.epoch];
+  writeRecord(peers, peer.peer * PEER_WORDS, words);
+}
+
+/** Takes a peer out. */
+export function clearPeer(peers: Uint32Array, peer: number): void {
+  writeRecord(peers, peer * PEER_WORDS, [0, 0, 0, 0, 0, 0, 0, 0]);
+}
+
+/** Writes our own address on the underlay. */
+export function writeUnderlay(control: Uint32Array, address: Ip): void {
+  control.set(addressWords(address), CONTROL_UNDERLAY);
+}
+
+/** Family and four words of an address: IPv4 as a number in host order, IPv6 in wire order. */
+export function addressWords(address: Ip): readonly [number, number, number, number, number] {
+  if (isV4(address)) return [4, address.w3, 0, 0, 0];
+  return [6, swap32(address.w0), swap32(address.w1), swap32(address.w2), swap32(address.w3)];
+}
+
+function swap32(word: number): number {
+  return (((word & 0xff) << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
+}

@@ -1,108 +1,100 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { ipFromV4 } from "../addr/ip.ts";
+import { after, before, describe, test } from "node:test";
 import { unwrap } from "../base/result.ts";
 import { dropCode } from "../flow/drop-reason.ts";
-import { ACTION_TUNNEL, ACTION_VPORT, SHARD_COUNT, TUNNEL_KIND_GROUP, TUNNEL_KIND_SHIFT } from "../flow/layout.ts";
-import { createVeth } from "../linux/netlink/route/create-link.ts";
-import { changeLink } from "../linux/netlink/route/link.ts";
-import { EbpfWorker } from "./ebpf-worker.ts";
-import { actionOf, SwitchAgent } from "./fixture/switch-agent.ts";
-import { compileDatapath, TestHost, TestVm, v4 } from "./fixture/test-host.ts";
+import { ACTION_TUNNEL, TUNNEL_KIND_SHIFT, TUNNEL_TRACE, TUNNEL_UDP_PORT, UPCALL_TRACE } from "../flow/layout.ts";
+import { PacketReceiver, type ReceivedFrame } from "../linux/packet-receiver.ts";
+import { actionOf } from "./fixture/switch-agent.ts";
+import { compileDatapath, type TestVm } from "./fixture/test-host.ts";
+import { closeTwoHosts, openTwoHosts, type Side, UNDERLAY_DEVICE, vportKey } from "./fixture/two-hosts.ts";
 
-const ALL_SHARDS = Array.from({ length: SHARD_COUNT }, (_, i) => i);
-const GROUP_KEY = 0x77;
-const groupTunnelKey = (TUNNEL_KIND_GROUP << TUNNEL_KIND_SHIFT) | GROUP_KEY;
-const vportKey = (n: number): number => 0x1000 + n;
+let sides: readonly Side[] = [];
+const side = (n: number): Side => sides[n - 1] as Side;
+const vm = (n: number): TestVm => side(n < 3 ? 1 : 2).vms[(n - 1) % 2] as TestVm;
 
-interface Side {
-  readonly host: TestHost;
-  readonly vms: readonly TestVm[];
-  readonly agent: SwitchAgent;
+function pinging(from: number, to: number, options: readonly string[] = []): Promise<{ readonly code: number; readonly output: string }> {
+  return vm(from).space.exec(["ping", "-c", "3", "-i", "0.02", "-W", "1", ...options, `10.0.0.${to}`]);
 }
 
-let sides: readonly Side[];
-
-/** One host with the VMs of these numbers; the others are behind peer 1. */
-async function open(n: number, own: readonly number[], far: readonly number[]): Promise<Side> {
-  const host = await TestHost.open(`host${n}`);
-  const vms = own.map((vm) => new TestVm(host.space, vm));
-  const { datapath } = host;
-  await datapath.setPorts(vms.map((vm, i) => ({ vport: own[i] as number, interfaceName: vm.portName, epoch: 1 })));
-  const worker = unwrap(EbpfWorker.open(datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }));
-  const agent = new SwitchAgent(worker);
-  for (const vm of own) agent.learn(vm, actionOf([ACTION_VPORT, vm]));
-  for (const vm of far) agent.learn(vm, actionOf([ACTION_TUNNEL, 1, vportKey(vm), 1450]));
-  agent.setGroup([...own.map((vm) => [ACTION_VPORT, vm, 0, 0] as const), [ACTION_TUNNEL, 1, groupTunnelKey, 0]]);
-  return { host, vms, agent };
+/** Frames that left the first host by the underlay while `body` ran. */
+async function captured(body: () => Promise<unknown>): Promise<readonly ReceivedFrame[]> {
+  const { space } = side(1).host;
+  const receiver = unwrap(space.netns.runResult(() => PacketReceiver.open(space.ifindex(UNDERLAY_DEVICE))));
+  await body();
+  const frames = receiver.receiveAll().filter((frame) => frame.isOutgoing);
+  receiver.close();
+  return frames;
 }
 
-before(async () => {
-  assert.ok(compileDatapath());
-  sides = [await open(1, [1, 2], [3, 4]), await open(2, [3, 4], [1, 2])];
-  const [a, b] = sides.map((side) => side.host.space) as [TestHost["space"], TestHost["space"]];
-  unwrap(a.connection.run(createVeth({ link: { name: "under0" }, peer: { name: "under0", netnsFd: b.netns.fd } })));
-  for (const [i, space] of [a, b].entries()) {
-    unwrap(space.connection.run(changeLink({ name: "under0" }, { isUp: true })));
-    space.address("under0", v4(192, 168, 77, i + 1), 24);
-  }
-  for (const [i, { host, agent }] of sides.entries()) {
-    const own = ipFromV4(0xc0a84d01 + i);
-    const far = ipFromV4(0xc0a84d02 - i);
-    unwrap(await host.datapath.setUnderlay({ address: own, udpPort: 6677, mtu: 1500 }));
-    unwrap(await host.datapath.setPeers([{ peer: 1, address: far, mtu: 1450, isUp: true, epoch: 1 }]));
-    const keys = (i === 0 ? [1, 2] : [3, 4]).map((vm) => ({ key: vportKey(vm), target: { kind: "vport", vport: vm } as const }));
-    unwrap(await host.datapath.setTunnelKeys([...keys, { key: GROUP_KEY, target: { kind: "group", group: 1 } }]));
-    agent.run();
-  }
-});
+for (const family of [4, 6] as const) {
+  const tunnelMtu = family === 4 ? 1450 : 1430;
+  describe(`two hosts over IPv${family}`, () => {
+    before(async () => {
+      assert.ok(compileDatapath());
+      sides = await openTwoHosts({ family, tunnelMtu });
+    });
 
-after(async () => {
-  for (const { host, vms, agent } of sides ?? []) {
-    agent.stop();
-    await host.close();
-    for (const vm of vms) vm.close();
-  }
-});
+    after(() => closeTwoHosts(sides));
 
-const vm = (n: number): TestVm => [...(sides[0] as Side).vms, ...(sides[1] as Side).vms][n - 1] as TestVm;
+    test("VMs ping each other through the tunnel; the request for the MAC address is flooded", async () => {
+      const { code, output } = await pinging(1, 3);
+      assert.equal(code, 0, output);
+      assert.match(output, /3 received/);
+      assert.ok((side(1).host.datapath.memory.peerSeen[1] as number) > 0);
+      assert.deepEqual(side(2).host.datapath.drops(), []);
+    });
 
-test("VMs of two hosts ping each other through the tunnel; the request for the MAC address is flooded", async () => {
-  const { code, output } = await vm(1).space.exec(["ping", "-c", "5", "-i", "0.05", "-W", "1", "10.0.0.3"]);
-  assert.equal(code, 0, output);
-  assert.match(output, /5 packets transmitted, 5 received/);
-  const { peerSeen } = (sides[0] as Side).host.datapath.memory;
-  assert.ok((peerSeen[1] as number) > 0);
-});
+    test("TCP crosses the tunnel", async () => {
+      const server = vm(4).space.exec(["timeout", "10", "iperf3", "-s", "-1"]);
+      const attempt = "iperf3 -M 1380 -c 10.0.0.4 -n 50M && exit 0; sleep 0.1";
+      const { code, output } = await vm(1).space.exec(["sh", "-c", `for i in 1 2 3 4 5 6 7 8; do ${attempt}; done; exit 1`]);
+      assert.equal(code, 0, output);
+      assert.equal((await server).code, 0);
+    });
 
-test("TCP crosses the tunnel", async () => {
-  const server = vm(4).space.exec(["timeout", "10", "iperf3", "-s", "-1"]);
-  const client = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do iperf3 -M 1400 -c 10.0.0.4 -n 50M && exit 0; sleep 0.1; done; exit 1"];
-  const { code, output } = await vm(1).space.exec(client);
-  assert.equal(code, 0, output);
-  assert.equal((await server).code, 0);
-});
+    test("the outer packet has our address, our port, the key, and may not be fragmented", async () => {
+      const frames = await captured(() => pinging(1, 3));
+      const udp = family === 4 ? 34 : 54;
+      const ours = frames.filter(({ bytes }) => bytes.length > udp && new DataView(bytes.buffer).getUint16(udp + 2) === TUNNEL_UDP_PORT);
+      assert.ok(ours.length >= 3, `${ours.length}`);
+      const [first] = ours.map(({ bytes }) => new DataView(bytes.buffer));
+      assert.ok(first);
+      if (family === 4) {
+        assert.equal(first.getUint16(20) & 0x4000, 0x4000, "don't fragment");
+        assert.equal(first.getUint32(26), side(1).address.w3);
+      } else assert.equal(first.getUint32(34), side(1).address.w3);
+      assert.equal(first.getUint32(udp + 12) >>> 8, vportKey(3));
+      assert.ok(first.getUint16(udp) >= 49_152);
+    });
 
-test("a packet that is too long for the tunnel goes up and is not sent", async () => {
-  const agent = (sides[0] as Side).agent;
-  const before = agent.upcalls[2] as number;
-  const { code } = await vm(1).space.exec(["ping", "-c", "3", "-i", "0.05", "-W", "1", "-M", "do", "-s", "1450", "10.0.0.3"]);
-  assert.equal(code, 1);
-  // The first is a miss: flows are found by shard, and each ping has an identifier of its own.
-  assert.equal((agent.upcalls[2] as number) - before, 2);
-  assert.equal((await vm(1).space.exec(["ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1422", "10.0.0.3"])).code, 0);
-});
+    test("a packet that is too long for the tunnel goes up and is not sent", async () => {
+      const before = side(1).agent.upcalls[2] as number;
+      const { code } = await pinging(1, 3, ["-M", "do", "-s", `${tunnelMtu - 27}`]);
+      assert.equal(code, 1);
+      // The first is a miss: flows are found by shard, and each ping has an identifier of its own.
+      assert.equal((side(1).agent.upcalls[2] as number) - before, 2);
+      assert.equal((await pinging(1, 3, ["-M", "do", "-s", `${tunnelMtu - 28}`])).code, 0);
+    });
 
-test("frames to an unknown key, of a reserved kind and from no peer are dropped and counted", async () => {
-  const [a, b] = sides as [Side, Side];
-  a.agent.learn(3, actionOf([ACTION_TUNNEL, 1, 0x99999]));
-  await vm(2).space.exec(["ping", "-c", "1", "-W", "1", "10.0.0.3"]);
-  a.agent.learn(4, actionOf([ACTION_TUNNEL, 1, 5 << TUNNEL_KIND_SHIFT]));
-  await vm(2).space.exec(["ping", "-c", "1", "-W", "1", "10.0.0.4"]);
-  unwrap(await b.host.datapath.setPeers([]));
-  await vm(1).space.exec(["ping", "-c", "1", "-W", "1", "10.0.0.4"]);
-  const reasons = new Set(b.host.datapath.drops().map((drop) => drop.reason));
-  for (const reason of ["unknown-tunnel-key", "reserved-tunnel-kind", "unknown-peer"] as const) {
-    assert.ok(reasons.has(dropCode(reason)), `${reason}: ${[...reasons]}`);
-  }
-});
+    test("a traced frame is delivered, and a copy goes up where it arrives", async () => {
+      const before = side(2).agent.upcalls[UPCALL_TRACE] as number;
+      side(1).agent.learn(4, actionOf([ACTION_TUNNEL, 1, TUNNEL_TRACE | vportKey(4)]));
+      assert.match((await pinging(2, 4)).output, /3 received/);
+      assert.ok((side(2).agent.upcalls[UPCALL_TRACE] as number) - before >= 3);
+    });
+
+    test("frames to an unknown key, of a reserved kind and from no peer are dropped and counted", async () => {
+      const quickly = ["-c", "1", "-W", "0.2"];
+      side(1).agent.learn(3, actionOf([ACTION_TUNNEL, 1, 0x99999]));
+      await pinging(2, 3, quickly);
+      side(1).agent.learn(4, actionOf([ACTION_TUNNEL, 1, 5 << TUNNEL_KIND_SHIFT]));
+      await pinging(1, 4, quickly);
+      unwrap(await side(2).host.datapath.setPeers([]));
+      await pinging(1, 3, quickly);
+      const reasons = new Set(side(2).host.datapath.drops().map((drop) => drop.reason));
+      for (const reason of ["unknown-tunnel-key", "reserved-tunnel-kind", "unknown-peer"] as const) {
+        assert.ok(reasons.has(dropCode(reason)), `${reason}: ${[...reasons]}`);
+      }
+    });
+  });
+}

@@ -44,3 +44,5 @@ export const EMIT_DEPTH_MAX = 4;
 export const EXPIRY_CHUNK = 256;
 /** Bytes of upcall credit for each packet of it: a share of large frames among small ones. */
 export const CREDIT_BYTES_PER_PACKET = 512;
+/** Objects asked for and not answered yet, per worker. */
+export const WANTED_MAX = 10_000;

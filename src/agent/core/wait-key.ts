@@ -12,3 +12,8 @@ export function neighborWaitKey(key: NeighborKey): string {
   const { w0, w1, w2, w3 } = key.ip;
   return `neighbor ${key.table} ${w0} ${w1} ${w2} ${w3}`;
 }
+
+/** True for the name under which packets wait for a neighbor. */
+export function isNeighborWait(on: string): boolean {
+  return on.startsWith("neighbor ");
+}

@@ -1,27 +1,9 @@
 import { unreachable } from "../../base/assert.ts";
 import type { Instant } from "../../base/clock.ts";
-import type { DatapathWorker, ExecuteFrame, UpcallRecord } from "../../datapath/datapath.ts";
-import type { DropReason } from "../../flow/drop-reason.ts";
-import {
-  ACTION_WORDS,
-  KEY_WORDS,
-  UPCALL_CSUM_PARTIAL,
-  UPCALL_HEADER_WORDS,
-  UPCALL_KEY,
-  UPCALL_MISS,
-  UPCALL_TOO_BIG,
-  UPCALL_TTL_EXPIRED,
-} from "../../flow/layout.ts";
+import type { DatapathWorker, UpcallRecord } from "../../datapath/datapath.ts";
+import { KEY_WORDS, UPCALL_KEY, UPCALL_MISS, UPCALL_TOO_BIG, UPCALL_TTL_EXPIRED } from "../../flow/layout.ts";
 import { tagFlood } from "../../flow/tag.ts";
-import type {
-  ConsumeResult,
-  DropResult,
-  EmittedFrame,
-  ForwardResult,
-  SimResult,
-  WaitOn,
-  WalkFacts,
-} from "../../sim/result.ts";
+import type { ConsumeResult, DropResult, EmittedFrame, ForwardResult, SimResult, WalkFacts } from "../../sim/result.ts";
 import type { FrameBytes, SimInput } from "../../sim/sim-input.ts";
 import type { Simulator } from "../../sim/simulator.ts";
 import type { NeighborKey } from "../../state/neighbor-resolver.ts";
@@ -29,20 +11,13 @@ import { FlowBook, type NewFlow } from "./flow-book.ts";
 import { frameTtl } from "./frame-ttl.ts";
 import { Groups } from "./groups.ts";
 import { IcmpBudget } from "./icmp-budget.ts";
-import {
-  EMIT_DEPTH_MAX,
-  FLOW_LIFE_S,
-  PARKED_MS,
-  PARKED_NEIGHBOR_MS,
-  STALE_UPCALL_MS,
-  TEMPORARY_DROP_LIFE_S,
-  UPCALL_BATCH,
-} from "./limits.ts";
+import { EMIT_DEPTH_MAX, FLOW_LIFE_S, STALE_UPCALL_MS, TEMPORARY_DROP_LIFE_S, UPCALL_BATCH } from "./limits.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
-import { type ParkedPacket, Parking } from "./parking.ts";
+import { Outbox } from "./outbox.ts";
+import type { ParkedPacket } from "./parking.ts";
 import { Resimulation } from "./resimulation.ts";
 import { Translator } from "./translate.ts";
-import { waitKey } from "./wait-key.ts";
+import { Waiting } from "./waiting.ts";
 import { answerFlows, answerTrace } from "./worker-answers.ts";
 import { WorkerCounts } from "./worker-counts.ts";
 import { WorkerState, type WorkerStateParts } from "./worker-state.ts";
@@ -70,14 +45,12 @@ export class WorkerCore {
   readonly #book: FlowBook;
   readonly #state: WorkerState;
   readonly #resimulation: Resimulation;
-  readonly #parking = new Parking();
+  readonly #waiting: Waiting;
   readonly #icmp = new IcmpBudget();
-  readonly #wanted = new Set<string>();
   readonly #input: { -readonly [K in keyof SimInput]: SimInput[K] };
   readonly #frame: { -readonly [K in keyof FrameBytes]: FrameBytes[K] };
-  readonly #execute: { -readonly [K in keyof ExecuteFrame]: ExecuteFrame[K] };
+  readonly #outbox: Outbox;
   readonly #flow: NewFlow;
-  readonly #single = new Uint32Array(ACTION_WORDS);
   readonly #upcallsAt: number;
   readonly #handle = (record: UpcallRecord): void => this.#upcall(record);
   #now: Instant = 0;
@@ -117,14 +90,8 @@ export class WorkerCore {
       frame: this.#frame,
       unresolved: undefined,
     };
-    this.#execute = {
-      bytes: new Uint8Array(0),
-      offset: 0,
-      length: 0,
-      ingressVport: 0,
-      gsoSize: 0,
-      isChecksumPartial: false,
-    };
+    this.#outbox = new Outbox(parts.datapath, this.#translator, this.counts);
+    this.#waiting = new Waiting(this.counts, (id) => parts.send({ kind: "want", id }));
     this.#flow = {
       key: this.#input.key,
       keyOffset: 0,
@@ -144,8 +111,8 @@ export class WorkerCore {
     switch (message.kind) {
       case "world":
         this.#state.applyChange(message.change);
-        if (message.change.kind === "object") this.#arrived(message.change.object.id);
-        if (message.change.kind === "absent") this.#arrived(message.change.id);
+        if (message.change.kind === "object") this.#release(message.change.object.id, undefined);
+        if (message.change.kind === "absent") this.#release(message.change.id, undefined);
         return;
       case "peer":
         if (message.mtu === 0) this.#translator.peers.delete(message.hostId);
@@ -178,7 +145,7 @@ export class WorkerCore {
     const resimulated = this.#resimulation.turn(now);
     if (resimulated) this.#report();
     this.#state.process(now);
-    this.#expireParked();
+    this.#waiting.expire(now);
     this.#datapath.flush();
     return upcalls === UPCALL_BATCH || this.#book.backlog > 0;
   }
@@ -242,7 +209,7 @@ export class WorkerCore {
       case "drop":
         return this.#drop(result, words, offset);
       case "wait":
-        return this.#park(result.on, words, offset);
+        return this.#waiting.park(result.on, { words, offset, frame: this.#frame }, this.#now);
       case "consume":
         return this.#consumed(result);
       case "needs-frame":
@@ -264,9 +231,8 @@ export class WorkerCore {
         lifeS: nowhere === undefined ? FLOW_LIFE_S : TEMPORARY_DROP_LIFE_S,
       });
     if (nowhere !== undefined) this.counts.drop(vport, nowhere);
-    else if (fragments.length > 0)
-      for (const bytes of fragments) this.#send({ bytes, offset: 0, length: bytes.length, gsoSize: 0 }, vport, 0);
-    else if (fit === "fits") this.#send(this.#frame, vport, words[offset + 10] as number);
+    else if (fragments.length > 0) for (const bytes of fragments) this.#outbox.sendBytes(bytes, vport);
+    else if (fit === "fits") this.#outbox.send(this.#frame, vport, words[offset + 10] as number);
     else this.#unfit(fit, words, offset);
     this.#emitAll(frames);
   }
@@ -311,30 +277,6 @@ export class WorkerCore {
     this.#book.install(flow, this.#now);
   }
 
-  /** Executes the translator's action, or each of its outputs when the flood has no group. */
-  #send(frame: FrameBytes, vport: number, flags: number): void {
-    const execute = this.#execute;
-    execute.bytes = frame.bytes;
-    execute.offset = frame.offset;
-    execute.length = frame.length;
-    execute.ingressVport = vport;
-    execute.gsoSize = frame.gsoSize;
-    execute.isChecksumPartial = (flags & UPCALL_CSUM_PARTIAL) !== 0;
-    const { action, isUngrouped, outputCount } = this.#translator;
-    if (!isUngrouped) return this.#executeOne(action, vport);
-    for (let i = 0; i < outputCount; i++) {
-      if (vport !== 0 && this.#translator.localVport(i) === vport) continue;
-      this.#translator.outputAction(i, this.#single, action);
-      this.#executeOne(this.#single, vport);
-    }
-  }
-
-  #executeOne(action: Uint32Array, vport: number): void {
-    if (this.#datapath.execute(this.#execute, action, 0)) return;
-    this.counts.metrics.add("weft_worker_uninjectable");
-    this.counts.drop(vport, "first-gso");
-  }
-
   #emitAll(frames: readonly EmittedFrame[]): void {
     for (const frame of frames) this.#emit(frame, 0);
   }
@@ -346,47 +288,17 @@ export class WorkerCore {
     this.#state.taught(result.facts, this.#now);
     const answers = keep(result.facts.frames);
     if (result.kind === "drop") this.counts.drop(0, result.reason);
-    if (result.kind === "wait" && result.on.kind === "topology") this.#want(result.on.ids);
+    if (result.kind === "wait" && result.on.kind === "topology") this.#waiting.want(result.on.ids);
     if (result.kind === "forward") {
       const nowhere = this.#translator.forward(result);
       if (nowhere !== undefined) this.counts.drop(0, nowhere);
-      else this.#send({ bytes: frame.bytes, offset: 0, length: frame.bytes.length, gsoSize: 0 }, 0, 0);
+      else this.#outbox.sendBytes(frame.bytes, 0);
     }
     if (depth < EMIT_DEPTH_MAX) for (const answer of answers) this.#emit(answer, depth + 1);
   }
 
-  #park(on: WaitOn, words: Uint32Array, offset: number): void {
-    const vport = words[offset + 3] as number;
-    const { bytes, offset: at, length } = this.#frame;
-    const until = this.#now + (on.kind === "topology" ? PARKED_MS : PARKED_NEIGHBOR_MS);
-    const packet: ParkedPacket = {
-      words: words.slice(offset, offset + UPCALL_HEADER_WORDS),
-      frame: bytes.slice(at, at + length),
-      vport,
-      until,
-    };
-    if (on.kind === "topology") this.#want(on.ids);
-    this.counts.metrics.add("weft_worker_parked");
-    if (this.#parking.park(waitKey(on), packet)) return;
-    this.counts.metrics.add("weft_worker_parking_full");
-    this.counts.drop(vport, "parking-full");
-  }
-
-  #want(ids: readonly string[]): void {
-    for (const id of ids) {
-      if (this.#wanted.has(id)) continue;
-      this.#wanted.add(id);
-      this.#parts.send({ kind: "want", id });
-    }
-  }
-
-  #arrived(id: string): void {
-    this.#wanted.delete(id);
-    this.#release(id, undefined);
-  }
-
   #release(on: string, unresolved: NeighborKey | undefined): void {
-    for (const packet of this.#parking.release(on)) this.#again(packet, unresolved);
+    for (const packet of this.#waiting.release(on)) this.#again(packet, unresolved);
     this.#datapath.flush();
   }
 
@@ -397,15 +309,6 @@ export class WorkerCore {
     frame.length = packet.frame.length;
     frame.gsoSize = packet.words[5] as number;
     this.#run(packet.words, 0, unresolved);
-  }
-
-  #expireParked(): void {
-    if (this.#parking.count === 0) return;
-    for (const { on, packet } of this.#parking.expire(this.#now)) {
-      const reason: DropReason = on.startsWith("neighbor ") ? "neighbor-failed" : "topology-missing";
-      this.#wanted.delete(on);
-      this.counts.drop(packet.vport, reason);
-    }
   }
 }
 

@@ -4,7 +4,6 @@ import {
   FRAGMENT_NO,
 } from "../flow/layout.ts";
 import { IP_PROTOCOL } from "../wire/ip-protocol.ts";
-import { CHAINS_MAX } from "./limits.ts";
 import { ACTION, FIELD, FRAGMENTS, type MacPattern, type SimChain, type SimRule } from "./sim-chain.ts";
 import { VERDICT, type Verdict } from "./step.ts";
 import type { Walk } from "./walk.ts";
@@ -17,17 +16,13 @@ const NETWORK_FIELDS = FIELD.destination | FIELD.source | FIELD.protocol | FIELD
 /** What the key's first words and the walk itself say. */
 const LINK_FIELDS = FIELD.destination - 1;
 
-/** Chains that the present evaluation has entered: each is entered once, so a loop of jumps ends. */
-const entered = new Int32Array(CHAINS_MAX);
-let enteredCount = 0;
-
 /**
  * Evaluates a filter at the present device: rules in order, the first that matches and decides wins, the end accepts. A
  * chain is entered at most once an evaluation; a jump back into one goes on with the next rule.
  */
 export function evaluateFilter(walk: Walk, handle: number): Verdict {
   if (handle === 0) return VERDICT.accept;
-  enteredCount = 0;
+  walk.chains.count = 0;
   const verdict = evaluateChain(walk, handle);
   return verdict === CONTINUE ? VERDICT.accept : verdict;
 }
@@ -39,7 +34,7 @@ function evaluateChain(walk: Walk, handle: number): Verdict | typeof CONTINUE {
     walk.waitFor(chain.missing);
     return VERDICT.wait;
   }
-  if (enteredCount < CHAINS_MAX) entered[enteredCount++] = handle;
+  walk.chains.add(handle);
   if (walk.sink !== undefined) return evaluateRulesAloud(walk, chain);
   const { rules } = chain;
   for (let i = 0; i < rules.length; i++) {
@@ -77,15 +72,10 @@ function act(walk: Walk, rule: SimRule): Verdict | typeof CONTINUE {
     case ACTION.reject:
       return VERDICT.reject;
     case ACTION.jump:
-      return canEnter(rule.target) ? evaluateChain(walk, rule.target) : CONTINUE;
+      return walk.chains.mayEnter(rule.target) ? evaluateChain(walk, rule.target) : CONTINUE;
     default:
       return CONTINUE;
   }
-}
-
-function canEnter(chain: number): boolean {
-  for (let i = 0; i < enteredCount; i++) if (entered[i] === chain) return false;
-  return enteredCount < CHAINS_MAX;
 }
 
 /** A chain that does not exist decides nothing; one that is not here yet must be waited for. */

@@ -56,7 +56,10 @@ function resolve(walk: Walk, router: SimRouter, ip: Ip): MacWords | "wait" | "fa
   const port = (walk.outPort as SimPort).handle;
   const hash = hashIp(ip);
   const key = walk.neighborKey(table, ip);
-  const mac: Mac = walk.mayAsk ? walk.neighbors.get(key, port, walk.now) : walk.neighbors.peek(key, walk.now);
+  // Who has been told that nobody answers does not ask again at once.
+  const isUnresolved = walk.isUnresolved(table, ip);
+  const mayAsk = walk.mayAsk && !isUnresolved;
+  const mac: Mac = mayAsk ? walk.neighbors.get(key, port, walk.now) : walk.neighbors.peek(key, walk.now);
   if (mac >= 0) {
     walk.tags.add(tagNeighbor(table, hash));
     if (walk.sink !== undefined) walk.sink.reads?.(tagNeighbor(table, hash), `neighbor ${router.label} ${formatIp(ip)}`);
@@ -66,7 +69,7 @@ function resolve(walk: Walk, router: SimRouter, ip: Ip): MacWords | "wait" | "fa
   const absent = tagNeighborAbsent(table, hash);
   walk.tags.add(absent);
   if (walk.sink !== undefined) walk.sink.reads?.(absent, `no neighbor ${router.label} ${formatIp(ip)}`);
-  if (mac !== NEIGHBOR_WAIT || walk.isUnresolved(table, ip)) return "failed";
+  if (mac !== NEIGHBOR_WAIT || isUnresolved) return "failed";
   walk.waitForNeighbor(table, ip);
   return "wait";
 }

@@ -1,10 +1,10 @@
 import { formatIp, type Ip, isLinkLocalV6, isMulticastIp } from "../addr/ip.ts";
 import { formatPrefix } from "../addr/prefix.ts";
-import { FRAME_ARP } from "../flow/layout.ts";
+import { FRAME_ARP, FRAME_IP6 } from "../flow/layout.ts";
 import { arpAtRouter } from "./router-arp.ts";
 import { evaluateFilter } from "./filter.ts";
 import { sendIcmpError } from "./icmp-error.ts";
-import { equalIp, isV4Words } from "./ip-words.ts";
+import { equalIp, isUnspecified, isV4Words } from "./ip-words.ts";
 import { nextHopMac } from "./next-hop.ts";
 import { atRouterItself } from "./router-local.ts";
 import { isForNd, ndAtRouter } from "./router-nd.ts";
@@ -108,6 +108,9 @@ function forward(walk: Walk, router: SimRouter, found: SimRoute): Step {
     sendIcmpError(walk, hop, { kind: "ttl-expired" });
     return walk.dropOnce("ttl-expired");
   }
+  if (packet.frameClass === FRAME_IP6 && !isRoutableSource(packet.src)) {
+    return walk.drop("unsupported", "source that is not routed");
+  }
   const outPort = walk.port(found.port);
   if (outPort === undefined) return walk.lack(found.port);
   walk.outPort = outPort;
@@ -132,6 +135,11 @@ function toLinkLocal(walk: Walk, inPort: SimPort, dst: Ip): Step {
     if (address.isLinkLocal && equalIp(address.ip, dst)) return atRouterItself(walk, walk.hops[walk.hopCount - 1] as Hop);
   }
   return walk.drop("no-route", "link-local addresses are not routed");
+}
+
+/** IPv6 packets from link-local, unspecified and group addresses stay on their link (RFC 4291 2.5.2, 2.5.6, 2.7). */
+function isRoutableSource(ip: Ip): boolean {
+  return !isLinkLocalV6(ip) && !isUnspecified(ip) && !isMulticastIp(ip);
 }
 
 function isMulticastWords(ip: Ip): boolean {

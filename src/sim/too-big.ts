@@ -1,20 +1,26 @@
 import { FRAME_IP4 } from "../flow/layout.ts";
+import { foldSum, pseudoSumV4 } from "../wire/checksum.ts";
 import { ETHERNET_LENGTH } from "../wire/ethernet.ts";
+import { type Frame, layerOf, parseFrame } from "../wire/frame.ts";
+import { fillChecksums } from "../wire/frame-checksum.ts";
 import { Ipv4View } from "../wire/ipv4.ts";
 import { IPV6_LENGTH, Ipv6View } from "../wire/ipv6.ts";
+import { TcpView } from "../wire/tcp.ts";
+import { UdpView } from "../wire/udp.ts";
 import { VLAN_LENGTH } from "../wire/vlan.ts";
 import { bytesOf } from "./frame-layers.ts";
 import { sendIcmpError, sendTooBigFromPath } from "./icmp-error.ts";
-import type { SimPort } from "./sim-port.ts";
 import type { Hop, Walk } from "./walk.ts";
 
 const FRAGMENT_UNIT = 8;
 const MORE_FRAGMENTS = 0x2000;
+const FRAGMENT_MASK = 0x1fff;
 
 /**
  * What becomes of a frame that is longer than its way allows; the walk has just forwarded it. IPv4 that may be fragmented is:
  * the fragments are returned. All else is refused by the first router whose port is too narrow, or, when only the
- * tunnel behind the last router is (`limit`), by the last router; undefined is returned.
+ * tunnel behind the last router is (`limit`), by the last router; undefined is returned. Of an offloaded frame
+ * the segments count, and it is never fragmented.
  */
 export function answerTooBig(walk: Walk, limit: number): readonly Uint8Array[] | undefined {
   const { packet, frame } = walk;
@@ -22,13 +28,13 @@ export function answerTooBig(walk: Walk, limit: number): readonly Uint8Array[] |
   const mtu = packet.maxLength === 0 ? limit : Math.min(limit, packet.maxLength);
   const at = ETHERNET_LENGTH + VLAN_LENGTH * packet.originalVlanCount;
   const bytes = bytesOf(frame);
-  if (packet.frameClass === FRAME_IP4) {
-    const header = new Ipv4View(bytes, at);
-    if (!header.dontFragment) return fragmentsOf(bytes, at, mtu);
-    refuse(walk, header.totalLength, limit);
-    return undefined;
+  const isV4 = packet.frameClass === FRAME_IP4;
+  if (isV4 && frame.gsoSize === 0 && !new Ipv4View(bytes, at).dontFragment) {
+    const fragments = fragmentsOf(withChecksum(bytes), at, mtu);
+    return fragments.length === 0 ? undefined : fragments;
   }
-  refuse(walk, IPV6_LENGTH + new Ipv6View(bytes, at).payloadLength, limit);
+  const whole = isV4 ? new Ipv4View(bytes, at).totalLength : IPV6_LENGTH + new Ipv6View(bytes, at).payloadLength;
+  refuse(walk, frame.gsoSize === 0 ? whole : frame.gsoSize + headersOf(bytes, at), limit);
   return undefined;
 }
 
@@ -40,34 +46,61 @@ function refuse(walk: Walk, length: number, limit: number): void {
     sendIcmpError(walk, hop, { kind: "too-big", mtu });
     return;
   }
-  if (walk.firstPort !== undefined && walk.hopCount === 0) sendTooBigFromPath(walk, walk.firstPort as SimPort, limit);
+  if (walk.firstPort !== undefined && walk.hopCount === 0) sendTooBigFromPath(walk, walk.firstPort, limit);
+}
+
+/** Bytes from the IP header to the payload of TCP or UDP: what each segment of an offloaded frame repeats. */
+function headersOf(bytes: Uint8Array, at: number): number {
+  const frame = parseFrame(bytes);
+  const transport = layerOf(frame, "tcp") ?? layerOf(frame, "udp");
+  return transport === undefined ? 0 : transport.end - at;
+}
+
+/** The frame with its transport checksum, which hardware was to complete; fragments come too late for that. */
+function withChecksum(bytes: Uint8Array): Uint8Array {
+  const frame = parseFrame(bytes);
+  if (!isPartial(frame)) return bytes;
+  const copy = bytes.slice();
+  fillChecksums(parseFrame(copy));
+  return copy;
+}
+
+/** True when the checksum field holds the sum of the pseudo header alone: that is how hardware wants to get it. */
+function isPartial(frame: Frame): boolean {
+  const ip = layerOf(frame, "ipv4")?.fields;
+  const tcp = layerOf(frame, "tcp");
+  const udp = layerOf(frame, "udp");
+  const transport = tcp ?? udp;
+  if (ip === undefined || transport === undefined) return false;
+  const { src, dst, protocol, payloadLength } = ip;
+  const view = tcp === undefined ? new UdpView(frame.bytes, transport.offset) : new TcpView(frame.bytes, transport.offset);
+  return view.checksum === foldSum(pseudoSumV4({ src, dst, protocol, length: payloadLength }));
 }
 
 /**
- * Cuts an IPv4 packet into fragments of at most `mtu` bytes (RFC 791 3.2). Options are copied to the first fragment only,
- * which is right for all that may be met; a fragment that comes in is cut further.
+ * Cuts an IPv4 packet into fragments of at most `mtu` bytes (RFC 791 3.2); a fragment that comes in is cut further. Options
+ * are repeated in all fragments.
  */
 function fragmentsOf(bytes: Uint8Array, at: number, mtu: number): readonly Uint8Array[] {
   const header = new Ipv4View(bytes, at);
   const start = at + header.headerLength;
   const end = at + header.totalLength;
   const { flagsAndFragment } = header;
-  const isLastMore = (flagsAndFragment & MORE_FRAGMENTS) !== 0;
+  const isMore = (flagsAndFragment & MORE_FRAGMENTS) !== 0;
+  const room = Math.floor((mtu - header.headerLength) / FRAGMENT_UNIT) * FRAGMENT_UNIT;
   const fragments: Uint8Array[] = [];
-  for (let from = start; from < end; ) {
-    const room = Math.floor((mtu - header.headerLength) / FRAGMENT_UNIT) * FRAGMENT_UNIT;
-    if (room <= 0) return [];
+  if (room <= 0) return fragments;
+  for (let from = start; from < end; from += room) {
     const to = Math.min(end, from + room);
     const piece = new Uint8Array(start + to - from);
     piece.set(bytes.subarray(0, start));
     piece.set(bytes.subarray(from, to), start);
     const view = new Ipv4View(piece, at);
     view.totalLength = header.headerLength + to - from;
-    const offset = (flagsAndFragment & 0x1fff) + (from - start) / FRAGMENT_UNIT;
-    view.flagsAndFragment = offset | (to < end || isLastMore ? MORE_FRAGMENTS : 0);
+    const offset = (flagsAndFragment & FRAGMENT_MASK) + (from - start) / FRAGMENT_UNIT;
+    view.flagsAndFragment = offset | (to < end || isMore ? MORE_FRAGMENTS : 0);
     view.fillChecksum();
     fragments.push(piece);
-    from = to;
   }
   return fragments;
 }

@@ -5,6 +5,7 @@ import type { DropReason } from "../flow/drop-reason.ts";
 import { type FlowTag, hashIp, tagBridgeNeighbor, tagFdbWords, tagObject } from "../flow/tag.ts";
 import type { Id } from "../model/objects.ts";
 import type { NeighborKey } from "../state/neighbor-resolver.ts";
+import { EnteredChains } from "./entered-chains.ts";
 import { DEVICES_MAX, DEVICES_TOTAL_MAX, EMITTED_MAX } from "./limits.ts";
 import { OutputList } from "./outputs.ts";
 import { Packet } from "./packet.ts";
@@ -42,6 +43,7 @@ export class Walk {
   readonly packet = new Packet();
   readonly tags = new TagCollector();
   readonly outputs = new OutputList();
+  readonly chains = new EnteredChains();
   readonly hops: readonly Hop[];
   now: Instant = 0;
   /** Frame that is walked; undefined in check mode. */

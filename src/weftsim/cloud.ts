@@ -2,6 +2,9 @@ import type { Duration } from "../base/clock.ts";
 import { MemoryLog } from "../base/log.ts";
 import { Prng } from "../base/prng.ts";
 import { systemScheduler, VirtualScheduler } from "../base/scheduler.ts";
+import type { Kind, TopologyObject } from "../model/objects.ts";
+import { MODEL_REGISTRY } from "../model/registry.ts";
+import { Channel } from "../store/memory/channel.ts";
 import { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
 import { StoreConnection } from "../store/recipes/connection.ts";
 import { Layout } from "../store/recipes/layout.ts";
@@ -11,7 +14,7 @@ import { EventLog } from "./event-log.ts";
 import { type HostSpec, SimHost } from "./host.ts";
 import { QUIET_MS } from "./limits.ts";
 import { Underlay } from "./underlay.ts";
-import type { SimVm, VmSpec } from "./vm.ts";
+import { SimVm, type VmSpec } from "./vm.ts";
 
 /** What a simulated cloud is made from. */
 export interface CloudOptions {
@@ -30,6 +33,8 @@ export interface SettleOptions {
 
 /** Longest way of a message to or from the store. */
 const STORE_MS: Duration = 2;
+/** Longest time that a frame takes between a VM and its host. */
+const WIRE_MS: Duration = 0.02;
 
 /**
  * A whole cloud in one process: a store, hosts with their agents, VMs, an underlay, all in virtual time and from one seed.
@@ -82,9 +87,27 @@ export class SimCloud {
     return host;
   }
 
-  /** Adds a VM on a host. */
+  /** Makes a VM on a host. */
   addVm(hostName: string, spec: VmSpec): SimVm {
-    return this.host(hostName).addVm(spec);
+    const { scheduler, events } = this;
+    const prng = this.prng.fork();
+    const { name } = spec;
+    const wire = new Channel<Uint8Array>({
+      scheduler,
+      delay: () => WIRE_MS * prng.float(),
+      deliver: (frame) => this.#hostOf(name)?.datapath.receive(name, frame),
+    });
+    const vm = new SimVm(spec, { scheduler, prng, log: events, transmit: (frame) => wire.push(frame) });
+    this.host(hostName).plug(vm);
+    return vm;
+  }
+
+  /** Takes a VM from its host to another, as it is. */
+  moveVm(name: string, hostName: string): void {
+    const vm = this.vm(name);
+    this.#hostOf(name)?.unplug(name);
+    this.host(hostName).plug(vm);
+    this.events.add({ at: name, event: "move", detail: hostName });
   }
 
   /** A VM by name; there must be one. */
@@ -110,6 +133,16 @@ export class SimCloud {
     if (!result.ok) throw new Error(`the topology was not changed: ${JSON.stringify(result.error)}`);
     this.events.add({ at: "store", event: "change", detail: changes.map(formatChange).join(", ") });
     return result.value;
+  }
+
+  /** Every object of the topology, as the store has it. */
+  async objects(): Promise<readonly TopologyObject[]> {
+    const kinds = Object.keys(MODEL_REGISTRY) as Kind[];
+    const lists = await this.until(Promise.all(kinds.map((kind) => this.#topology.list(kind))));
+    return lists.flatMap((list): TopologyObject[] => {
+      if (!list.ok || list.value.damaged.length > 0) throw new Error("the topology cannot be read");
+      return list.value.objects.map(({ object }) => object);
+    });
   }
 
   /** Lets `span` pass. */
@@ -157,6 +190,11 @@ export class SimCloud {
     for (const host of this.hosts.values()) host.kill();
     this.server.stop();
     await settled();
+  }
+
+  #hostOf(vmName: string): SimHost | undefined {
+    for (const host of this.hosts.values()) if (host.has(vmName)) return host;
+    return undefined;
   }
 
   async #step(): Promise<void> {

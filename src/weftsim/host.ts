@@ -4,13 +4,12 @@ import type { Scheduler } from "../base/scheduler.ts";
 import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import type { Id } from "../model/objects.ts";
 import { NEIGHBOR_DEFAULTS, type NeighborSettings } from "../state/neighbor-settings.ts";
-import { Channel } from "../store/memory/channel.ts";
 import type { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
 import { SimAgent } from "./agent.ts";
 import type { EventLog } from "./event-log.ts";
 import { BUCKETS_PER_SHARD } from "./limits.ts";
 import type { Underlay } from "./underlay.ts";
-import { SimVm, type VmSpec } from "./vm.ts";
+import type { SimVm } from "./vm.ts";
 
 /** A host of a simulated cloud. */
 export interface HostSpec {
@@ -31,9 +30,6 @@ export interface HostSurroundings {
   readonly server: MemoryTreeServer;
   readonly underlay: Underlay;
 }
-
-/** Longest time that a frame takes between a VM and its host. */
-const WIRE_MS = 0.02;
 
 /**
  * A simulated machine: a kernel (the memory datapath) that outlives agents, the interfaces of its VMs, and at most one agent
@@ -100,31 +96,21 @@ export class SimHost {
     for (const vm of this.#vms.values()) this.#addInterface(vm);
   }
 
-  /** Makes a VM here, its interface named as the VM is. */
-  addVm(spec: VmSpec): SimVm {
-    const { scheduler, events } = this.#around;
-    const prng = this.#prng.fork();
-    const wire = new Channel<Uint8Array>({
-      scheduler,
-      delay: () => WIRE_MS * prng.float(),
-      deliver: (frame) => this.#hostOf(spec.name)?.datapath.receive(spec.name, frame),
-    });
-    const vm = new SimVm(spec, { scheduler, prng, log: events, transmit: (frame) => wire.push(frame) });
-    this.#vms.set(spec.name, vm);
+  /** A VM comes here: its interface, named as the VM is, appears. */
+  plug(vm: SimVm): void {
+    this.#vms.set(vm.spec.name, vm);
     this.#addInterface(vm);
-    return vm;
   }
 
-  /** Takes a VM away. */
-  removeVm(name: string): SimVm | undefined {
-    const vm = this.#vms.get(name);
+  /** A VM goes: its interface vanishes. */
+  unplug(name: string): void {
     this.#vms.delete(name);
     this.datapath.removeInterface(name);
-    return vm;
   }
 
-  #hostOf(name: string): SimHost | undefined {
-    return this.#vms.has(name) ? this : undefined;
+  /** True for a VM that is here. */
+  has(name: string): boolean {
+    return this.#vms.has(name);
   }
 
   #boot(): MemoryDatapath {

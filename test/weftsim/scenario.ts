@@ -1,0 +1,80 @@
+import { Prng } from "../../src/base/prng.ts";
+import { SimCloud } from "../../src/weftsim/cloud.ts";
+import { deliveryProblems, receivedCounts, strayProblems } from "./checkers/delivery.ts";
+import { type RandomTopology, randomTopology } from "./topologies.ts";
+import { type Probe, Traffic } from "./traffic.ts";
+
+/** What a run of a seed came to. */
+export interface RunResult {
+  readonly seed: number;
+  readonly hash: string;
+  readonly problems: readonly string[];
+  readonly events: number;
+  readonly steps: number;
+  readonly virtualMs: number;
+  readonly probes: number;
+  readonly lines: readonly string[];
+}
+
+/** One seed: a random cloud, traffic, changes under traffic and faults, traffic again. Every phase ends with the checkers. */
+export class Scenario {
+  readonly cloud: SimCloud;
+  readonly topology: RandomTopology;
+  readonly problems: string[] = [];
+  readonly seed: number;
+  readonly #prng: Prng;
+  readonly #traffic: Traffic;
+
+  constructor(seed: number) {
+    this.seed = seed;
+    this.#prng = new Prng(seed);
+    this.cloud = new SimCloud({ seed: this.#prng.u32(), startMs: startOf(this.#prng) });
+    this.topology = randomTopology(this.#prng.fork());
+    this.#traffic = new Traffic({ cloud: this.cloud, vms: this.topology.vms, prng: this.#prng.fork() });
+  }
+
+  /** Runs all phases. */
+  async run(): Promise<RunResult> {
+    const { cloud } = this;
+    const startedAt = cloud.scheduler.clock.now();
+    await this.build();
+    await this.exchange("first", 60);
+    await cloud.close();
+    const { events, steps } = cloud;
+    const virtualMs = cloud.scheduler.clock.now() - startedAt;
+    const { seed, problems } = this;
+    return { seed, hash: events.hash, problems, events: events.count, steps, virtualMs, probes: this.#traffic.probes.size, lines: events.lines };
+  }
+
+  /** Hosts, agents, the topology, VMs. */
+  async build(): Promise<void> {
+    const { cloud, topology } = this;
+    for (const host of topology.hosts) cloud.addHost(host);
+    await cloud.start();
+    await cloud.change(topology.objects.map((object) => ({ op: "create", object })));
+    for (const { hostName, spec } of topology.vms) cloud.addVm(hostName, spec);
+    await cloud.settle();
+  }
+
+  /** Traffic while nothing changes: all that may arrive arrives, nothing else does. */
+  async exchange(phase: string, count: number): Promise<readonly Probe[]> {
+    const { cloud, topology } = this;
+    const objects = await cloud.objects();
+    const before = receivedCounts(cloud);
+    const probes = await this.#traffic.send(count);
+    await cloud.settle({ quietMs: 1_200 });
+    const vms = topology.vms;
+    this.#found(phase, strayProblems({ cloud, vms, before, all: this.#traffic.probes }));
+    this.#found(phase, deliveryProblems({ cloud, vms, objects, probes, before }));
+    return probes;
+  }
+
+  #found(phase: string, problems: readonly string[]): void {
+    this.problems.push(...problems.map((problem) => `${phase}: ${problem}`));
+  }
+}
+
+/** Clocks start anywhere; now and then so that 32 bits of milliseconds run over soon. */
+function startOf(prng: Prng): number {
+  return prng.below(4) === 0 ? 2 ** 32 - 20_000 : 1_000 + prng.below(2 ** 31);
+}

@@ -72,12 +72,14 @@ export function removeLabFile(): void {
 
 /** Reads the text of a lab file; undefined when it is none. */
 export function parseLabFile(text: string): LabFile | undefined {
-  let value: Partial<LabFile>;
+  let read: unknown;
   try {
-    value = JSON.parse(text) as Partial<LabFile>;
+    read = JSON.parse(text);
   } catch {
     return undefined;
   }
+  if (typeof read !== "object" || read === null) return undefined;
+  const value = read as Partial<LabFile>;
   const texts = [value.id, value.api, value.token, value.folder];
   const isWhole =
     texts.every((text) => typeof text === "string") && Array.isArray(value.hosts) && Array.isArray(value.vms);

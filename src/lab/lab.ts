@@ -8,6 +8,7 @@ import { LockFile } from "../linux/flock.ts";
 import { ownIdentity } from "../linux/process.ts";
 import { LabChild } from "./child.ts";
 import {
+  giveToUser,
   labFileOf,
   labLockPath,
   logPathOf,
@@ -31,6 +32,8 @@ export interface LabOptions {
   readonly prng: Prng;
   /** Told when a process ends that should not, with a sentence. */
   onLost(sentence: string): void;
+  /** More words for the agents' command lines. */
+  readonly agentArgs?: readonly string[];
 }
 
 /** Why nothing is begun any more. */
@@ -102,6 +105,7 @@ export class Lab {
         args: [
           ...["--host-id", host.id, "--host-name", host.name, "--store", store, "--datapath", "ebpf"],
           ...["--api-socket", this.folder.of(`${host.name}.sock`), "--pin-folder", this.plan.id],
+          ...(this.#options.agentArgs ?? []),
         ],
       }),
     );
@@ -114,6 +118,7 @@ export class Lab {
     });
     const isServing = await api.ready(this.#options.scheduler);
     if (!isServing.ok) return isServing;
+    giveToUser(socket);
     this.#publish(`unix:${socket}`, readFileSync(tokenFile, "utf8").trim());
     const devices = await createDevices(this.client, this.plan);
     if (!devices.ok) return devices;

@@ -1,4 +1,5 @@
 import { formatClientError } from "../api-client/client.ts";
+import type { FlowLine } from "../api-schema/agent-api.ts";
 import type { Instant } from "../base/clock.ts";
 import { moduleOf, nodeOptions } from "../base/entry.ts";
 import { unwrap } from "../base/result.ts";
@@ -117,7 +118,7 @@ class Tour {
     return {
       kind: "worked",
       result,
-      commands: hasIperf ? [`${server} && ${inVm({ name: "vm1" }, `iperf3 -c ${v4}`)}`] : [],
+      commands: hasIperf ? [`${server} && ${inVm({ name: "vm1" }, `iperf3 -t ${STREAM_SECONDS} -c ${v4}`)}`] : [],
     };
   }
 
@@ -151,11 +152,8 @@ class Tour {
     const { items, total, missing } = answer.value;
     if (missing.length > 0 || items.length === 0) return this.#failed(missing[0]?.message ?? "no flows", name);
     const busiest = [...items].sort((a, b) => b.packets - a.packets).slice(0, FLOWS_SHOWN);
-    const lines = busiest.map(
-      ({ packets, key, action }) =>
-        `${packets} packets  ${key}  => ${/[^)]*output:.*$/.exec(action)?.[0].replace(/^,/, "") ?? action}`,
-    );
-    return { kind: "worked", result: `${total} flows; the busiest`, lines, commands: [weft(`flows --host ${name}`)] };
+    const lines = busiest.map(formatFlow);
+    return { kind: "worked", result: `${total} flows; the busiest`, lines, commands: [weft(`flows ${name}`)] };
   }
 
   async #iperf(address: string): Promise<number | undefined> {
@@ -211,7 +209,13 @@ class Tour {
 }
 
 function traceCommand(from: VmPlan, to: VmPlan): string {
-  return weft(`trace ${from.name} --src ${from.v4} --dst ${to.v4} --tcp ${STREAM_PORT}`);
+  return weft(`trace --port ${from.name} --src ${from.v4} --dst ${to.v4} --proto tcp --dport ${STREAM_PORT}`);
+}
+
+/** A flow in one line: without the MAC addresses where more is compared, and without the length check. */
+function formatFlow({ key, packets, action }: FlowLine): string {
+  const compared = key.replace(/ \S{17} > \S{17}(?= )/, "");
+  return `${compared}: ${packets} packets, ${action.replace(/^max_len\(\d+\),/, "")}`;
 }
 
 function leftOut(debianPackage: string): StepOutcome {

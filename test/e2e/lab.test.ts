@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { mainOf, nodeOptions } from "../../src/base/entry.ts";
+import { fileOf, mainOf, nodeOptions } from "../../src/base/entry.ts";
 import { systemScheduler } from "../../src/base/scheduler.ts";
 import { type LabFile, parseLabFile } from "../../src/lab/lab-file.ts";
 import { until } from "../../src/lab/until.ts";
@@ -20,7 +20,15 @@ before(() => {
   folder = mkdtempSync(join(tmpdir(), "weft-lab-"));
 });
 
-after(() => rmSync(folder, { recursive: true, force: true }));
+const started: LabProcess[] = [];
+
+after(async () => {
+  for (const lab of started) {
+    lab.process.kill("SIGTERM");
+    await lab.ended;
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** A `main.ts` of the lab, with a folder of its own in the place of the clone's `.weft`. */
 class LabProcess {
@@ -40,6 +48,7 @@ class LabProcess {
       });
     }
     this.ended = new Promise((resolve) => this.process.once("close", (code) => resolve(code ?? -1)));
+    started.push(this);
   }
 
   /** Waits until it has printed something. */
@@ -57,6 +66,21 @@ function labFile(): LabFile {
   const file = parseLabFile(readFileSync(join(folder, "lab.json"), "utf8"));
   assert.ok(file !== undefined);
   return file;
+}
+
+/** Runs a command that the tour printed, as it stands, at the root of the clone. */
+async function paste(command: string, { api, token }: LabFile): Promise<void> {
+  const env = { ...process.env, WEFT_LAB_FOLDER: folder, WEFT_API: api, WEFT_TOKEN: token };
+  const shell = spawn("sh", ["-c", command], { cwd: fileOf(""), env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [shell.stdout, shell.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  const code = await new Promise((resolve) => shell.once("close", resolve));
+  assert.equal(code, 0, `${command}\n${output}`);
+  assert.notEqual(output.trim(), "", command);
 }
 
 function processesOf({ folder: runFolder }: LabFile): readonly ProcessIdentity[] {
@@ -97,6 +121,7 @@ test("a lab that is up can be joined, refuses a second one, and Ctrl-C leaves no
   assert.equal(await ping.ended, 0, ping.output);
   const shell = new LabProcess("exec", "vm1", "--", "sh", "-c", "exit 7");
   assert.equal(await shell.ended, 7);
+  for (const command of lab.output.matchAll(/^ +\$ (.+)$/gm)) await paste(command[1] as string, file);
 
   lab.process.kill("SIGINT");
   assert.equal(await lab.ended, 0, lab.output);

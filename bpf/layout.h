@@ -131,17 +131,6 @@
 #define WEFT_DROP_HOST_ORIGINATED 39
 #define WEFT_DROP_SLOT_RETRY 42
 
-/* Mark of frames on their way to a bound interface; its egress program drops everything without it. */
-#define WEFT_EGRESS_MARK 0xb0000001
-
-/*
- * What a program tells of its verdict in skb->cb, for those who run it on a frame of their own (BPF_PROG_RUN): cb[0] is the
- * action kind that was executed, or WEFT_VERDICT_UPCALL; cb[1] the vport, peer, group, drop reason or upcall kind; cb[2] the
- * tunnel key; cb[3] the VLAN tag that is not in the bytes, as word 4 of an upcall record.
- */
-#define WEFT_VERDICT_UPCALL 0x10
-#define WEFT_VERDICT_CONSUMED 0x11
-
 struct weft_slot {
 	__u32 key[WEFT_KEY_WORDS];
 	__u32 action[WEFT_ACTION_WORDS];

@@ -36,7 +36,11 @@ export async function ensureInject(host: HostNetwork, programFd: number): Promis
 }
 
 /** Makes the VXLAN device on a UDP port; one on another port is replaced. */
-export async function ensureTunnel(host: HostNetwork, programFd: number, udpPort: { readonly wanted: number; readonly present: number }): Promise<Result<number, LinuxError>> {
+export async function ensureTunnel(
+  host: HostNetwork,
+  programFd: number,
+  udpPort: { readonly wanted: number; readonly present: number },
+): Promise<Result<number, LinuxError>> {
   if (udpPort.present !== udpPort.wanted) {
     const gone = await host.runAll([deleteLink({ name: TUNNEL_DEVICE })], ["ENODEV"]);
     if (!gone.ok) return gone;
@@ -67,7 +71,13 @@ async function start(host: HostNetwork, device: string, plan: Start): Promise<Re
   const link: Link | undefined = found.value;
   if (link === undefined) return err(linuxError(`find the link ${device}`, 19));
   const { ifindex } = link;
-  const attached = await host.attach({ ifindex, hook: plan.hook, programFd: plan.programFd, name: plan.name, vport: 0 });
+  const attached = await host.attach({
+    ifindex,
+    hook: plan.hook,
+    programFd: plan.programFd,
+    name: plan.name,
+    vport: 0,
+  });
   if (!attached.ok) return attached;
   const up = await host.runAll([device, ...plan.alsoUp].map((name) => changeLink({ name }, { isUp: true })));
   return up.ok ? ok(ifindex) : up;

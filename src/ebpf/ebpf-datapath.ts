@@ -17,8 +17,8 @@ import type {
 } from "../datapath/datapath.ts";
 import { CONTROL_INJECT, CONTROL_TUNNEL } from "../flow/layout.ts";
 import type { LinuxError } from "../linux/errno.ts";
-import type { LinkEvent as KernelLinkEvent } from "../linux/netlink/route/link-monitor.ts";
 import type { Link } from "../linux/netlink/route/link.ts";
+import type { LinkEvent as KernelLinkEvent } from "../linux/netlink/route/link-monitor.ts";
 import type { Netns } from "../linux/netns.ts";
 import { ensureInject, ensureTunnel, removeDevices } from "./devices.ts";
 import { datapathError } from "./errors.ts";
@@ -67,7 +67,11 @@ export class EbpfDatapath implements DatapathControl {
   #work: Promise<unknown> = Promise.resolve();
   #isOpen = true;
 
-  private constructor(parts: { readonly pins: PinDirectory; readonly kernel: KernelMemory; readonly host: HostNetwork }) {
+  private constructor(parts: {
+    readonly pins: PinDirectory;
+    readonly kernel: KernelMemory;
+    readonly host: HostNetwork;
+  }) {
     const { pins, kernel, host } = parts;
     this.#pins = pins;
     this.#kernel = kernel;
@@ -179,7 +183,8 @@ export class EbpfDatapath implements DatapathControl {
     void this.#inOrder(async () => {
       if (event.kind === "gone") this.#ports.onGone(link);
       else await this.#ports.onLink(link);
-      if (event.kind === "changed" && event.before.name !== link.name) this.#tell({ kind: "gone", name: event.before.name });
+      if (event.kind === "changed" && event.before.name !== link.name)
+        this.#tell({ kind: "gone", name: event.before.name });
       this.#tell(event.kind === "gone" ? { kind: "gone", name: link.name } : presentEvent(link));
     });
   }
@@ -208,7 +213,14 @@ function abandon(kernel: KernelMemory, pins: PinDirectory, error: LinuxError): R
 }
 
 function presentEvent(link: Link): LinkEvent {
-  return { kind: "present", name: link.name, ifindex: link.ifindex, isUp: isUsable(link), mac: macOf(link), mtu: link.mtu };
+  return {
+    kind: "present",
+    name: link.name,
+    ifindex: link.ifindex,
+    isUp: isUsable(link),
+    mac: macOf(link),
+    mtu: link.mtu,
+  };
 }
 
 /** CPUs that the kernel may ever have: the values of a per-CPU map. */

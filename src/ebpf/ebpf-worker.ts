@@ -1,3 +1,4 @@
+import { kernelNanoseconds } from "../base/clock.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type {
   DatapathError,
@@ -47,14 +48,19 @@ export class EbpfWorker implements DatapathWorker {
   #wake: (() => void) | undefined;
   #turn = 0;
 
-  private constructor(parts: { readonly memory: WorkerMemory; readonly place: WorkerPlace; readonly injector: Injector; readonly epoll: EpollSet }) {
+  private constructor(parts: {
+    readonly memory: WorkerMemory;
+    readonly place: WorkerPlace;
+    readonly injector: Injector;
+    readonly epoll: EpollSet;
+  }) {
     const { memory, place, injector, epoll } = parts;
     this.memory = memory.memory;
     this.shards = place.shards;
     this.#rings = place.shards.map((shard) => new RingReader(memory.rings[shard] as WorkerMemory["rings"][number]));
     this.#injector = injector;
     this.#epoll = epoll;
-    this.#openedAt = process.hrtime.bigint();
+    this.#openedAt = kernelNanoseconds();
     this.#record = { words: new Uint32Array(0), offset: 0, bytes: this.#tagged, frameOffset: 0, frameLength: 0 };
   }
 
@@ -136,7 +142,8 @@ export class EbpfWorker implements DatapathWorker {
       const at = ring.offset;
       const vport = (ring.words[at + 3] as number) & (VPORT_MAX - 1);
       const captured = ring.words[at + 2] as number;
-      if (this.#mayHoldStale && this.#isStale(ring.words, at)) this.memory.control[CONTROL_STALE] = (this.memory.control[CONTROL_STALE] as number) + 1;
+      if (this.#mayHoldStale && this.#isStale(ring.words, at))
+        this.memory.control[CONTROL_STALE] = (this.memory.control[CONTROL_STALE] as number) + 1;
       else handle(this.#view(ring, at, captured));
       ring.release();
       this.#returnCredit(vport * SHARD_COUNT + shard, captured);
@@ -150,7 +157,8 @@ export class EbpfWorker implements DatapathWorker {
     record.words = ring.words;
     record.offset = at;
     const vlan = ring.words[at + 4] as number;
-    if ((vlan & VLAN_PRESENT) !== 0) return this.#viewTagged(ring, { from: 4 * at + RECORD_HEADER_BYTES, captured, vlan });
+    if ((vlan & VLAN_PRESENT) !== 0)
+      return this.#viewTagged(ring, { from: 4 * at + RECORD_HEADER_BYTES, captured, vlan });
     record.bytes = ring.bytes;
     record.frameOffset = 4 * at + RECORD_HEADER_BYTES;
     record.frameLength = captured;
@@ -158,7 +166,10 @@ export class EbpfWorker implements DatapathWorker {
   }
 
   /** The receive path takes the outer tag out of the bytes: put it back, in a copy. */
-  #viewTagged(ring: RingReader, frame: { readonly from: number; readonly captured: number; readonly vlan: number }): UpcallRecord {
+  #viewTagged(
+    ring: RingReader,
+    frame: { readonly from: number; readonly captured: number; readonly vlan: number },
+  ): UpcallRecord {
     const { from, captured, vlan } = frame;
     const tagged = this.#tagged;
     const length = Math.min(captured, EXECUTE_FRAME_BYTES);

@@ -6,7 +6,10 @@ export function datapathError(kind: DatapathError["kind"], error: LinuxError): D
   if (error.errno === "EPERM" || error.errno === "EACCES") {
     const isVerdict = error.text.includes("load of BPF object");
     if (!isVerdict || error.errno === "EPERM") {
-      return { kind: "no-permission", message: `${error.text}; the eBPF datapath needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON` };
+      return {
+        kind: "no-permission",
+        message: `${error.text}; the eBPF datapath needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON`,
+      };
     }
   }
   return { kind, message: error.text };

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { type Result, unwrap } from "../base/result.ts";
 import { dropCode } from "../flow/drop-reason.ts";
-import { ACTION_GROUP, ACTION_POP_SHIFT, ACTION_PUSH_SHIFT, ACTION_VPORT, CLASS_L2, SHARD_COUNT } from "../flow/layout.ts";
+import {
+  ACTION_GROUP,
+  ACTION_POP_SHIFT,
+  ACTION_PUSH_SHIFT,
+  ACTION_VPORT,
+  CLASS_L2,
+  SHARD_COUNT,
+} from "../flow/layout.ts";
 import type { LinuxError } from "../linux/errno.ts";
 import { PacketReceiver, type ReceivedFrame } from "../linux/packet-receiver.ts";
 import { PacketSender } from "../linux/packet-sender.ts";
@@ -37,7 +44,9 @@ before(async () => {
   vms = PORTS.map((n) => new TestVm(host.space, n));
   for (const vm of vms) unwrap(disableIpv6("eth0", vm.space.netns));
   await host.datapath.setPorts(vms.map((vm, i) => ({ vport: i + 1, interfaceName: vm.portName, epoch: 1 })));
-  worker = unwrap(EbpfWorker.open(host.datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }));
+  worker = unwrap(
+    EbpfWorker.open(host.datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }),
+  );
   runner = new ProgramRunner(host.datapath, worker);
   const inside = <T>(vm: TestVm, body: () => Result<T, LinuxError>): T => unwrap(vm.space.netns.runResult(body));
   const first = vms[0] as TestVm;
@@ -116,7 +125,10 @@ test("each member gets the frame with its own VLAN operation, in any order", asy
   flood(frame, [to(2, 1), to(3, 1, [0x00c8]), to(4), to(2), to(3, 1, [0x1005, 0x2006]), to(4, 0, [0x0007])]);
   const [two, three, four] = await send(frame);
   assert.deepEqual(two, [hex(plain), hex(frame)]);
-  assert.deepEqual(three, [hex(tagged(plain, 0x8100, 0x00c8)), hex(tagged(tagged(plain, 0x8100, 0x2006), 0x88a8, 0x1005))]);
+  assert.deepEqual(three, [
+    hex(tagged(plain, 0x8100, 0x00c8)),
+    hex(tagged(tagged(plain, 0x8100, 0x2006), 0x88a8, 0x1005)),
+  ]);
   assert.deepEqual(four, [hex(frame), hex(tagged(frame, 0x8100, 0x0007))]);
 });
 
@@ -138,14 +150,24 @@ test("a member that is down is left out and counted; the others get their copies
 
 test("a frame of the agent floods too, leaving out the port that it names", async () => {
   writeGroup(host.datapath.memory.groups, GROUP, [to(1), to(2), to(3), to(4, 0, [9])]);
-  const frame = { bytes: plain, offset: 0, length: plain.length, ingressVport: 3, gsoSize: 0, isChecksumPartial: false };
+  const frame = {
+    bytes: plain,
+    offset: 0,
+    length: plain.length,
+    ingressVport: 3,
+    gsoSize: 0,
+    isChecksumPartial: false,
+  };
   assert.ok(worker.execute(frame, actionOf([ACTION_GROUP, GROUP]), 0));
   worker.flush();
   assert.deepEqual(await collect(), [[hex(plain)], [], [hex(tagged(plain, 0x8100, 9))]]);
 });
 
 test("512 members are served, in their order", async () => {
-  flood(plain, Array.from({ length: 512 }, (_, i) => to(2 + (i % 3), 0, i % 2 === 0 ? [] : [i])));
+  flood(
+    plain,
+    Array.from({ length: 512 }, (_, i) => to(2 + (i % 3), 0, i % 2 === 0 ? [] : [i])),
+  );
   const [two, three, four] = await send(plain);
   assert.deepEqual([two?.length, three?.length, four?.length], [171, 171, 170]);
   assert.equal(two?.[1], hex(tagged(plain, 0x8100, 3)));

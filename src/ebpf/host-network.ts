@@ -1,11 +1,11 @@
-import type { Scheduler } from "../base/scheduler.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import type { Scheduler } from "../base/scheduler.ts";
 import type { LinuxError } from "../linux/errno.ts";
 import { RequestBroker } from "../linux/netlink/broker.ts";
 import { netlinkProtocol } from "../linux/netlink/protocol.ts";
 import type { NetlinkRequest } from "../linux/netlink/request.ts";
-import { type LinkEvent, LinkMonitor } from "../linux/netlink/route/link-monitor.ts";
 import type { Link } from "../linux/netlink/route/link.ts";
+import { type LinkEvent, LinkMonitor } from "../linux/netlink/route/link-monitor.ts";
 import { addClsact, attachBpf, deleteFilter, type FilterHook } from "../linux/netlink/route/traffic-control.ts";
 import { routeGroup } from "../linux/netlink/route/types.ts";
 import { NetlinkSocket } from "../linux/netlink/socket.ts";
@@ -44,7 +44,8 @@ export class HostNetwork {
   }): Result<HostNetwork, LinuxError> {
     const { netns, scheduler, onEvent } = settings;
     const socket = (groups: readonly number[]): Result<NetlinkSocket, LinuxError> => {
-      const open = (): Result<NetlinkSocket, LinuxError> => NetlinkSocket.open({ protocol: netlinkProtocol.route, groups });
+      const open = (): Result<NetlinkSocket, LinuxError> =>
+        NetlinkSocket.open({ protocol: netlinkProtocol.route, groups });
       return netns === undefined ? open() : netns.runResult(open);
     };
     const requests = socket([]);
@@ -65,7 +66,10 @@ export class HostNetwork {
   }
 
   /** Runs requests in order; the first failure ends it, unless its errno is expected. */
-  async runAll(requests: readonly NetlinkRequest<unknown>[], expected: readonly string[] = []): Promise<Result<void, LinuxError>> {
+  async runAll(
+    requests: readonly NetlinkRequest<unknown>[],
+    expected: readonly string[] = [],
+  ): Promise<Result<void, LinuxError>> {
     for (const request of requests) {
       const done = await this.run(request);
       if (!done.ok && !expected.includes(done.error.errno)) return err(done.error);

@@ -63,7 +63,8 @@ export class Injector {
     if (this.#count === EXECUTE_BATCH) this.flush();
     const slot = this.#count++;
     const to = this.#sender.frameOffset(slot);
-    if (length <= COPY_BY_HAND) for (let i = 0; i < length; i++) this.#sender.bytes[to + i] = frame.bytes[offset + i] as number;
+    if (length <= COPY_BY_HAND)
+      for (let i = 0; i < length; i++) this.#sender.bytes[to + i] = frame.bytes[offset + i] as number;
     else this.#sender.bytes.set(frame.bytes.subarray(offset, offset + length), to);
     this.#sender.describe(slot, length, this.#program(frame.ingressVport, action, actionOffset));
     if (!hasPlace) return true;

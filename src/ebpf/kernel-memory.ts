@@ -19,8 +19,8 @@ import { mmapRingbuf, type RingbufMappings } from "../linux/bpf/ringbuf.ts";
 import type { LinuxError } from "../linux/errno.ts";
 import type { Mapping } from "../linux/memory.ts";
 import { datapathError } from "./errors.ts";
-import { pendingOf } from "./ring-reader.ts";
 import type { PinDirectory } from "./pins.ts";
+import { pendingOf } from "./ring-reader.ts";
 
 /** Maps that are mapped into memory, by the name of their field in `DatapathMemory`. */
 const SHARED = {
@@ -63,7 +63,11 @@ export interface KernelMemory {
  * Loads the object file and maps its memory. Pinned maps are taken over when they have this layout version and these sizes: their
  * flows go on forwarding meanwhile. Else they are unpinned (programs that are still attached keep their own) and new ones pinned.
  */
-export function openKernelMemory(path: string, pins: PinDirectory, sizes: MemorySizes): Result<KernelMemory, DatapathError> {
+export function openKernelMemory(
+  path: string,
+  pins: PinDirectory,
+  sizes: MemorySizes,
+): Result<KernelMemory, DatapathError> {
   const isReopened = isUsable(pins, sizes);
   if (!isReopened) pins.clear();
   const loaded = loadObject({ path, maps: mapChanges(pins, sizes) });
@@ -87,7 +91,8 @@ export function ringName(shard: number): string {
 
 function mapChanges(pins: PinDirectory, sizes: MemorySizes): Record<string, MapChange> {
   const changes: Record<string, MapChange> = {};
-  for (const name of [...Object.values(SHARED), ...TABLES, "rings", "programs"]) changes[name] = { pinPath: pins.of(name) };
+  for (const name of [...Object.values(SHARED), ...TABLES, "rings", "programs"])
+    changes[name] = { pinPath: pins.of(name) };
   const buckets = sizes.bucketsPerShard * SHARD_COUNT;
   for (const name of ["buckets", "counters"]) changes[name] = { pinPath: pins.of(name), maxEntries: buckets };
   for (let shard = 0; shard < SHARD_COUNT; shard++) {
@@ -99,7 +104,13 @@ function mapChanges(pins: PinDirectory, sizes: MemorySizes): Record<string, MapC
 
 /** Whether the pins are of this layout and these sizes. */
 function isUsable(pins: PinDirectory, sizes: MemorySizes): boolean {
-  const names = [...Object.values(SHARED), ...TABLES, "rings", "programs", ...Array.from({ length: SHARD_COUNT }, (_, i) => ringName(i))];
+  const names = [
+    ...Object.values(SHARED),
+    ...TABLES,
+    "rings",
+    "programs",
+    ...Array.from({ length: SHARD_COUNT }, (_, i) => ringName(i)),
+  ];
   if (!names.every((name) => pins.has(name))) return false;
   const ring = openPinnedMap(pins.of(ringName(0)));
   if (!ring.ok) return false;
@@ -111,7 +122,8 @@ function isUsable(pins: PinDirectory, sizes: MemorySizes): boolean {
   const isRead = control.value.lookup(new Uint8Array(4), bytes);
   control.value.close();
   const words = new Uint32Array(bytes.buffer);
-  const isSame = words[0] === CONTROL_MAGIC && words[1] === LAYOUT_VERSION && words[CONTROL_BUCKETS] === sizes.bucketsPerShard;
+  const isSame =
+    words[0] === CONTROL_MAGIC && words[1] === LAYOUT_VERSION && words[CONTROL_BUCKETS] === sizes.bucketsPerShard;
   return isRead && isSame && maxEntries === sizes.ringBytes;
 }
 
@@ -152,7 +164,14 @@ function mapAll(object: BpfObject): Result<Mapped, LinuxError> {
     for (const step of undo.reverse()) step();
     object.close();
   };
-  return ok({ object, memory: memoryOf(all), mappings: all, rings, tables: tables as Record<TableName, BpfMap>, close });
+  return ok({
+    object,
+    memory: memoryOf(all),
+    mappings: all,
+    rings,
+    tables: tables as Record<TableName, BpfMap>,
+    close,
+  });
 }
 
 /** The map of a name, on the object's own descriptor: it is closed with the object. */
@@ -166,7 +185,9 @@ function unmapRing(ring: RingbufMappings): void {
 }
 
 /** The words behind mappings, or behind their handles in another thread. */
-export function memoryOf(all: Readonly<Record<keyof DatapathMemory, { readonly buffer: ArrayBuffer }>>): DatapathMemory {
+export function memoryOf(
+  all: Readonly<Record<keyof DatapathMemory, { readonly buffer: ArrayBuffer }>>,
+): DatapathMemory {
   const words = (field: keyof DatapathMemory): Uint32Array => new Uint32Array(all[field].buffer);
   return {
     control: words("control"),
@@ -184,7 +205,15 @@ export function memoryOf(all: Readonly<Record<keyof DatapathMemory, { readonly b
 function initialize({ control }: DatapathMemory, sizes: MemorySizes): void {
   const secrets = new Uint32Array(4);
   randomFillSync(secrets);
-  control.set([(secrets[0] as number), (secrets[1] as number), ((secrets[2] as number) | 1) >>> 0, ((secrets[3] as number) | 1) >>> 0], CONTROL_SECRETS);
+  control.set(
+    [
+      secrets[0] as number,
+      secrets[1] as number,
+      ((secrets[2] as number) | 1) >>> 0,
+      ((secrets[3] as number) | 1) >>> 0,
+    ],
+    CONTROL_SECRETS,
+  );
   control[CONTROL_BUCKETS] = sizes.bucketsPerShard;
   control[3] = SHARD_COUNT;
   control[1] = LAYOUT_VERSION;

@@ -4,8 +4,8 @@ import { after, before, test } from "node:test";
 import { unwrap } from "../base/result.ts";
 import { ACTION_VPORT, SHARD_COUNT } from "../flow/layout.ts";
 import { EbpfWorker } from "./ebpf-worker.ts";
-import { compileDatapath, TestHost, TestVm } from "./fixture/test-host.ts";
 import { actionOf, SwitchAgent } from "./fixture/switch-agent.ts";
+import { compileDatapath, TestHost, TestVm } from "./fixture/test-host.ts";
 
 const ALL_SHARDS = Array.from({ length: SHARD_COUNT }, (_, i) => i);
 
@@ -17,9 +17,16 @@ before(async () => {
   assert.ok(compileDatapath());
   host = await TestHost.open();
   vms = [1, 2, 3].map((n) => new TestVm(host.space, n));
-  const ports = await host.datapath.setPorts(vms.map((vm, i) => ({ vport: i + 1, interfaceName: vm.portName, epoch: 1 })));
-  assert.deepEqual(ports.map((port) => port.state), ["attached", "attached", "attached"]);
-  const worker = unwrap(EbpfWorker.open(host.datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }));
+  const ports = await host.datapath.setPorts(
+    vms.map((vm, i) => ({ vport: i + 1, interfaceName: vm.portName, epoch: 1 })),
+  );
+  assert.deepEqual(
+    ports.map((port) => port.state),
+    ["attached", "attached", "attached"],
+  );
+  const worker = unwrap(
+    EbpfWorker.open(host.datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }),
+  );
   agent = new SwitchAgent(worker);
   for (const n of [1, 2, 3]) agent.learn(n, actionOf([ACTION_VPORT, n]));
   agent.setGroup([1, 2, 3].map((n) => [ACTION_VPORT, n, 0, 0]));
@@ -35,7 +42,16 @@ after(async () => {
 });
 
 test("two VMs of one host ping each other, and only first packets go up", async () => {
-  const { code, output } = await (vms[0] as TestVm).space.exec(["ping", "-c", "5", "-i", "0.05", "-W", "1", "10.0.0.2"]);
+  const { code, output } = await (vms[0] as TestVm).space.exec([
+    "ping",
+    "-c",
+    "5",
+    "-i",
+    "0.05",
+    "-W",
+    "1",
+    "10.0.0.2",
+  ]);
   assert.equal(code, 0, output);
   assert.match(output, /5 packets transmitted, 5 received/);
   assert.ok((agent.upcalls[0] as number) < 12, `${agent.upcalls}`);
@@ -53,7 +69,11 @@ test("a worker that sleeps between packets is woken by each of them", async () =
 
 test("a TCP connection with segmentation offload crosses", async () => {
   const server = (vms[1] as TestVm).space.exec(["timeout", "10", "iperf3", "-s", "-1"]);
-  const client = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do iperf3 -c 10.0.0.2 -n 50M && exit 0; sleep 0.1; done; exit 1"];
+  const client = [
+    "sh",
+    "-c",
+    "for i in 1 2 3 4 5 6 7 8; do iperf3 -c 10.0.0.2 -n 50M && exit 0; sleep 0.1; done; exit 1",
+  ];
   const { code, output } = await (vms[0] as TestVm).space.exec(client);
   assert.equal(code, 0, output);
   assert.equal((await server).code, 0);

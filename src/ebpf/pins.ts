@@ -32,7 +32,8 @@ export class PinDirectory {
     const lockPath = `/run/weft/${checkedName(name.lab)}/${checkedName(name.host)}.datapath.lock`;
     mkdirSync(dirname(lockPath), { recursive: true, mode: 0o700 });
     const lock = LockFile.take(lockPath, `agent of host ${name.host}`);
-    if (!lock.ok) return err({ kind: "busy", message: `the datapath of host ${name.host} is in use: ${lock.error.error.text}` });
+    if (!lock.ok)
+      return err({ kind: "busy", message: `the datapath of host ${name.host} is in use: ${lock.error.error.text}` });
     const made = ensurePinDirectory(path);
     if (made.ok) return ok(new PinDirectory(path, lock.value));
     lock.value.release();

@@ -140,11 +140,14 @@ export class PortTable {
     const taken = `interface ${link.name} cannot be bound:`;
     if ((link.flags & linkFlags.loopback) !== 0) return `${taken} it is the loopback`;
     if (OWN_DEVICES.includes(link.name)) return `${taken} it is one of weft's own`;
-    if (link.masterIfindex !== undefined && link.masterIfindex !== 0) return `${taken} it belongs to a bridge or bond; take it out first`;
+    if (link.masterIfindex !== undefined && link.masterIfindex !== 0)
+      return `${taken} it belongs to a bridge or bond; take it out first`;
     const addresses = await this.#parts.host.run(listAddresses(link.ifindex));
-    const isGlobal = (address: Uint8Array): boolean => !(address[0] === 0xfe && ((address[1] as number) & 0xc0) === 0x80);
+    const isGlobal = (address: Uint8Array): boolean =>
+      !(address[0] === 0xfe && ((address[1] as number) & 0xc0) === 0x80);
     const own = addresses.ok && addresses.value.some((a) => a.ifindex === link.ifindex && isGlobal(a.address));
-    if (own) return `${taken} the host has an address on it; remove the address if the interface shall carry virtual ports`;
+    if (own)
+      return `${taken} the host has an address on it; remove the address if the interface shall carry virtual ports`;
     return undefined;
   }
 

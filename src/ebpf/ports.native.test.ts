@@ -3,7 +3,15 @@ import { after, afterEach, before, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { unwrap } from "../base/result.ts";
 import type { LinkEvent } from "../datapath/datapath.ts";
-import { ACTION_VPORT, CLASS_L2, SHARD_COUNT, UPCALL_MISS, VPORT_PEER_REDIRECT, VPORT_UP, VPORT_WORDS } from "../flow/layout.ts";
+import {
+  ACTION_VPORT,
+  CLASS_L2,
+  SHARD_COUNT,
+  UPCALL_MISS,
+  VPORT_PEER_REDIRECT,
+  VPORT_UP,
+  VPORT_WORDS,
+} from "../flow/layout.ts";
 import { createVeth } from "../linux/netlink/route/create-link.ts";
 import { changeLink, deleteLink, getLink, isAdminUp } from "../linux/netlink/route/link.ts";
 import { listFilters } from "../linux/netlink/route/traffic-control.ts";
@@ -141,7 +149,10 @@ test("a TAP is a port: what is written to it goes up, what a flow sends to it ca
   unwrap(tap.write(frame));
   const bytes = new Uint8Array(2000);
   let length = -1;
-  await until(() => (length = tap.read(bytes)) === frame.length);
+  await until(() => {
+    length = tap.read(bytes);
+    return length === frame.length;
+  });
   assert.equal(Buffer.compare(bytes.subarray(0, length), frame), 0);
   worker.close();
   tap.close();

@@ -26,8 +26,8 @@ import {
   VPORT_UP,
   VPORT_WORDS,
 } from "../flow/layout.ts";
-import { type FrameSpec, buildFrame } from "../wire/build-frame.ts";
 import { programFacts } from "../linux/bpf/program.ts";
+import { buildFrame, type FrameSpec } from "../wire/build-frame.ts";
 import { EbpfWorker } from "./ebpf-worker.ts";
 import { ProgramRunner } from "./fixture/program-runner.ts";
 import { actionOf } from "./fixture/switch-agent.ts";
@@ -53,7 +53,9 @@ let runner: ProgramRunner;
 before(async () => {
   assert.ok(compileDatapath());
   host = await TestHost.open();
-  worker = unwrap(EbpfWorker.open(host.datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }));
+  worker = unwrap(
+    EbpfWorker.open(host.datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }),
+  );
   runner = new ProgramRunner(host.datapath, worker);
   setVport(VPORT, VPORT_UP);
   setVport(OUT, VPORT_UP);
@@ -172,7 +174,12 @@ test("a port out of credit loses its frames, counted, while another port's go up
 });
 
 test("the checksum of a segment that the device was to complete is told as partial", () => {
-  const tcp = buildFrame({ eth: UDP.eth, ipv4: { src: 1, dst: 2 }, tcp: { srcPort: 1, dstPort: 2 }, payload: new Uint8Array(10) } as FrameSpec);
+  const tcp = buildFrame({
+    eth: UDP.eth,
+    ipv4: { src: 1, dst: 2 },
+    tcp: { srcPort: 1, dstPort: 2 },
+    payload: new Uint8Array(10),
+  } as FrameSpec);
   const partial = tcp.slice();
   // Pseudo-header: addresses 1 and 2, protocol 6, 30 bytes.
   partial.set([0, 1 + 2 + 6 + 30], 34 + 16);

@@ -23,7 +23,11 @@ export function writeRecord(words: Uint32Array, at: number, content: readonly nu
 }
 
 /** Writes a vport's record; its credits stay, and get `credits` when they were never set. */
-export function writeVport(vports: Uint32Array, vport: number, write: { readonly record: VportRecord; readonly credits: readonly [number, number] }): void {
+export function writeVport(
+  vports: Uint32Array,
+  vport: number,
+  write: { readonly record: VportRecord; readonly credits: readonly [number, number] },
+): void {
   const at = vport * VPORT_WORDS;
   const { ifindex, kind, isUp, mayRedirectPeer, epoch } = write.record;
   const flags = (isUp ? VPORT_UP : 0) | (mayRedirectPeer ? VPORT_PEER_REDIRECT : 0);
@@ -33,7 +37,12 @@ export function writeVport(vports: Uint32Array, vport: number, write: { readonly
 
 /** Writes a peer's record. */
 export function writePeer(peers: Uint32Array, peer: WantedPeer): void {
-  writeRecord(peers, peer.peer * PEER_WORDS, [...addressWords(peer.address), peer.mtu, peer.isUp ? PEER_UP : 0, peer.epoch]);
+  writeRecord(peers, peer.peer * PEER_WORDS, [
+    ...addressWords(peer.address),
+    peer.mtu,
+    peer.isUp ? PEER_UP : 0,
+    peer.epoch,
+  ]);
 }
 
 /** Takes a peer out. */

@@ -5,8 +5,8 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { unwrap } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
-import { ACTION_VPORT, CONTROL_EPOCH, CREDIT_WORDS, LAYOUT_VERSION, SHARD_COUNT, VPORT_MAX } from "../flow/layout.ts";
 import { FlowTable } from "../flow/flow-table.ts";
+import { ACTION_VPORT, CONTROL_EPOCH, CREDIT_WORDS, LAYOUT_VERSION, SHARD_COUNT, VPORT_MAX } from "../flow/layout.ts";
 import { openPinnedMap } from "../linux/bpf/map.ts";
 import { EbpfDatapath } from "./ebpf-datapath.ts";
 import { EbpfWorker } from "./ebpf-worker.ts";
@@ -35,7 +35,9 @@ after(() => {
 async function startOwner(host: string): Promise<{ readonly child: ChildProcess; readonly line: string }> {
   const path = fileURLToPath(new URL("./fixture/owner.ts", import.meta.url));
   const child = spawn(process.execPath, [path, LAB, host, space.name], { stdio: ["ignore", "pipe", "inherit"] });
-  const line = await new Promise<string>((resolve) => child.stdout?.once("data", (data: Buffer) => resolve(data.toString().trim())));
+  const line = await new Promise<string>((resolve) =>
+    child.stdout?.once("data", (data: Buffer) => resolve(data.toString().trim())),
+  );
   return { child, line };
 }
 
@@ -46,7 +48,14 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 function open(host: string, bucketsPerShard = 64): ReturnType<typeof EbpfDatapath.open> {
-  return EbpfDatapath.open({ lab: LAB, host, netns: space.netns, scheduler: systemScheduler, bucketsPerShard, ringBytes: 256 << 10 });
+  return EbpfDatapath.open({
+    lab: LAB,
+    host,
+    netns: space.netns,
+    scheduler: systemScheduler,
+    bucketsPerShard,
+    ringBytes: 256 << 10,
+  });
 }
 
 function ping(count: number): Promise<{ readonly code: number; readonly output: string }> {
@@ -79,7 +88,10 @@ test("flows go on forwarding when their owner is killed, and the next one finds 
   assert.equal(datapath.memory.control[CONTROL_EPOCH], 2);
   assert.ok(liveFlows(datapath) >= 2);
   const ports = [1, 2].map((n) => ({ vport: n, interfaceName: `port${n}`, epoch: 1 }));
-  assert.deepEqual((await datapath.setPorts(ports)).map((port) => port.state), ["attached", "attached"]);
+  assert.deepEqual(
+    (await datapath.setPorts(ports)).map((port) => port.state),
+    ["attached", "attached"],
+  );
   assert.match((await running).output, /100 received/, "across the take-over");
   await datapath.close({ keep: false });
   assert.ok(!existsSync(pinPath({ lab: LAB, host: "h1" })));
@@ -92,7 +104,9 @@ test("upcalls that waited while nobody was there are answered, and the credits c
   const late = (vms[0] as TestVm).space.exec(["ping", "-e", "4999", "-c", "1", "-W", "3", "10.0.0.2"]);
   const datapath = unwrap(await open("h2"));
   await datapath.setPorts([1, 2].map((n) => ({ vport: n, interfaceName: `port${n}`, epoch: 1 })));
-  const worker = unwrap(EbpfWorker.open(datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: space.netns }));
+  const worker = unwrap(
+    EbpfWorker.open(datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: space.netns }),
+  );
   const agent = new SwitchAgent(worker);
   for (const n of [1, 2]) agent.learn(n, actionOf([ACTION_VPORT, n]));
   agent.run();

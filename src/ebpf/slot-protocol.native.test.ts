@@ -38,7 +38,11 @@ test("a program executes an action that was written, never a mixture, while anot
     host.datapath.memory.vports.set([2, 1, 3, VPORT_UP, 1, 64, 1 << 20], vport * VPORT_WORDS);
   }
   const mac = 0x0101_0101;
-  const slot = runner.install({ frame, vport: VPORT }, CLASS_L2, actionOf([ACTION_VPORT | ACTION_SET_MAC, 1, 0, 0, mac, mac, mac]));
+  const slot = runner.install(
+    { frame, vport: VPORT },
+    CLASS_L2,
+    actionOf([ACTION_VPORT | ACTION_SET_MAC, 1, 0, 0, mac, mac, mac]),
+  );
   const workerData = { settings: host.datapath.workerSettings(), slot };
   const thread = new Worker(new URL("./fixture/rewriter.ts", import.meta.url), { workerData });
   await new Promise((resolve) => thread.once("message", resolve));
@@ -52,7 +56,10 @@ test("a program executes an action that was written, never a mixture, while anot
     }
     assert.equal(outcome.verdict, "vport");
     const macs = outcome.frame.subarray(0, 12);
-    assert.ok(macs.every((byte) => byte === outcome.index), `vport ${outcome.index} with ${Buffer.from(macs).toString("hex")}`);
+    assert.ok(
+      macs.every((byte) => byte === outcome.index),
+      `vport ${outcome.index} with ${Buffer.from(macs).toString("hex")}`,
+    );
     seen.set(outcome.index, (seen.get(outcome.index) ?? 0) + 1);
   }
   await thread.terminate();

@@ -1,14 +1,23 @@
 import { err, ok, type Result } from "../base/result.ts";
 import type { DatapathError, DropCount, WantedPeer, WantedTunnelKey } from "../datapath/datapath.ts";
 import { dropCode } from "../flow/drop-reason.ts";
-import { CONTROL_INJECT_FAILED, CONTROL_STALE, TUNNEL_KIND_GROUP, TUNNEL_KIND_VPORT, WORKER_MAX } from "../flow/layout.ts";
+import {
+  CONTROL_INJECT_FAILED,
+  CONTROL_STALE,
+  TUNNEL_KIND_GROUP,
+  TUNNEL_KIND_VPORT,
+  WORKER_MAX,
+} from "../flow/layout.ts";
 import type { BpfMap } from "../linux/bpf/map.ts";
 import { datapathError } from "./errors.ts";
 import { DROP_ENTRIES_MAX } from "./limits.ts";
 import { addressWords } from "./records.ts";
 
 /** A kernel hash table that is to hold exactly what is wanted: entries are added and changed before old ones go. */
-function replaceAll(map: BpfMap, wanted: ReadonlyMap<string, { readonly key: Uint8Array; readonly value: Uint8Array }>): Result<void, DatapathError> {
+function replaceAll(
+  map: BpfMap,
+  wanted: ReadonlyMap<string, { readonly key: Uint8Array; readonly value: Uint8Array }>,
+): Result<void, DatapathError> {
   for (const { key, value } of wanted.values()) {
     const written = map.update(key, value);
     if (!written.ok) return err(datapathError("limit", written.error));
@@ -26,12 +35,17 @@ export function writePeerAddresses(map: BpfMap, peers: readonly WantedPeer[]): R
 /** Makes the table of this host's tunnel keys what `keys` says. */
 export function writeTunnelKeys(map: BpfMap, keys: readonly WantedTunnelKey[]): Result<void, DatapathError> {
   const entries = keys.map(({ key, target }) =>
-    target.kind === "vport" ? entry([key], [TUNNEL_KIND_VPORT, target.vport]) : entry([key], [TUNNEL_KIND_GROUP, target.group]),
+    target.kind === "vport"
+      ? entry([key], [TUNNEL_KIND_VPORT, target.vport])
+      : entry([key], [TUNNEL_KIND_GROUP, target.group]),
   );
   return replaceAll(map, new Map(entries));
 }
 
-function entry(key: readonly number[], value: readonly number[]): readonly [string, { readonly key: Uint8Array; readonly value: Uint8Array }] {
+function entry(
+  key: readonly number[],
+  value: readonly number[],
+): readonly [string, { readonly key: Uint8Array; readonly value: Uint8Array }] {
   const bytes = (words: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(words).buffer);
   return [`${bytes(key)}`, { key: bytes(key), value: bytes(value) }];
 }

@@ -12,7 +12,11 @@ let sides: readonly Side[] = [];
 const side = (n: number): Side => sides[n - 1] as Side;
 const vm = (n: number): TestVm => side(n < 3 ? 1 : 2).vms[(n - 1) % 2] as TestVm;
 
-function pinging(from: number, to: number, options: readonly string[] = []): Promise<{ readonly code: number; readonly output: string }> {
+function pinging(
+  from: number,
+  to: number,
+  options: readonly string[] = [],
+): Promise<{ readonly code: number; readonly output: string }> {
   return vm(from).space.exec(["ping", "-c", "3", "-i", "0.02", "-W", "1", ...options, `10.0.0.${to}`]);
 }
 
@@ -47,7 +51,11 @@ for (const family of [4, 6] as const) {
     test("TCP crosses the tunnel", async () => {
       const server = vm(4).space.exec(["timeout", "10", "iperf3", "-s", "-1"]);
       const attempt = "iperf3 -M 1380 -c 10.0.0.4 -n 50M && exit 0; sleep 0.1";
-      const { code, output } = await vm(1).space.exec(["sh", "-c", `for i in 1 2 3 4 5 6 7 8; do ${attempt}; done; exit 1`]);
+      const { code, output } = await vm(1).space.exec([
+        "sh",
+        "-c",
+        `for i in 1 2 3 4 5 6 7 8; do ${attempt}; done; exit 1`,
+      ]);
       assert.equal(code, 0, output);
       assert.equal((await server).code, 0);
     });
@@ -55,7 +63,9 @@ for (const family of [4, 6] as const) {
     test("the outer packet has our address, our port, the key, and may not be fragmented", async () => {
       const frames = await captured(() => pinging(1, 3));
       const udp = family === 4 ? 34 : 54;
-      const ours = frames.filter(({ bytes }) => bytes.length > udp && new DataView(bytes.buffer).getUint16(udp + 2) === TUNNEL_UDP_PORT);
+      const ours = frames.filter(
+        ({ bytes }) => bytes.length > udp && new DataView(bytes.buffer).getUint16(udp + 2) === TUNNEL_UDP_PORT,
+      );
       assert.ok(ours.length >= 3, `${ours.length}`);
       const [first] = ours.map(({ bytes }) => new DataView(bytes.buffer));
       assert.ok(first);
@@ -91,7 +101,11 @@ for (const family of [4, 6] as const) {
       await pinging(1, 4, quickly);
       unwrap(await side(2).host.datapath.setPeers([]));
       await pinging(1, 3, quickly);
-      const reasons = new Set(side(2).host.datapath.drops().map((drop) => drop.reason));
+      const reasons = new Set(
+        side(2)
+          .host.datapath.drops()
+          .map((drop) => drop.reason),
+      );
       for (const reason of ["unknown-tunnel-key", "reserved-tunnel-kind", "unknown-peer"] as const) {
         assert.ok(reasons.has(dropCode(reason)), `${reason}: ${[...reasons]}`);
       }

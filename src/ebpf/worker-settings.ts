@@ -42,7 +42,10 @@ export function openWorkerMemory(settings: WorkerSettings): WorkerMemory {
   const view = (handle: MappingHandle): { readonly buffer: ArrayBuffer } => ({ buffer: viewMapping(handle) });
   const at = (name: string, i: number): bigint => list(name)[i] as bigint;
   const views = FIELDS.map((_, i) => view({ address: at("addresses", i), length: list("lengths")[i] as number }));
-  const all = Object.fromEntries(FIELDS.map((field, i) => [field, views[i]])) as Record<keyof DatapathMemory, { buffer: ArrayBuffer }>;
+  const all = Object.fromEntries(FIELDS.map((field, i) => [field, views[i]])) as Record<
+    keyof DatapathMemory,
+    { buffer: ArrayBuffer }
+  >;
   const memory = memoryOf(all);
   const rings = Array.from({ length: SHARD_COUNT }, (_, shard) => ({
     consumer: view({ address: at("consumers", shard), length: number("consumerBytes") }),

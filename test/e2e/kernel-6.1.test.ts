@@ -5,12 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { ipFromV4 } from "../../src/addr/ip.ts";
 import { bpfObjectOf } from "../../src/base/entry.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { unwrap } from "../../src/base/result.ts";
 import { EbpfWorker } from "../../src/ebpf/ebpf-worker.ts";
 import { ProgramRunner } from "../../src/ebpf/fixture/program-runner.ts";
 import { compileDatapath, TestHost } from "../../src/ebpf/fixture/test-host.ts";
+import { writePeer } from "../../src/ebpf/records.ts";
 import { extractKey } from "../../src/flow/key.ts";
 import {
   ACTION_DROP,
@@ -29,8 +31,6 @@ import {
   VPORT_WORDS,
   W0_FRAME_SHIFT,
 } from "../../src/flow/layout.ts";
-import { ipFromV4 } from "../../src/addr/ip.ts";
-import { writePeer } from "../../src/ebpf/records.ts";
 import { buildFrame } from "../../src/wire/build-frame.ts";
 import { FRAME_KINDS } from "../fixtures/frames.ts";
 import { FrameMutator } from "../fixtures/mutate-frame.ts";
@@ -47,7 +47,9 @@ const BUCKETS_PER_SHARD = 4;
 function compileRunner(folder: string): string {
   const source = fileURLToPath(new URL("./kernel/run-programs.c", import.meta.url));
   const path = join(folder, "run-programs");
-  const made = spawnSync("clang", ["-O1", "-Wall", "-static", source, "-o", path, "-lbpf", "-lelf", "-lz"], { encoding: "utf8" });
+  const made = spawnSync("clang", ["-O1", "-Wall", "-static", source, "-o", path, "-lbpf", "-lelf", "-lz"], {
+    encoding: "utf8",
+  });
   assert.equal(made.status, 0, made.stderr);
   return path;
 }
@@ -74,11 +76,14 @@ function action(prng: Prng, frame: Uint8Array): Uint32Array {
 async function record(): Promise<Recorder> {
   const host = await TestHost.open("recorder", BUCKETS_PER_SHARD);
   const { datapath } = host;
-  const worker = unwrap(EbpfWorker.open(datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }));
+  const worker = unwrap(
+    EbpfWorker.open(datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }),
+  );
   const sizes = { buckets: BUCKETS_PER_SHARD * SHARD_COUNT, counters: BUCKETS_PER_SHARD * SHARD_COUNT };
   const recorder = new Recorder(datapath, worker, sizes);
   const runner = new ProgramRunner(datapath, worker);
-  for (const vport of [VPORT, OUT]) datapath.memory.vports.set([2, 1, 3, VPORT_UP, 1, 64, 1 << 20], vport * VPORT_WORDS);
+  for (const vport of [VPORT, OUT])
+    datapath.memory.vports.set([2, 1, 3, VPORT_UP, 1, 64, 1 << 20], vport * VPORT_WORDS);
   unwrap(await datapath.setUnderlay({ address: ipFromV4(0x0a000001), udpPort: 6677, mtu: 1500 }));
   writePeer(datapath.memory.peers, { peer: 5, address: ipFromV4(0x0a000002), mtu: 1450, isUp: true, epoch: 1 });
   recorder.comeInBy(VPORT);
@@ -105,7 +110,9 @@ async function record(): Promise<Recorder> {
   return recorder;
 }
 
-test("every program loads under Debian's 6.1 kernel and does there what it does here", { skip: needs("qemu", "busybox", "cpio") }, async (t) => {
+test("every program loads under Debian's 6.1 kernel and does there what it does here", {
+  skip: needs("qemu", "busybox", "cpio"),
+}, async (t) => {
   const kernel = kernelImage();
   if (kernel === undefined) return t.skip("the Debian kernel package cannot be fetched (apt-get download)");
   assert.ok(compileDatapath());

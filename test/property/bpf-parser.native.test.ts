@@ -9,8 +9,8 @@ import { dropCode } from "../../src/flow/drop-reason.ts";
 import { shardOf } from "../../src/flow/hash.ts";
 import { extractKey, formatKey } from "../../src/flow/key.ts";
 import { KEY_WORDS, PARSE_BAD, PARSE_SHORT, SHARD_COUNT, VPORT_WORDS, W0_PARSE_SHIFT } from "../../src/flow/layout.ts";
-import { disableIpv6 } from "../../src/linux/sysctl.ts";
 import { PacketSender } from "../../src/linux/packet-sender.ts";
+import { disableIpv6 } from "../../src/linux/sysctl.ts";
 import { buildFrame } from "../../src/wire/build-frame.ts";
 import { FRAME_KINDS } from "../fixtures/frames.ts";
 import { FrameMutator } from "../fixtures/mutate-frame.ts";
@@ -27,7 +27,9 @@ before(async () => {
   assert.ok(compileDatapath());
   host = await TestHost.open();
   const { datapath } = host;
-  worker = unwrap(EbpfWorker.open(datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }));
+  worker = unwrap(
+    EbpfWorker.open(datapath.workerSettings(), { worker: 0, shards: ALL_SHARDS, netns: host.space.netns }),
+  );
   datapath.memory.vports.set([16, 1 << 20], VPORT * VPORT_WORDS + 5);
   runner = new ProgramRunner(datapath, worker);
 });
@@ -52,7 +54,8 @@ function assertSame(frame: Uint8Array, story: string): boolean {
   const [upcall] = outcome.upcalls;
   assert.ok(upcall, story);
   const found = keyOf(upcall.words);
-  if (!found.every((word, i) => word === words[i])) assert.equal(formatKey(found, 0), formatKey(words, 0), `${story} ${words}`);
+  if (!found.every((word, i) => word === words[i]))
+    assert.equal(formatKey(found, 0), formatKey(words, 0), `${story} ${words}`);
   assert.equal(upcall.words[7], shardOf(words, 0, host.datapath.memory.control), story);
   assert.ok(Buffer.compare(upcall.frame, frame) === 0, story);
   return true;
@@ -112,6 +115,7 @@ function assertArrives(frame: Uint8Array, story: string): void {
     });
   }
   assert.ok(found !== undefined && bytes !== undefined, story);
-  if (!found.every((word, i) => word === words[i])) assert.equal(formatKey(found, 0), formatKey(words, 0), `${story} ${words}`);
+  if (!found.every((word, i) => word === words[i]))
+    assert.equal(formatKey(found, 0), formatKey(words, 0), `${story} ${words}`);
   assert.ok(Buffer.compare(bytes, frame) === 0, `${story} ${Buffer.from(bytes).toString("hex")}`);
 }

@@ -1,5 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileOf } from "../../../src/base/entry.ts";
@@ -46,9 +57,25 @@ export function boot(kernel: string, guest: Guest): string {
     chmodSync(join(root, "init"), 0o755);
     run("sh", ["-c", `cd root && find . | cpio -o -H newc --quiet > ../initramfs`], folder);
     const console = join(folder, "console");
-    const machine = ["-accel", "tcg", "-cpu", "max", "-m", "512", "-smp", "1", "-nodefaults", "-no-reboot", "-display", "none"];
+    const machine = [
+      "-accel",
+      "tcg",
+      "-cpu",
+      "max",
+      "-m",
+      "512",
+      "-smp",
+      "1",
+      "-nodefaults",
+      "-no-reboot",
+      "-display",
+      "none",
+    ];
     const boot = ["-kernel", kernel, "-initrd", join(folder, "initramfs"), "-append", "console=ttyS0 panic=-1 quiet"];
-    spawnSync("qemu-system-x86_64", [...machine, "-serial", `file:${console}`, ...boot], { timeout: guest.limitMs, stdio: "inherit" });
+    spawnSync("qemu-system-x86_64", [...machine, "-serial", `file:${console}`, ...boot], {
+      timeout: guest.limitMs,
+      stdio: "inherit",
+    });
     return existsSync(console) ? readFileSync(console, "latin1") : "";
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -56,7 +83,12 @@ export function boot(kernel: string, guest: Guest): string {
 }
 
 function initOf(commands: readonly string[]): string {
-  const mounts = ["mount -t proc proc /proc", "mount -t sysfs sys /sys", "mount -t devtmpfs dev /dev", "mount -t bpf bpf /sys/fs/bpf"];
+  const mounts = [
+    "mount -t proc proc /proc",
+    "mount -t sysfs sys /sys",
+    "mount -t devtmpfs dev /dev",
+    "mount -t bpf bpf /sys/fs/bpf",
+  ];
   return ["#!/bin/sh", ...mounts, 'echo "booted $(uname -r)"', ...commands, "poweroff -f", ""].join("\n");
 }
 

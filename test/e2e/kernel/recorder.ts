@@ -53,7 +53,9 @@ export class Recorder {
     const { returned, frame, context } = unwrap(ran);
     this.lines.push(...writes);
     this.lines.push(`r ${program} ${hex(mark)} ${hex(gsoSize)} ${hex(gsoSegs)} ${hexOf(input.frame)}`);
-    this.lines.push(`= ${hex(returned)} ${context.cb.slice(0, 4).map(hex).join(" ")} ${hex(context.mark)} ${hexOf(frame)}`);
+    this.lines.push(
+      `= ${hex(returned)} ${context.cb.slice(0, 4).map(hex).join(" ")} ${hex(context.mark)} ${hexOf(frame)}`,
+    );
     this.#remember();
     this.#records();
     this.runs++;

@@ -62,7 +62,7 @@ export class Objects {
     return found.ok ? this.show<K>(found.value) : found;
   }
 
-  /** All objects of a kind, in order of id; rules in order of their chains and places. */
+  /** All objects of a kind, in order of id. */
   async list<K extends Kind>(kind: K): Step<ShownList<K>> {
     const found = fromStore(await this.#topology.list(kind));
     if (!found.ok) return found;

@@ -233,6 +233,12 @@ describe("the API", () => {
       const moved = await api.send(`PATCH /v1/rules/${front.id}`, { position: 3 });
       assert.equal(moved.body.position, 3);
       assert.deepEqual(await order(), [first.id, second.id, front.id]);
+      const inOrder = await api.send(`GET /v1/chains/${chainId}/rules`);
+      assert.deepEqual(
+        inOrder.body.items.map((rule: { position: number }) => rule.position),
+        [1, 2, 3],
+      );
+      assert.equal((await api.send(`GET /v1/chains/${idOf(9)}/rules`)).outcome, "not-found");
       const listed = await api.send(`GET /v1/rules?chainId=${chainId}`);
       const places = Object.fromEntries(
         listed.body.items.map((rule: { id: string; position: number }) => [rule.id, rule.position]),

@@ -11,6 +11,7 @@ import { KINDS, MODEL_REGISTRY } from "../model/registry.ts";
 import type { TopologyStore } from "../store/recipes/topology-store.ts";
 import type { Agents } from "./agents.ts";
 import { TokenCheck } from "./authentication.ts";
+import { childEndpoints } from "./child-endpoints.ts";
 import type { DeviceTables } from "./device-tables.ts";
 import type { Answer, ApiRequest, Endpoint } from "./endpoint.ts";
 import type { Facts } from "./facts.ts";
@@ -89,6 +90,7 @@ function endpointsOf(parts: ApiParts, watches: Watches): readonly Endpoint[] {
   return [
     ...rootEndpoints(parts.release),
     ...objectEndpoints(objects),
+    ...childEndpoints(objects),
     ...portEndpoints(objects, clock),
     ...memberEndpoints(objects),
     ...fdbEndpoints(objects, tables),

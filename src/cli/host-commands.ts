@@ -45,8 +45,9 @@ async function hosts(context: CommandContext): CommandResult {
   const api = context.api();
   if (!api.ok) return api;
   const { client, names } = api.value;
-  const found = await called(client.listAll("host"));
-  if (!found.ok) return found;
+  const listed = await called(client.listAll("host"));
+  if (!listed.ok) return listed;
+  const found = ok(listed.value.toSorted((a, b) => a.name.localeCompare(b.name)));
   const zones = await called(client.listAll("tunnel-zone"));
   if (!zones.ok) return zones;
   const statuses = await Promise.all(
@@ -93,19 +94,21 @@ async function flows(
   if (!found.ok) return found;
   if (context.isJson) return ended(context, found.value, () => printJson(context.terminal, found.value));
   const rows = await Promise.all(
-    found.value.items.map(async (flow): Promise<Row> => {
-      return {
-        HOST: await names.nameOf("host", flow.hostId),
-        PORT: flow.portId === undefined ? "" : await names.nameOf("port", flow.portId),
-        KEY: flow.key,
-        CLASS: flow.flowClass,
-        ACTION: flow.action,
-        PACKETS: String(flow.packets),
-        BYTES: formatBytes(flow.bytes),
-        IDLE: formatSpan(flow.idleMs),
-        TAGS: String(flow.tags),
-      };
-    }),
+    found.value.items
+      .toSorted((a, b) => b.packets - a.packets)
+      .map(async (flow): Promise<Row> => {
+        return {
+          HOST: await names.nameOf("host", flow.hostId),
+          PORT: flow.portId === undefined ? "" : await names.nameOf("port", flow.portId),
+          KEY: flow.key,
+          CLASS: flow.flowClass,
+          ACTION: flow.action,
+          PACKETS: String(flow.packets),
+          BYTES: formatBytes(flow.bytes),
+          IDLE: formatSpan(flow.idleMs),
+          TAGS: String(flow.tags),
+        };
+      }),
   );
   await table(context, rows, "no flows");
   const hidden = found.value.total - found.value.items.length;

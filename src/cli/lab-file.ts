@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { fileOf } from "../base/entry.ts";
+import { join } from "node:path";
+import { labFolder } from "../lab/lab-file.ts";
 
 /** What a running lab leaves for the CLI, mode 0600: where its API is, and the token. */
 export interface LabFile {
@@ -9,7 +10,7 @@ export interface LabFile {
 
 /** Where the lab of this clone or release writes it. */
 export function labFilePath(): string {
-  return fileOf(".weft/lab.json");
+  return join(labFolder, "lab.json");
 }
 
 /** The lab that runs now, if one says so. A file that cannot be read is no lab. */

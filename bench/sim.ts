@@ -1,8 +1,8 @@
 /** Cost of one simulation: `node bench/sim.ts`. Figures are for one core, frames and keys prepared beforehand. */
 import { bench, run, summary } from "mitata";
 import { parseIp } from "../src/addr/ip.ts";
-import { unwrap } from "../src/base/result.ts";
 import { Prng } from "../src/base/prng.ts";
+import { unwrap } from "../src/base/result.ts";
 import { extractKey } from "../src/flow/key.ts";
 import { KEY_WORDS } from "../src/flow/layout.ts";
 import type { Chain, Condition, Port, Rule, TopologyObject } from "../src/model/objects.ts";
@@ -58,9 +58,21 @@ function topology(): readonly TopologyObject[] {
     binding: { hostId: "h", interfaceName: id, generation: 1 },
   });
   const port = { kind: "port" as const, ...common };
-  const bridge = (id: string, ...portIds: string[]): TopologyObject => ({ kind: "bridge", id, name: id, ...common, portIds });
-  const routerPort = (id: string, mac: string, address: string, peerId: string): TopologyObject => ({
-    ...port, id, deviceKind: "router", routerId: "r1", mac, addresses: [address], mtu: 1500, peerId,
+  const bridge = (id: string, ...portIds: string[]): TopologyObject => ({
+    kind: "bridge",
+    id,
+    name: id,
+    ...common,
+    portIds,
+  });
+  const routerPort = (id: string, peerId: string, at: { mac: string; addresses: string[] }): TopologyObject => ({
+    ...port,
+    id,
+    deviceKind: "router",
+    routerId: "r1",
+    ...at,
+    mtu: 1500,
+    peerId,
   });
   return [
     ...filters,
@@ -71,15 +83,18 @@ function topology(): readonly TopologyObject[] {
     { ...port, id: "vm2", deviceKind: "bridge", bridgeId: "br2", outboundFilterId: "out", ...bound("vm2") },
     { ...port, id: "br1-r1", deviceKind: "bridge", bridgeId: "br1", peerId: "r1-br1" },
     { ...port, id: "br2-r1", deviceKind: "bridge", bridgeId: "br2", peerId: "r1-br2" },
-    routerPort("r1-br1", "02:00:00:00:00:aa", "10.0.0.1/24", "br1-r1"),
-    routerPort("r1-br2", "02:00:00:00:00:bb", "10.0.1.1/24", "br2-r1"),
+    routerPort("r1-br1", "br1-r1", { mac: "02:00:00:00:00:aa", addresses: ["10.0.0.1/24"] }),
+    routerPort("r1-br2", "br2-r1", { mac: "02:00:00:00:00:bb", addresses: ["10.0.1.1/24"] }),
   ];
 }
 
 /** Ten rules of a security group: the last accepts, the others look at ports, protocols and prefixes and do not match. */
 function filter(id: string): readonly (Chain | Rule)[] {
   const conditions: readonly Condition[] = [
-    ...Array.from({ length: RULES - 4 }, (_, i) => ({ protocol: 6, destinationPorts: { from: 1000 + i, to: 1000 + i } })),
+    ...Array.from({ length: RULES - 4 }, (_, i) => ({
+      protocol: 6,
+      destinationPorts: { from: 1000 + i, to: 1000 + i },
+    })),
     { source: "192.168.0.0/16" },
     { protocol: 17, destinationPorts: { from: 53, to: 53 } },
     { destination: "10.9.0.0/16", protocol: 6 },
@@ -97,7 +112,9 @@ if (import.meta.main) {
   if (simulator.simulate(next(), 1).kind !== "forward") throw new Error("the bench's packet is not forwarded");
   summary(() => {
     bench("bridge-router-bridge, two filters of 10 rules", () => simulator.simulate(next(), 1)).gc("once");
-    bench("the same in check mode", () => simulator.simulate({ ...next(), mode: "check", frame: undefined }, 1)).gc("once");
+    bench("the same in check mode", () => simulator.simulate({ ...next(), mode: "check", frame: undefined }, 1)).gc(
+      "once",
+    );
   });
   await run();
 }

@@ -54,7 +54,8 @@ function maybeAnnouncement(walk: Walk, bridge: SimBridge, vlan: number): Step {
   walk.isTransient = true;
   const message = headerOf(walk, "ndp")?.fields;
   if (message?.kind !== "neighbor-advertisement") return walk.dropOnce("malformed");
-  if (walk.packet.vlanCount > 0 || bridge.routerIps.get(message.target) !== undefined) return walk.floodIn(bridge, vlan);
+  if (walk.packet.vlanCount > 0 || bridge.routerIps.get(message.target) !== undefined)
+    return walk.floodIn(bridge, vlan);
   if (!message.isOverride) return walk.floodIn(bridge, vlan);
   walk.readAddress(bridge, message.target);
   return announce(walk, bridge, message.target) ?? walk.floodIn(bridge, vlan);

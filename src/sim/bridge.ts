@@ -1,10 +1,10 @@
 import { FRAME_ARP, FRAME_IP6 } from "../flow/layout.ts";
-import { STEP, type Step, VERDICT } from "./step.ts";
 import { arpAtBridge } from "./bridge-arp.ts";
 import { ndAtBridge } from "./bridge-nd.ts";
 import { evaluateFilter } from "./filter.ts";
 import type { SimBridge } from "./sim-bridge.ts";
 import type { SimPort } from "./sim-port.ts";
+import { STEP, type Step, VERDICT } from "./step.ts";
 import type { Walk } from "./walk.ts";
 
 /** Least significant bit of the first octet, seen in the upper 16 bits of a MAC address. */

@@ -1,8 +1,4 @@
-import {
-  FRAGMENT_FIRST,
-  FRAGMENT_LATER,
-  FRAGMENT_NO,
-} from "../flow/layout.ts";
+import { FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NO } from "../flow/layout.ts";
 import { IP_PROTOCOL } from "../wire/ip-protocol.ts";
 import { ACTION, FIELD, FRAGMENTS, type MacPattern, type SimChain, type SimRule } from "./sim-chain.ts";
 import { VERDICT, type Verdict } from "./step.ts";

@@ -11,7 +11,13 @@ import {
   type Icmpv4Fields,
   isIcmpv4Error,
 } from "../wire/icmpv4.ts";
-import { ICMPV6_LENGTH, ICMPV6_TIME_EXCEEDED, ICMPV6_UNREACHABLE, type Icmpv6Fields, isIcmpv6Error } from "../wire/icmpv6.ts";
+import {
+  ICMPV6_LENGTH,
+  ICMPV6_TIME_EXCEEDED,
+  ICMPV6_UNREACHABLE,
+  type Icmpv6Fields,
+  isIcmpv6Error,
+} from "../wire/icmpv6.ts";
 import { IPV4_LENGTH_MIN, Ipv4View } from "../wire/ipv4.ts";
 import { IPV6_LENGTH, Ipv6View } from "../wire/ipv6.ts";
 import { layersOf } from "./frame-layers.ts";

@@ -12,8 +12,8 @@ import type { SimResult } from "./result.ts";
 import type { SimInput } from "./sim-input.ts";
 import { Simulator } from "./simulator.ts";
 import { frameOf } from "./testing/script-frame.ts";
-import { ScriptTopology } from "./testing/script-topology.ts";
 import { ScriptLine } from "./testing/script-text.ts";
+import { ScriptTopology } from "./testing/script-topology.ts";
 import { TraceText } from "./trace.ts";
 import { World } from "./world.ts";
 
@@ -55,7 +55,16 @@ const ip6 = pick("fd01::9", "fd01::1", "fd02::9", "fd02::1", "fe80::9", "fd77::7
 const mac = pick("02:1", "02:2", "02:3", "02:9", "02:a1", "02:a2", "02:c1", "02:77");
 const bridge = pick("br1", "br2");
 const router = pick("r1", "r2");
-const prefix = pick("10.0.2.0/24", "10.0.0.0/8", "10.7.7.7/32", "10.7.0.0/16", "0.0.0.0/0", "192.168.0.0/16", "8.0.0.0/5", "10.0.3.8/29");
+const prefix = pick(
+  "10.0.2.0/24",
+  "10.0.0.0/8",
+  "10.7.7.7/32",
+  "10.7.0.0/16",
+  "0.0.0.0/0",
+  "192.168.0.0/16",
+  "8.0.0.0/5",
+  "10.0.3.8/29",
+);
 
 const fields = fc.oneof(
   pick("frag=later", "frag=whole", "frag=header"),
@@ -65,20 +74,40 @@ const fields = fc.oneof(
   pick("proto=6", "!proto=17", "dscp=46"),
   pick("dport=80", "!dport=80", "sport=1-100", "sport=128 proto=58"),
 );
-const condition = fc.oneof(fields, fields, join(pick("not"), fields), join(pick("proto=6"), pick("dst=10.0.2.0/24", "!dport=80")));
+const condition = fc.oneof(
+  fields,
+  fields,
+  join(pick("not"), fields),
+  join(pick("proto=6"), pick("dst=10.0.2.0/24", "!dport=80")),
+);
 
 /** Lines that declare or change something. */
 const change = fc.oneof(
-  join(pick("rule"), pick("k1 a", "k2 a", "k3 b"), pick("accept", "drop", "reject", "return", "jump=b", "jump=a"), condition),
+  join(
+    pick("rule"),
+    pick("k1 a", "k2 a", "k3 b"),
+    pick("accept", "drop", "reject", "return", "jump=b", "jump=a"),
+    condition,
+  ),
   join(pick("bridge"), bridge, pick("", "", "down"), filters),
   join(pick("router"), router, pick("", "", "down"), filters),
-  join(pick("port v1 br1", "port v2 br1", "port v3 br2"), pick("", "vlan=10", "vlan=20"), pick("", "", "down"), filters),
+  join(
+    pick("port v1 br1", "port v2 br1", "port v3 br2"),
+    pick("", "vlan=10", "vlan=20"),
+    pick("", "", "down"),
+    filters,
+  ),
   join(pick("port v1 br1", "port v2 br1", "port v3 br2"), pick("inactive", "remote", "unplugged")),
   join(pick("port b1 br1 peer=g1"), pick("", "", "vlan=10", "down"), filters),
   join(pick("port g2 r2 mac=02:a2 ip=10.0.2.1/24,fd02::1/64 peer=b2"), pick("", "down", "mtu=1300"), filters),
   join(pick("port g1 r1 mac=02:a9 ip=10.0.1.1/25 peer=b1"), filters),
   join(pick("placement v1", "placement v2", "placement v3", "placement u1"), pick("active", "inactive", "none")),
-  join(pick("route n1 r1", "route n2 r1"), prefix, pick("port=l1 via=10.9.0.2", "port=u1 via=10.0.3.9", "blackhole", "reject"), pick("", "weight=5", "from=10.0.1.8/29")),
+  join(
+    pick("route n1 r1", "route n2 r1"),
+    prefix,
+    pick("port=l1 via=10.9.0.2", "port=u1 via=10.0.3.9", "blackhole", "reject"),
+    pick("", "weight=5", "from=10.0.1.8/29"),
+  ),
   join(pick("route n3 r2"), prefix, pick("port=l2 via=10.9.0.1", "blackhole", "local")),
   join(pick("absent n1", "absent n2", "absent n3", "absent k1", "absent k2", "absent v2", "absent d2")),
   join(pick("fdb"), bridge, mac, pick("v1", "v2", "v3", "b1", "none"), pick("", "", "vlan=10")),
@@ -95,7 +124,16 @@ const upper = join(
 const packet = join(
   pick("v1", "v1", "v2", "v3", "u1"),
   fc.oneof(
-    join(mac, pick(">"), mac, pick("ip"), ip4, pick(">"), ip4, fc.oneof(upper, pick("echo", "proto 17 frag=later len=8"))),
+    join(
+      mac,
+      pick(">"),
+      mac,
+      pick("ip"),
+      ip4,
+      pick(">"),
+      ip4,
+      fc.oneof(upper, pick("echo", "proto 17 frag=later len=8")),
+    ),
     join(mac, pick(">"), mac, pick("ip"), ip6, pick(">"), ip6, fc.oneof(upper, pick("echo", "echo-reply"))),
     join(pick("02:1 >"), pick("02:a1", "02:a2"), pick("ip 10.0.1.9 >"), ip4, upper),
     join(mac, pick("> all arp"), pick("request", "reply"), ip4, pick(">"), ip4),
@@ -202,7 +240,7 @@ describe("mask soundness", () => {
         flows++;
         const other = words.slice();
         other.set(input.key.subarray(0, CLASS_WORDS[answer.level]));
-        assert.equal((other[0] as number) >>> W0_PARSE_SHIFT & 7, PARSE_OK);
+        assert.equal(((other[0] as number) >>> W0_PARSE_SHIFT) & 7, PARSE_OK);
         assert.deepEqual(again, answer, "the masked key");
         assert.deepEqual(lab.check(input, other), answer, "another packet of the flow");
       }),
@@ -217,22 +255,27 @@ describe("tag completeness", () => {
     let flows = 0;
     let kept = 0;
     fc.assert(
-      fc.property(changes, fc.array(packet, { minLength: 1, maxLength: 6 }), fc.array(change, { minLength: 1, maxLength: 3 }), (lines, texts, later) => {
-        const lab = new Lab(lines);
-        const inputs = texts.map((text) => lab.input(text));
-        for (const input of inputs) lab.learn(input);
-        const before = inputs
-          .map((input) => ({ input, answer: lab.check(input, masked(input.key, lab.simulate(input).level)) }))
-          .filter(({ answer }) => answer.isFlow);
-        const tags = lab.change(later);
-        for (const { input, answer } of before) {
-          flows++;
-          if (answer.tags.some((tag) => tags.has(tag))) continue;
-          kept++;
-          const now = lab.check(input, masked(input.key, answer.level));
-          assert.deepEqual({ ...now, tags: [] }, { ...answer, tags: [] }, later.join("; "));
-        }
-      }),
+      fc.property(
+        changes,
+        fc.array(packet, { minLength: 1, maxLength: 6 }),
+        fc.array(change, { minLength: 1, maxLength: 3 }),
+        (lines, texts, later) => {
+          const lab = new Lab(lines);
+          const inputs = texts.map((text) => lab.input(text));
+          for (const input of inputs) lab.learn(input);
+          const before = inputs
+            .map((input) => ({ input, answer: lab.check(input, masked(input.key, lab.simulate(input).level)) }))
+            .filter(({ answer }) => answer.isFlow);
+          const tags = lab.change(later);
+          for (const { input, answer } of before) {
+            flows++;
+            if (answer.tags.some((tag) => tags.has(tag))) continue;
+            kept++;
+            const now = lab.check(input, masked(input.key, answer.level));
+            assert.deepEqual({ ...now, tags: [] }, { ...answer, tags: [] }, later.join("; "));
+          }
+        },
+      ),
       runs,
     );
     assert.ok(kept > flows / 10 && kept < flows, `${kept} of ${flows} kept`);

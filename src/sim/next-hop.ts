@@ -1,6 +1,6 @@
 import { formatIp, type Ip, isLinkLocalV6 } from "../addr/ip.ts";
 import { formatMac, type Mac, macHigh, macLow } from "../addr/mac.ts";
-import { tagNeighbor, tagNeighborAbsent, hashIp } from "../flow/tag.ts";
+import { hashIp, tagNeighbor, tagNeighborAbsent } from "../flow/tag.ts";
 import { NEIGHBOR_WAIT } from "../state/neighbor-resolver.ts";
 import { isV4Words } from "./ip-words.ts";
 import type { MacWords } from "./packet.ts";
@@ -62,7 +62,8 @@ function resolve(walk: Walk, router: SimRouter, ip: Ip): MacWords | "wait" | "fa
   const mac: Mac = mayAsk ? walk.neighbors.get(key, port, walk.now) : walk.neighbors.peek(key, walk.now);
   if (mac >= 0) {
     walk.tags.add(tagNeighbor(table, hash));
-    if (walk.sink !== undefined) walk.sink.reads?.(tagNeighbor(table, hash), `neighbor ${router.label} ${formatIp(ip)}`);
+    if (walk.sink !== undefined)
+      walk.sink.reads?.(tagNeighbor(table, hash), `neighbor ${router.label} ${formatIp(ip)}`);
     if (walk.sink !== undefined) walk.note(`neighbor ${formatIp(freeze(ip))} is ${formatMac(mac)}`);
     return walk.macWords(mac);
   }

@@ -1,5 +1,5 @@
 import type { Ip } from "../addr/ip.ts";
-import { macFrom, type Mac } from "../addr/mac.ts";
+import { type Mac, macFrom } from "../addr/mac.ts";
 import {
   ACTION_DEC_TTL,
   ACTION_POP_SHIFT,

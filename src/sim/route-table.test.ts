@@ -18,7 +18,12 @@ const ip = fc.oneof(v4, v6);
 const SOURCES: readonly (IpMask | undefined)[] = [undefined, undefined, new IpMask(ipFromV4(0x8000_0000), 97)];
 
 const route: fc.Arbitrary<SimRoute> = fc
-  .record({ ip, cut: fc.integer({ min: 0, max: 32 }), n: fc.integer({ min: 0, max: 3 }), s: fc.integer({ min: 0, max: 2 }) })
+  .record({
+    ip,
+    cut: fc.integer({ min: 0, max: 32 }),
+    n: fc.integer({ min: 0, max: 3 }),
+    s: fc.integer({ min: 0, max: 2 }),
+  })
   .map(({ ip: address, cut, n, s }) => {
     const length = isV4(address) ? Math.max(96, 128 - cut) : Math.max(0, 128 - cut * 4);
     const destination = networkOf({ ip: address, length });
@@ -60,7 +65,8 @@ function lookup(table: RouteTable, destination: Ip, source: Ip): { route: SimRou
 /** Applies steps to a table and to a list. */
 function apply(table: RouteTable, list: SimRoute[], { route: next, isAdd }: { route: SimRoute; isAdd: boolean }) {
   const at = list.findIndex(
-    (each) => each.id === next.id && each.length === next.length && formatIp(each.destination) === formatIp(next.destination),
+    (each) =>
+      each.id === next.id && each.length === next.length && formatIp(each.destination) === formatIp(next.destination),
   );
   if (at >= 0) list.splice(at, 1);
   if (isAdd) list.push(next);
@@ -75,7 +81,8 @@ describe("a route table", () => {
         const list: SimRoute[] = [];
         for (const each of steps) apply(table, list, each);
         assert.equal(table.size, list.length);
-        const text = (each: SimRoute): string => `${formatPrefix({ ip: each.destination, length: each.length })} ${each.id}`;
+        const text = (each: SimRoute): string =>
+          `${formatPrefix({ ip: each.destination, length: each.length })} ${each.id}`;
         assert.deepEqual([...table.entries()].map(text).sort(), list.map(text).sort());
         for (const [destination, source] of asks) {
           assert.equal(lookup(table, destination, source).route, naive(list, destination, source));
@@ -87,19 +94,27 @@ describe("a route table", () => {
 
   it("names a tag of every look-up whose answer a change alters", () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 20 }), step, fc.array(fc.tuple(ip, ip), { maxLength: 30 }), (steps, last, asks) => {
-        const table = new RouteTable(1);
-        const list: SimRoute[] = [];
-        for (const each of steps) apply(table, list, each);
-        const before = asks.map(([destination, source]) => lookup(table, destination, source));
-        const changed = new Set(apply(table, list, last));
-        for (const [i, [destination, source]] of asks.entries()) {
-          const { route: now } = lookup(table, destination, source);
-          const { route: then, tags } = before[i] as ReturnType<typeof lookup>;
-          if (now === then) continue;
-          assert.ok([...tags].some((tag) => changed.has(tag)), `${formatIp(destination)}: no tag`);
-        }
-      }),
+      fc.property(
+        fc.array(step, { maxLength: 20 }),
+        step,
+        fc.array(fc.tuple(ip, ip), { maxLength: 30 }),
+        (steps, last, asks) => {
+          const table = new RouteTable(1);
+          const list: SimRoute[] = [];
+          for (const each of steps) apply(table, list, each);
+          const before = asks.map(([destination, source]) => lookup(table, destination, source));
+          const changed = new Set(apply(table, list, last));
+          for (const [i, [destination, source]] of asks.entries()) {
+            const { route: now } = lookup(table, destination, source);
+            const { route: then, tags } = before[i] as ReturnType<typeof lookup>;
+            if (now === then) continue;
+            assert.ok(
+              [...tags].some((tag) => changed.has(tag)),
+              `${formatIp(destination)}: no tag`,
+            );
+          }
+        },
+      ),
       { numRuns: 1000 },
     );
   });

@@ -1,7 +1,7 @@
 import type { Ip } from "../addr/ip.ts";
 import { type FlowTag, hashIp, tagRoute } from "../flow/tag.ts";
-import { isV4Words } from "./ip-words.ts";
 import type { IpMask } from "./ip-words.ts";
+import { isV4Words } from "./ip-words.ts";
 
 /** What a route does. */
 export const ROUTE = { port: 1, local: 2, blackhole: 3, reject: 4, broadcast: 5 } as const;

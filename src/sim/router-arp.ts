@@ -23,7 +23,8 @@ export function arpAtRouter(walk: Walk, router: SimRouter, port: SimPort): Step 
   const own = addressOf(port, target);
   if (addressOf(port, sender) !== undefined) return walk.drop("bad-neighbor-message", "sender has the port's address");
   const isProbe = isUnspecified(sender);
-  if (!isProbe && !isOnLink(port, sender)) return walk.drop("bad-neighbor-message", "sender is outside the port's subnets");
+  if (!isProbe && !isOnLink(port, sender))
+    return walk.drop("bad-neighbor-message", "sender is outside the port's subnets");
   const isGratuitous = equalIp(sender, target);
   if (operation === ARP_OPERATION.request) {
     if (!isGratuitous && own === undefined) return walk.drop("not-for-me", `arp for ${formatIp(target)}`);

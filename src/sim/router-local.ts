@@ -1,5 +1,5 @@
-import { FRAGMENT_NO, FRAME_IP4 } from "../flow/layout.ts";
 import { macFrom } from "../addr/mac.ts";
+import { FRAGMENT_NO, FRAME_IP4 } from "../flow/layout.ts";
 import { buildFrame } from "../wire/build-frame.ts";
 import { layerOf } from "../wire/frame.ts";
 import { ICMPV4_TYPE } from "../wire/icmpv4.ts";

@@ -25,7 +25,12 @@ const ALL_ROUTERS: Ip = { w0: 0xff02_0000, w1: 0, w2: 0, w3: 2 };
 const ALL_NODES_MAC = 0x3333_0000_0001;
 
 /** Times of a router advertisement (RFC 4861 6.2.1 defaults). */
-const ADVERTISED = { hopLimit: 64, routerLifetimeS: 1800, validLifetimeS: 2_592_000, preferredLifetimeS: 604_800 } as const;
+const ADVERTISED = {
+  hopLimit: 64,
+  routerLifetimeS: 1800,
+  validLifetimeS: 2_592_000,
+  preferredLifetimeS: 604_800,
+} as const;
 /** Prefix length with which hosts can make addresses of their own (RFC 4862). */
 const AUTONOMOUS_LENGTH = 64;
 
@@ -93,11 +98,15 @@ function advertised(walk: Walk, at: At, message: Message<"neighbor-advertisement
   const { router, port, dst } = at;
   const { target } = message;
   const mac = ndpMac(message, "target-mac");
-  if (addressOf(port, target) !== undefined) return walk.dropOnce("bad-neighbor-message", "target is the port's address");
-  if (isMulticastIp(target) || !isOnLink(port, target)) return walk.dropOnce("bad-neighbor-message", "target is not on link");
+  if (addressOf(port, target) !== undefined)
+    return walk.dropOnce("bad-neighbor-message", "target is the port's address");
+  if (isMulticastIp(target) || !isOnLink(port, target))
+    return walk.dropOnce("bad-neighbor-message", "target is not on link");
   // RFC 4861 7.1.2: an advertisement to a group cannot be an answer.
-  if (message.isSolicited && isMulticastIp(dst)) return walk.dropOnce("bad-neighbor-message", "solicited, but to a group");
-  if (!message.isSolicited && !message.isOverride) return walk.dropOnce("bad-neighbor-message", "neither asked for nor final");
+  if (message.isSolicited && isMulticastIp(dst))
+    return walk.dropOnce("bad-neighbor-message", "solicited, but to a group");
+  if (!message.isSolicited && !message.isOverride)
+    return walk.dropOnce("bad-neighbor-message", "neither asked for nor final");
   // RFC 4861 4.4: the option may be left out only in a unicast answer, which then comes from the target itself.
   const sender = mac ?? (message.isSolicited ? walk.packet.srcMac : 0);
   if (!isStation(sender)) return walk.dropOnce("bad-neighbor-message", "no usable MAC address");
@@ -106,7 +115,8 @@ function advertised(walk: Walk, at: At, message: Message<"neighbor-advertisement
 
 function routerSolicited(walk: Walk, at: At, message: Message<"router-solicitation">): Step {
   if (!isUnspecified(at.src)) {
-    if (!isOnLink(at.port, at.src)) return walk.dropOnce("bad-neighbor-message", "sender is outside the port's subnets");
+    if (!isOnLink(at.port, at.src))
+      return walk.dropOnce("bad-neighbor-message", "sender is outside the port's subnets");
     const end = learnSource(walk, at, message);
     if (end !== undefined) return end;
   }

@@ -1,15 +1,15 @@
 import { formatIp, type Ip, isLinkLocalV6, isMulticastIp } from "../addr/ip.ts";
 import { formatPrefix } from "../addr/prefix.ts";
 import { FRAME_ARP, FRAME_IP6 } from "../flow/layout.ts";
-import { arpAtRouter } from "./router-arp.ts";
 import { evaluateFilter } from "./filter.ts";
 import { sendIcmpError } from "./icmp-error.ts";
 import { equalIp, isUnspecified, isV4Words } from "./ip-words.ts";
 import { nextHopMac } from "./next-hop.ts";
-import { atRouterItself } from "./router-local.ts";
-import { isForNd, ndAtRouter } from "./router-nd.ts";
 import { selectRoute } from "./route-select.ts";
 import { ROUTE, type SimRoute } from "./route-table.ts";
+import { arpAtRouter } from "./router-arp.ts";
+import { atRouterItself } from "./router-local.ts";
+import { isForNd, ndAtRouter } from "./router-nd.ts";
 import type { SimPort } from "./sim-port.ts";
 import type { SimRouter } from "./sim-router.ts";
 import { STEP, type Step, VERDICT } from "./step.ts";
@@ -28,7 +28,8 @@ export function routerIngress(walk: Walk, port: SimPort): Step {
     packet.popVlan();
   }
   const isGroup = (packet.dstMacHigh & GROUP_BIT) !== 0;
-  if (!isGroup && (packet.dstMacHigh !== port.macHigh || packet.dstMacLow !== port.macLow)) return walk.drop("not-for-me");
+  if (!isGroup && (packet.dstMacHigh !== port.macHigh || packet.dstMacLow !== port.macLow))
+    return walk.drop("not-for-me");
   // Who sends to a group is told nothing, and nothing keeps the others from getting it.
   const hop = isGroup ? undefined : arrive(walk, port);
   if (!port.isUp) return prohibit(walk, hop, "admin-down");
@@ -132,7 +133,8 @@ function forward(walk: Walk, router: SimRouter, found: SimRoute): Step {
 /** Link-local addresses are never routed (RFC 4291 2.5.6); only the port's own is for the router. */
 function toLinkLocal(walk: Walk, inPort: SimPort, dst: Ip): Step {
   for (const address of inPort.addresses) {
-    if (address.isLinkLocal && equalIp(address.ip, dst)) return atRouterItself(walk, walk.hops[walk.hopCount - 1] as Hop);
+    if (address.isLinkLocal && equalIp(address.ip, dst))
+      return atRouterItself(walk, walk.hops[walk.hopCount - 1] as Hop);
   }
   return walk.drop("no-route", "link-local addresses are not routed");
 }

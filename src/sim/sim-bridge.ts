@@ -4,6 +4,7 @@ import { type FlowTag, hashIp, tagBridgeNeighbor, tagFlood, tagObject } from "..
 import type { Bridge, Id } from "../model/objects.ts";
 import { IpTable } from "../state/ip-table.ts";
 import { MacTable } from "../state/mac-table.ts";
+import type { Handles } from "./handles.ts";
 import { isV4Words } from "./ip-words.ts";
 import type { SimPort } from "./sim-port.ts";
 
@@ -74,25 +75,24 @@ export function solicitedNodeOf(ip: Ip): Ip {
 export interface BridgeParts {
   readonly handle: number;
   readonly tables: BridgeTables;
-  readonly handleOf: (id: Id) => number;
-  readonly idOf: (handle: number) => Id;
+  readonly handles: Handles;
   readonly portOf: (handle: number) => SimPort | undefined;
-  readonly isAbsent: (handle: number) => boolean;
 }
 
 /** Prepares a bridge from its object and the ports that are here. */
 export function compileBridge(bridge: Bridge, parts: BridgeParts): SimBridge {
+  const { handles } = parts;
   const members: SimPort[] = [];
   const missing: Id[] = [];
   const routerMacs = new MacTable();
   const routerIps = new IpTable<RouterBinding>();
   const require = (handle: number): SimPort | undefined => {
     const port = parts.portOf(handle);
-    if (port === undefined && !parts.isAbsent(handle)) missing.push(parts.idOf(handle));
+    if (port === undefined && !handles.isAbsent(handle)) missing.push(handles.idOf(handle));
     return port;
   };
   for (const id of bridge.portIds) {
-    const port = require(parts.handleOf(id));
+    const port = require(handles.of(id));
     if (port === undefined) continue;
     members.push(port);
     const peer = port.peer === 0 ? undefined : require(port.peer);
@@ -107,8 +107,8 @@ export function compileBridge(bridge: Bridge, parts: BridgeParts): SimBridge {
     tag: tagObject(parts.handle),
     floodTag: tagFlood(parts.handle),
     isUp: bridge.isUp,
-    inFilter: bridge.inboundFilterId === undefined ? 0 : parts.handleOf(bridge.inboundFilterId),
-    outFilter: bridge.outboundFilterId === undefined ? 0 : parts.handleOf(bridge.outboundFilterId),
+    inFilter: handles.ofOptional(bridge.inboundFilterId),
+    outFilter: handles.ofOptional(bridge.outboundFilterId),
     isVlanAware: members.some((port) => port.vlan !== 0),
     members,
     missing,

@@ -4,6 +4,7 @@ import { unreachable } from "../base/assert.ts";
 import { unwrap } from "../base/result.ts";
 import { type FlowTag, tagObject } from "../flow/tag.ts";
 import type { Chain, Condition, ConditionField, Id, MacMatch, Rule, RuleAction } from "../model/objects.ts";
+import type { Handles } from "./handles.ts";
 import { IpMask } from "./ip-words.ts";
 
 /** A chain as the walk reads it. `missing`: ids of rules that this thread does not have yet. Immutable. */
@@ -76,36 +77,37 @@ export interface MacPattern {
 const ANY_PREFIX = new IpMask({ w0: 0, w1: 0, w2: 0, w3: 0 }, 0);
 const ANY_MAC: MacPattern = { high: 0, low: 0, highMask: 0, lowMask: 0 };
 
-/** Prepares a chain; `ruleOf` gives the rules that are here, `isAbsent` those that will never be. */
+/** Prepares a chain; `ruleOf` gives the rules that are here. */
 export function compileChain(
   chain: Chain,
   handle: number,
-  rules: { readonly ruleOf: (id: Id) => SimRule | undefined; readonly isAbsent: (id: Id) => boolean },
+  parts: { readonly handles: Handles; readonly ruleOf: (handle: number) => SimRule | undefined },
 ): SimChain {
-  const present: SimRule[] = [];
+  const { handles } = parts;
+  const rules: SimRule[] = [];
   const missing: Id[] = [];
   for (const id of chain.ruleIds) {
-    const rule = rules.ruleOf(id);
-    if (rule !== undefined) present.push(rule);
-    else if (!rules.isAbsent(id)) missing.push(id);
+    const rule = parts.ruleOf(handles.of(id));
+    if (rule !== undefined) rules.push(rule);
+    else if (!handles.isAbsent(handles.of(id))) missing.push(id);
   }
-  return { handle, id: chain.id, label: chain.name, tag: tagObject(handle), rules: present, missing };
+  return { handle, id: chain.id, label: chain.name, tag: tagObject(handle), rules, missing };
 }
 
 /** Prepares a rule. The object has passed the model's validation; texts that do not parse are bugs and throw. */
-export function compileRule(rule: Rule, handleOf: (id: Id) => number): SimRule {
+export function compileRule(rule: Rule, handles: Handles): SimRule {
   const { condition, action } = rule;
   return {
     id: rule.id,
-    chain: handleOf(rule.chainId),
+    chain: handles.of(rule.chainId),
     fields: fieldsOf(condition),
     inverted: (condition.inverted ?? []).reduce((bits, field) => bits | FIELD[field], 0),
     isNegated: condition.negated ?? false,
     fragments: FRAGMENTS[condition.fragments ?? "any"],
     action: ACTION[action.type],
-    target: targetOf(action, handleOf),
-    inPorts: (condition.inPortIds ?? []).map(handleOf),
-    outPorts: (condition.outPortIds ?? []).map(handleOf),
+    target: targetOf(action, handles),
+    inPorts: (condition.inPortIds ?? []).map((id) => handles.of(id)),
+    outPorts: (condition.outPortIds ?? []).map((id) => handles.of(id)),
     etherType: condition.etherType ?? 0,
     sourceMac: macPattern(condition.sourceMac),
     destinationMac: macPattern(condition.destinationMac),
@@ -131,10 +133,10 @@ function fieldsOf(condition: Condition): number {
   return bits;
 }
 
-function targetOf(action: RuleAction, handleOf: (id: Id) => number): number {
+function targetOf(action: RuleAction, handles: Handles): number {
   switch (action.type) {
     case "jump":
-      return handleOf(action.chainId);
+      return handles.of(action.chainId);
     case "accept":
     case "drop":
     case "reject":

@@ -4,6 +4,7 @@ import { parsePrefix } from "../addr/prefix.ts";
 import { unwrap } from "../base/result.ts";
 import { type FlowTag, tagObject, tagPlacement } from "../flow/tag.ts";
 import type { Id, Port } from "../model/objects.ts";
+import type { Handles } from "./handles.ts";
 import { IpMask } from "./ip-words.ts";
 import type { MacWords } from "./packet.ts";
 
@@ -44,9 +45,8 @@ export interface SimPort extends MacWords {
 }
 
 /** Prepares a port. The object has passed the model's validation; texts that do not parse are bugs and throw. */
-export function compilePort(port: Port, handleOf: (id: Id) => number): SimPort {
-  const reference = (id: Id | undefined): number => (id === undefined ? 0 : handleOf(id));
-  const handle = handleOf(port.id);
+export function compilePort(port: Port, handles: Handles): SimPort {
+  const handle = handles.of(port.id);
   const isRouter = port.deviceKind === "router";
   const mac = isRouter ? unwrap(parseMac(port.mac)) : 0;
   return {
@@ -57,10 +57,10 @@ export function compilePort(port: Port, handleOf: (id: Id) => number): SimPort {
     placementTag: tagPlacement(handle),
     isUp: port.isUp,
     isRouter,
-    device: handleOf(isRouter ? port.routerId : port.bridgeId),
-    inFilter: reference(port.inboundFilterId),
-    outFilter: reference(port.outboundFilterId),
-    peer: reference(port.peerId),
+    device: handles.of(isRouter ? port.routerId : port.bridgeId),
+    inFilter: handles.ofOptional(port.inboundFilterId),
+    outFilter: handles.ofOptional(port.outboundFilterId),
+    peer: handles.ofOptional(port.peerId),
     isBound: port.binding !== undefined,
     vlan: isRouter ? 0 : (port.vlan ?? 0),
     mac,

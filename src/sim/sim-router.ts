@@ -3,8 +3,9 @@ import { isV4, parseIp } from "../addr/ip.ts";
 import { formatPrefix, maskWord, networkOf, parsePrefix } from "../addr/prefix.ts";
 import { unreachable } from "../base/assert.ts";
 import { unwrap } from "../base/result.ts";
-import type { FlowTag } from "../flow/tag.ts";
-import type { Id, Route } from "../model/objects.ts";
+import { type FlowTag, tagObject } from "../flow/tag.ts";
+import type { Id, Route, Router } from "../model/objects.ts";
+import type { Handles } from "./handles.ts";
 import { IpMask } from "./ip-words.ts";
 import { ROUTE, type RouteTable, type SimRoute } from "./route-table.ts";
 import type { SimPort } from "./sim-port.ts";
@@ -29,8 +30,34 @@ const LOCAL_WEIGHT = -1;
 const CONNECTED_WEIGHT = 0;
 const V4_HOST_LENGTH = 128;
 
+/** What compiling a router needs to look up. */
+export interface RouterParts {
+  readonly handle: number;
+  readonly routes: RouteTable;
+  readonly handles: Handles;
+  /** True for ports and routes that this thread has. */
+  readonly isHere: (handle: number) => boolean;
+}
+
+/** Prepares a router from its object and its route table. */
+export function compileRouter(router: Router, parts: RouterParts): SimRouter {
+  const { handle, routes, handles, isHere } = parts;
+  const isMissing = (id: Id): boolean => !isHere(handles.of(id)) && !handles.isAbsent(handles.of(id));
+  return {
+    handle,
+    id: router.id,
+    label: router.name,
+    tag: tagObject(handle),
+    isUp: router.isUp,
+    inFilter: handles.ofOptional(router.inboundFilterId),
+    outFilter: handles.ofOptional(router.outboundFilterId),
+    missing: [...router.portIds, ...router.routeIds].filter(isMissing),
+    routes,
+  };
+}
+
 /** Prepares a stored route. The object has passed the model's validation; texts that do not parse are bugs and throw. */
-export function compileRoute(route: Route, handleOf: (id: Id) => number): SimRoute {
+export function compileRoute(route: Route, handles: Handles): SimRoute {
   const destination = networkOf(unwrap(parsePrefix(route.destination)));
   const source = unwrap(parsePrefix(route.source));
   const isAnySource = source.length === (isV4(source.ip) ? 96 : 0);
@@ -48,7 +75,7 @@ export function compileRoute(route: Route, handleOf: (id: Id) => number): SimRou
   switch (nextHop.type) {
     case "port": {
       const gateway = nextHop.gateway === undefined ? undefined : unwrap(parseIp(nextHop.gateway));
-      return { ...base, kind: ROUTE.port, port: handleOf(nextHop.portId), gateway };
+      return { ...base, kind: ROUTE.port, port: handles.of(nextHop.portId), gateway };
     }
     case "blackhole":
       return { ...base, kind: ROUTE.blackhole };

@@ -1,11 +1,9 @@
-import { isV4 } from "../addr/ip.ts";
 import type { Ip } from "../addr/ip.ts";
+import { isV4 } from "../addr/ip.ts";
 import type { Instant } from "../base/clock.ts";
-import { KEY_WORDS, PARSE_BAD, PARSE_EXTENSIONS, PARSE_SHORT } from "../flow/layout.ts";
 import { extractKey } from "../flow/key.ts";
-import { egressOwn, ingress } from "./vport.ts";
+import { KEY_WORDS, PARSE_BAD, PARSE_EXTENSIONS, PARSE_SHORT } from "../flow/layout.ts";
 import { fitOf } from "./fit.ts";
-import { answerTooBig } from "./too-big.ts";
 import type { SimResult } from "./result.ts";
 import { Results } from "./results.ts";
 import { arpRequest } from "./router-arp.ts";
@@ -13,7 +11,9 @@ import { neighborSolicitation } from "./router-nd.ts";
 import type { SimInput } from "./sim-input.ts";
 import { addressFor } from "./sim-port.ts";
 import { STEP, type Step } from "./step.ts";
+import { answerTooBig } from "./too-big.ts";
 import type { TraceSink } from "./trace.ts";
+import { egressOwn, ingress } from "./vport.ts";
 import { Walk } from "./walk.ts";
 import type { World } from "./world.ts";
 

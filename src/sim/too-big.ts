@@ -73,7 +73,8 @@ function isPartial(frame: Frame): boolean {
   const transport = tcp ?? udp;
   if (ip === undefined || transport === undefined) return false;
   const { src, dst, protocol, payloadLength } = ip;
-  const view = tcp === undefined ? new UdpView(frame.bytes, transport.offset) : new TcpView(frame.bytes, transport.offset);
+  const view =
+    tcp === undefined ? new UdpView(frame.bytes, transport.offset) : new TcpView(frame.bytes, transport.offset);
   return view.checksum === foldSum(pseudoSumV4({ src, dst, protocol, length: payloadLength }));
 }
 

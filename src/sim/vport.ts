@@ -47,7 +47,8 @@ export function egressOwn(walk: Walk, handle: number): Step {
 function egressThrough(walk: Walk, port: SimPort): Step {
   walk.outPort = port;
   const verdict = evaluateFilter(walk, port.outFilter);
-  if (verdict !== VERDICT.accept) return port.isRouter ? refuseAtRouter(walk, lastHop(walk), verdict) : refuse(walk, verdict);
+  if (verdict !== VERDICT.accept)
+    return port.isRouter ? refuseAtRouter(walk, lastHop(walk), verdict) : refuse(walk, verdict);
   if (port.isBound) return output(walk, port);
   if (port.peer === 0) return walk.drop("unplugged", port.label);
   return ingress(walk, port.peer);

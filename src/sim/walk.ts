@@ -1,5 +1,5 @@
 import { formatIp, type Ip } from "../addr/ip.ts";
-import { formatMac, macFrom, type Mac } from "../addr/mac.ts";
+import { formatMac, type Mac, macFrom } from "../addr/mac.ts";
 import type { Instant } from "../base/clock.ts";
 import type { DropReason } from "../flow/drop-reason.ts";
 import { type FlowTag, hashIp, tagBridgeNeighbor, tagFdbWords, tagObject } from "../flow/tag.ts";
@@ -18,8 +18,8 @@ import type { SimRouter } from "./sim-router.ts";
 import { STEP, type Step } from "./step.ts";
 import { TagCollector } from "./tag-collector.ts";
 import type { TraceSink } from "./trace.ts";
-import type { Placement } from "./world-change.ts";
 import type { World } from "./world.ts";
+import type { Placement } from "./world-change.ts";
 
 /** A router on the way, with what an ICMP error from it needs. Reused. */
 export interface Hop {

@@ -16,11 +16,14 @@ for (const name of readdirSync(FOLDER).filter((each) => each.endsWith(".txt"))) 
     const file = new URL(name, FOLDER);
     const text = readFileSync(file, "utf8");
     const script = new WalkScript();
-    const blocks = text.trimEnd().split(SEPARATOR).map((block) => {
-      const [commands = "", expected = ""] = `${block}\n`.split(DIVIDER);
-      const printed = script.run(commands.split("\n")).join("\n").trimEnd();
-      return { commands: commands.trimEnd(), expected: expected.trimEnd(), printed };
-    });
+    const blocks = text
+      .trimEnd()
+      .split(SEPARATOR)
+      .map((block) => {
+        const [commands = "", expected = ""] = `${block}\n`.split(DIVIDER);
+        const printed = script.run(commands.split("\n")).join("\n").trimEnd();
+        return { commands: commands.trimEnd(), expected: expected.trimEnd(), printed };
+      });
     if (process.env["WEFT_REWRITE"] === "1") {
       writeFileSync(file, `${blocks.map((block) => `${block.commands}${DIVIDER}${block.printed}`).join(SEPARATOR)}\n`);
       return;

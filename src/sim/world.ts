@@ -1,13 +1,14 @@
-import { assert, unreachable } from "../base/assert.ts";
+import { unreachable } from "../base/assert.ts";
 import { type FlowTag, hashIp, tagBridgeNeighbor, tagFdb, tagFlood, tagObject, tagPlacement } from "../flow/tag.ts";
 import type { Bridge, Chain, Id, Route, Router, TopologyObject } from "../model/objects.ts";
 import type { FdbLearner } from "../state/fdb.ts";
 import type { NeighborResolver } from "../state/neighbor-resolver.ts";
-import { type RouteTable, RouteTable as Routes, type SimRoute } from "./route-table.ts";
+import { Handles } from "./handles.ts";
+import { RouteTable, type SimRoute } from "./route-table.ts";
 import { BridgeTables, compileBridge, type SimBridge, solicitedNodeOf } from "./sim-bridge.ts";
 import { compileChain, compileRule, type SimChain, type SimRule } from "./sim-chain.ts";
 import { compilePort, type SimPort } from "./sim-port.ts";
-import { compileRoute, routesOfPort, type SimRouter } from "./sim-router.ts";
+import { compileRoute, compileRouter, routesOfPort, type SimRouter } from "./sim-router.ts";
 import type { Placement, WorldChange } from "./world-change.ts";
 
 /** The state machines that a world's packets ask and teach; they belong to the same thread. */
@@ -15,8 +16,6 @@ export interface WorldState {
   readonly neighbors: NeighborResolver;
   readonly fdb: FdbLearner;
 }
-
-const HANDLE_FIRST = 1;
 
 /**
  * Everything that walks read: compiled devices, placements and tables. Confined to one thread and changed only by `apply`,
@@ -28,21 +27,20 @@ const HANDLE_FIRST = 1;
 export class World {
   readonly neighbors: NeighborResolver;
   readonly fdb: FdbLearner;
-  readonly #handles = new Map<Id, number>();
-  readonly #ids: Id[] = [""];
-  /** Handles that are known to name nothing. */
-  readonly #absent = new Set<number>();
+  readonly #handles = new Handles();
   readonly #ports: (SimPort | undefined)[] = [];
   readonly #placements: (Placement | undefined)[] = [];
   readonly #portOfVport: number[] = [];
   readonly #bridges = new Map<number, BridgeRecord>();
   readonly #routers = new Map<number, RouterRecord>();
-  readonly #chains = new Map<number, ChainRecord>();
+  readonly #chains = new Map<number, Chain>();
   readonly #routes = new Map<number, { readonly router: number; readonly route: SimRoute }>();
   readonly #rules = new Map<number, SimRule>();
   readonly #simBridges: (SimBridge | undefined)[] = [];
   readonly #simRouters: (SimRouter | undefined)[] = [];
   readonly #simChains: (SimChain | undefined)[] = [];
+  /** Compiled devices and chains that lack something. */
+  readonly #incomplete = new Set<number>();
   #tags: FlowTag[] = [];
 
   constructor(state: WorldState) {
@@ -50,21 +48,14 @@ export class World {
     this.fdb = state.fdb;
   }
 
-  /** The handle of an id, made when new. Handles start at 1, are never reused while the world lives, never leave the thread. */
+  /** The handle of an id, made when new. */
   handleOf(id: Id): number {
-    let handle = this.#handles.get(id);
-    if (handle === undefined) {
-      handle = this.#ids.push(id) - HANDLE_FIRST;
-      this.#handles.set(id, handle);
-    }
-    return handle;
+    return this.#handles.of(id);
   }
 
   /** The id of a handle. */
   idOf(handle: number): Id {
-    const id = this.#ids[handle];
-    assert(id !== undefined && handle >= HANDLE_FIRST, "unknown handle", { handle });
-    return id;
+    return this.#handles.idOf(handle);
   }
 
   /** Where a bound vport is; undefined: not known, which counts as inactive. */
@@ -99,7 +90,7 @@ export class World {
 
   /** True for a handle that is known to name nothing (any more). */
   isAbsent(handle: number): boolean {
-    return this.#absent.has(handle);
+    return this.#handles.isAbsent(handle);
   }
 
   /**
@@ -142,7 +133,7 @@ export class World {
 
   #setObject(object: TopologyObject): void {
     const handle = this.handleOf(object.id);
-    this.#absent.delete(handle);
+    this.#handles.setAbsent(handle, false);
     switch (object.kind) {
       case "host":
       case "tunnel-zone":
@@ -154,7 +145,7 @@ export class World {
         this.#setRouter(handle, object);
         break;
       case "port":
-        this.#setPort(handle, compilePort(object, (id) => this.handleOf(id)));
+        this.#setPort(handle, compilePort(object, this.#handles));
         break;
       case "route":
         this.#setRoute(handle, object);
@@ -163,7 +154,7 @@ export class World {
         this.#setChain(handle, object);
         break;
       case "rule":
-        this.#setRule(handle, compileRule(object, (id) => this.handleOf(id)));
+        this.#setRule(handle, compileRule(object, this.#handles));
         break;
       default:
         unreachable(object);
@@ -171,7 +162,7 @@ export class World {
   }
 
   #setAbsent(handle: number): void {
-    this.#absent.add(handle);
+    this.#handles.setAbsent(handle, true);
     this.#tags.push(tagObject(handle));
     if (this.#ports[handle] !== undefined) this.#setPort(handle, undefined);
     if (this.#bridges.has(handle)) this.#setBridge(handle, undefined);
@@ -245,7 +236,8 @@ export class World {
     const before = record.object;
     record.object = bridge;
     this.#simBridges[handle] = undefined;
-    if (before === undefined || bridge === undefined || hasOtherSettings(before, bridge)) this.#tags.push(tagObject(handle));
+    if (before === undefined || bridge === undefined || hasOtherSettings(before, bridge))
+      this.#tags.push(tagObject(handle));
     const old = new Set(before?.portIds);
     const now = new Set(bridge?.portIds);
     const changed = [...old.symmetricDifference(now)];
@@ -265,7 +257,8 @@ export class World {
     const before = record.object;
     record.object = router;
     this.#simRouters[handle] = undefined;
-    if (before === undefined || router === undefined || hasOtherSettings(before, router)) this.#tags.push(tagObject(handle));
+    if (before === undefined || router === undefined || hasOtherSettings(before, router))
+      this.#tags.push(tagObject(handle));
     if (router === undefined) this.neighbors.forget(handle);
   }
 
@@ -275,7 +268,7 @@ export class World {
     this.#routes.delete(handle);
     if (object !== undefined) {
       const router = this.handleOf(object.routerId);
-      const route = compileRoute(object, (id) => this.handleOf(id));
+      const route = compileRoute(object, this.#handles);
       this.#routes.set(handle, { router, route });
       this.#tags.push(...this.#routesOf(router).add(route));
     }
@@ -309,7 +302,6 @@ export class World {
     }
     this.#incomplete.clear();
   }
-  readonly #incomplete = new Set<number>();
 
   #routesOf(router: number): RouteTable {
     return this.#routerRecord(router).routes;
@@ -327,7 +319,7 @@ export class World {
   #routerRecord(handle: number): RouterRecord {
     let record = this.#routers.get(handle);
     if (record === undefined) {
-      record = { object: undefined, routes: new Routes(handle) };
+      record = { object: undefined, routes: new RouteTable(handle) };
       this.#routers.set(handle, record);
     }
     return record;
@@ -336,14 +328,9 @@ export class World {
   #compileBridge(handle: number): SimBridge | undefined {
     const record = this.#bridges.get(handle);
     if (record?.object === undefined) return undefined;
-    const bridge = compileBridge(record.object, {
-      handle,
-      tables: record.tables,
-      handleOf: (id) => this.handleOf(id),
-      idOf: (other) => this.idOf(other),
-      portOf: (other) => this.#ports[other],
-      isAbsent: (other) => this.#absent.has(other),
-    });
+    const { tables } = record;
+    const portOf = (other: number): SimPort | undefined => this.#ports[other];
+    const bridge = compileBridge(record.object, { handle, tables, handles: this.#handles, portOf });
     this.#simBridges[handle] = bridge;
     if (bridge.missing.length > 0) this.#incomplete.add(handle);
     return bridge;
@@ -351,21 +338,10 @@ export class World {
 
   #compileRouter(handle: number): SimRouter | undefined {
     const record = this.#routers.get(handle);
-    const router = record?.object;
-    if (record === undefined || router === undefined) return undefined;
-    const lacksPort = (id: Id): boolean => this.#ports[this.handleOf(id)] === undefined && !this.isAbsent(this.handleOf(id));
-    const lacksRoute = (id: Id): boolean => !this.#routes.has(this.handleOf(id)) && !this.isAbsent(this.handleOf(id));
-    const sim: SimRouter = {
-      handle,
-      id: router.id,
-      label: router.name,
-      tag: tagObject(handle),
-      isUp: router.isUp,
-      inFilter: router.inboundFilterId === undefined ? 0 : this.handleOf(router.inboundFilterId),
-      outFilter: router.outboundFilterId === undefined ? 0 : this.handleOf(router.outboundFilterId),
-      missing: [...router.portIds.filter(lacksPort), ...router.routeIds.filter(lacksRoute)],
-      routes: record.routes,
-    };
+    if (record?.object === undefined) return undefined;
+    const isHere = (other: number): boolean => this.#ports[other] !== undefined || this.#routes.has(other);
+    const { routes } = record;
+    const sim = compileRouter(record.object, { handle, routes, handles: this.#handles, isHere });
     this.#simRouters[handle] = sim;
     if (sim.missing.length > 0) this.#incomplete.add(handle);
     return sim;
@@ -375,8 +351,8 @@ export class World {
     const chain = this.#chains.get(handle);
     if (chain === undefined) return undefined;
     const sim = compileChain(chain, handle, {
-      ruleOf: (id) => this.#rules.get(this.handleOf(id)),
-      isAbsent: (id) => this.isAbsent(this.handleOf(id)),
+      ruleOf: (rule) => this.#rules.get(rule),
+      handles: this.#handles,
     });
     this.#simChains[handle] = sim;
     if (sim.missing.length > 0) this.#incomplete.add(handle);
@@ -393,8 +369,6 @@ interface RouterRecord {
   object: Router | undefined;
   readonly routes: RouteTable;
 }
-
-type ChainRecord = Chain;
 
 function hasOtherSettings(a: Bridge | Router, b: Bridge | Router): boolean {
   return a.isUp !== b.isUp || a.inboundFilterId !== b.inboundFilterId || a.outboundFilterId !== b.outboundFilterId;

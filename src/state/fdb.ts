@@ -1,4 +1,4 @@
-import { macFrom, type Mac } from "../addr/mac.ts";
+import { type Mac, macFrom } from "../addr/mac.ts";
 import type { Duration, Instant } from "../base/clock.ts";
 import { Counters } from "../base/metrics.ts";
 import { BINDINGS_MAX, PORT_BINDINGS_MAX } from "./limits.ts";

@@ -1,4 +1,4 @@
-import { macFrom, macHigh, macLow, type Mac } from "../addr/mac.ts";
+import { type Mac, macFrom, macHigh, macLow } from "../addr/mac.ts";
 import { fmix32 } from "../flow/hash.ts";
 
 const INITIAL_SLOTS = 16;
@@ -65,7 +65,8 @@ export class MacTable {
 
   #slotOf(high: number, low: number): number {
     let i = hash(high, low) & this.#mask;
-    while (this.#values[i] !== 0 && (this.#keys[2 * i + 1] !== low || this.#keys[2 * i] !== high)) i = (i + 1) & this.#mask;
+    while (this.#values[i] !== 0 && (this.#keys[2 * i + 1] !== low || this.#keys[2 * i] !== high))
+      i = (i + 1) & this.#mask;
     return i;
   }
 

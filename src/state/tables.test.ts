@@ -26,7 +26,9 @@ describe("a MAC table", () => {
         }
         assert.equal(table.size, model.size);
         const seen = new Map<string, number>();
-        table.forEach((vlan, mac, value) => seen.set(`${vlan} ${mac}`, value));
+        table.forEach((vlan, mac, value) => {
+          seen.set(`${vlan} ${mac}`, value);
+        });
         assert.deepEqual([...seen].sort(), [...model].sort());
         for (const { vlan, mac } of changes) assert.equal(table.get(vlan, mac), model.get(`${vlan} ${mac}`) ?? 0);
       }),

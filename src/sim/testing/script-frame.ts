@@ -1,4 +1,4 @@
-import { isV4, type Ip } from "../../addr/ip.ts";
+import { type Ip, isV4 } from "../../addr/ip.ts";
 import { macFrom } from "../../addr/mac.ts";
 import { ARP_OPERATION, type ArpFields } from "../../wire/arp.ts";
 import { buildFrame, type FrameSpec, type Ipv4PayloadSpec, type Ipv6PayloadSpec } from "../../wire/build-frame.ts";
@@ -34,7 +34,10 @@ export function frameOf(line: ScriptLine): Uint8Array {
   return buildFrame(ipSpec(line, { eth, vlans }));
 }
 
-type Link = { readonly eth: { readonly src: number; readonly dst: number }; readonly vlans: readonly { vid: number }[] };
+type Link = {
+  readonly eth: { readonly src: number; readonly dst: number };
+  readonly vlans: readonly { vid: number }[];
+};
 
 function pairOf(line: ScriptLine): { readonly src: Ip; readonly dst: Ip } {
   const src = ipOf(line.next("source address"));
@@ -52,7 +55,13 @@ function ipSpec(line: ScriptLine, link: Link): FrameSpec {
     const ipv6 = { src, dst, hopLimit: ttl, dscp };
     if (fragment === undefined) return { ...link, ipv6, ...upperOf(line, payload, false) };
     const offset = fragment === "later" ? 1480 : 0;
-    const cut = { kind: "fragment", nextHeader: 0, fragmentOffset: offset, moreFragments: true, identification: 7 } as const;
+    const cut = {
+      kind: "fragment",
+      nextHeader: 0,
+      fragmentOffset: offset,
+      moreFragments: true,
+      identification: 7,
+    } as const;
     return { ...link, ipv6: { ...ipv6, extensions: [cut] }, ...upperOf(line, payload, false) };
   }
   const ipv4 = {
@@ -82,7 +91,8 @@ function upperOf(line: ScriptLine, payload: Uint8Array, isIpv4: boolean): Ipv4Pa
   if (kind === "proto") return { protocol: Number(line.next("protocol")), payload };
   if (kind === "icmp-error") {
     const quoted = new Uint8Array(28);
-    if (isIpv4) return { icmpv4: { kind: "unreachable", code: ICMPV4_UNREACHABLE.host, nextHopMtu: 0 }, payload: quoted };
+    if (isIpv4)
+      return { icmpv4: { kind: "unreachable", code: ICMPV4_UNREACHABLE.host, nextHopMtu: 0 }, payload: quoted };
     return { icmpv6: { kind: "unreachable", code: ICMPV6_UNREACHABLE.address }, payload: quoted };
   }
   if (kind !== "echo" && kind !== "echo-reply") throw new Error(`${line.text}: unknown protocol ${kind}`);
@@ -106,7 +116,12 @@ function arpOf(line: ScriptLine, senderMac: number): ArpFields {
 
 function ndSpec(
   line: ScriptLine,
-  link: { readonly kind: string; readonly src: number; readonly dst: string; readonly vlans: readonly { vid: number }[] },
+  link: {
+    readonly kind: string;
+    readonly src: number;
+    readonly dst: string;
+    readonly vlans: readonly { vid: number }[];
+  },
 ): FrameSpec {
   const { src, dst } = pairOf(line);
   const group = solicitedNodeOf(dst);

@@ -1,8 +1,8 @@
 import { formatIp } from "../../addr/ip.ts";
 import { formatMac } from "../../addr/mac.ts";
 import { Prng } from "../../base/prng.ts";
-import { CLASS_WORDS, KEY_WORDS } from "../../flow/layout.ts";
 import { extractKey } from "../../flow/key.ts";
+import { CLASS_WORDS, KEY_WORDS } from "../../flow/layout.ts";
 import type { FlowTag } from "../../flow/tag.ts";
 import { FDB_DEFAULTS, FdbLearner } from "../../state/fdb.ts";
 import { type NeighborEffect, NeighborResolver } from "../../state/neighbor-resolver.ts";
@@ -15,8 +15,8 @@ import { Simulator } from "../simulator.ts";
 import { TraceText } from "../trace.ts";
 import { World } from "../world.ts";
 import { frameOf } from "./script-frame.ts";
-import { ScriptTopology } from "./script-topology.ts";
 import { ipOf, ScriptLine } from "./script-text.ts";
+import { ScriptTopology } from "./script-topology.ts";
 
 /** Unix time at which every script starts. */
 const WALL_START = 1_000_000_000;

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { decodeObject, encodeObject } from "./encoding.ts";
 import { formatModelError } from "./model-error.ts";
 import { objectArbitrary } from "./testdata/arbitraries.ts";
+import { STORED_V1 } from "./testdata/stored-v1.ts";
 import { validateObject } from "./validate.ts";
 
 const ID = "00000000-0000-4000-8000-000000000001";
@@ -59,6 +60,14 @@ describe("stored encoding", () => {
       failure('{"v":2,"kind":"bridge","new":true}'),
       `bridge ${ID} field v: newer-document, expected at most 1`,
     );
+  });
+
+  it("reads every document that a release has written, and writes it the same", () => {
+    for (const text of STORED_V1) {
+      const { kind, id } = JSON.parse(text);
+      const object = decodeObject({ kind, id }, text);
+      assert.equal(object.ok ? encodeObject(object.value) : formatModelError(object.error), text);
+    }
   });
 
   it("refuses a document that lies under another object's key", () => {

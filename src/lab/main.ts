@@ -2,14 +2,15 @@ import { randomBytes } from "node:crypto";
 import { systemClock } from "../base/clock.ts";
 import { nearest, suggestion } from "../base/nearest.ts";
 import { execInVm, livingLab, shellCommand } from "./exec.ts";
-import { runUp } from "./up.ts";
+import { isRootOnLinux, runUp } from "./up.ts";
 import { runDown, runStatus } from "./verbs.ts";
 
 const startedAt = systemClock.now();
 
 const help = `weft lab: two hosts and a tenant network on this machine.
 
-Usage: weft lab [up] [--once] [--no-install]   build it, walk through it, keep it up until Ctrl-C
+Usage: weft lab [up] [--once] [--no-install] [--simulated]
+                                               build it, walk through it, keep it up until Ctrl-C
        weft lab status                         whether it is up, and what is in it
        weft lab exec VM -- COMMAND...          run a command in a VM
        weft lab shell VM                       a shell in a VM
@@ -17,13 +18,17 @@ Usage: weft lab [up] [--once] [--no-install]   build it, walk through it, keep i
 Example: weft lab exec vm1 -- ping -c 3 vm4
 
   --once        end after the tour: 0 only if all of it worked
-  --no-install  install no Debian packages (also WEFT_NO_INSTALL=1)`;
+  --no-install  install no Debian packages (also WEFT_NO_INSTALL=1)
+  --simulated   on memory datapaths with simulated VMs, as it is without root`;
+
+const notRoot = `Not root on Linux: the tour is simulated. With real packets: sudo npm start
+(if sudo finds no npm: sudo env PATH=$PATH npm start).`;
 
 /** Exit code of a command line that cannot be understood (EX_USAGE of sysexits). */
 const EXIT_USAGE = 64;
 
 const VERBS = ["up", "status", "down", "exec", "shell"] as const;
-const FLAGS = ["--once", "--no-install", "--help"];
+const FLAGS = ["--once", "--no-install", "--simulated", "--help"];
 
 process.exit(await main(process.argv.slice(2)));
 
@@ -52,11 +57,17 @@ async function up(words: readonly string[]): Promise<number> {
   if (unknown !== undefined)
     return complain(`unknown word ${unknown}${suggestion(nearest(unknown, FLAGS))}`, EXIT_USAGE);
   const { env } = process;
+  const seed = randomBytes(4).readUInt32LE();
+  if (words.includes("--simulated") || !isRootOnLinux()) {
+    const { runSimulated } = await import("./simulated.ts");
+    if (!isRootOnLinux()) console.log(notRoot);
+    return runSimulated((line) => console.log(line), seed);
+  }
   return runUp({
     // npm swallows flags that stand before `--` and hands them on as variables.
     isOnce: words.includes("--once") || env["npm_config_once"] === "true",
     mayInstall: !words.includes("--no-install") && (env["WEFT_NO_INSTALL"] ?? "") === "",
-    seed: randomBytes(4).readUInt32LE(),
+    seed,
     startedAt,
   });
 }

@@ -1,5 +1,4 @@
 import { formatClientError } from "../api-client/client.ts";
-import type { FlowLine } from "../api-schema/agent-api.ts";
 import type { Instant } from "../base/clock.ts";
 import { moduleOf, nodeOptions } from "../base/entry.ts";
 import { unwrap } from "../base/result.ts";
@@ -7,9 +6,10 @@ import type { Scheduler } from "../base/scheduler.ts";
 import { listNeighbors } from "../linux/netlink/route/neighbor.ts";
 import { type CommandOutcome, hasCommand, runCommand } from "./command.ts";
 import { inVm, weft } from "./command-line.ts";
+import { flowLines } from "./flow-lines.ts";
 import type { Lab } from "./lab.ts";
 import { logPathOf } from "./lab-file.ts";
-import { FLOWS_LISTED, FLOWS_SHOWN, LINE_WIDTH } from "./limits.ts";
+import { FLOWS_LISTED, LINE_WIDTH } from "./limits.ts";
 import { ipBytes } from "./namespaces.ts";
 import { type VmPlan, vmOf } from "./plan.ts";
 import type { Report, StepOutcome } from "./report.ts";
@@ -151,8 +151,7 @@ class Tour {
     if (!answer.ok) return { kind: "failed", why: formatClientError(answer.error), logPath: logPathOf("api") };
     const { items, total, missing } = answer.value;
     if (missing.length > 0 || items.length === 0) return this.#failed(missing[0]?.message ?? "no flows", name);
-    const busiest = [...items].sort((a, b) => b.packets - a.packets).slice(0, FLOWS_SHOWN);
-    const lines = busiest.map(formatFlow);
+    const lines = flowLines(items);
     return { kind: "worked", result: `${total} flows; the busiest`, lines, commands: [weft(`flows ${name}`)] };
   }
 
@@ -210,12 +209,6 @@ class Tour {
 
 function traceCommand(from: VmPlan, to: VmPlan): string {
   return weft(`trace --port ${from.name} --src ${from.v4} --dst ${to.v4} --proto tcp --dport ${STREAM_PORT}`);
-}
-
-/** A flow in one line: without the MAC addresses where more is compared, and without the length check. */
-function formatFlow({ key, packets, action }: FlowLine): string {
-  const compared = key.replace(/ \S{17} > \S{17}(?= )/, "");
-  return `${compared}: ${packets} packets, ${action.replace(/^max_len\(\d+\),/, "")}`;
 }
 
 function leftOut(debianPackage: string): StepOutcome {

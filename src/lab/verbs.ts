@@ -41,7 +41,11 @@ export async function runDown(): Promise<number> {
     console.log(removed.length === 0 ? "no lab is up" : `removed what was left of lab ${removed.join(", ")}`);
     return 0;
   }
-  process.kill(owner.pid, "SIGTERM");
+  try {
+    process.kill(owner.pid, "SIGTERM");
+  } catch {
+    return complain(`process ${owner.pid} is not yours to stop: put sudo before the command`);
+  }
   const gone = await until({ scheduler: systemScheduler, withinMs: DOWN_WITHIN_MS }, () =>
     isAlive(owner) ? undefined : true,
   );

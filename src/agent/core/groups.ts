@@ -1,5 +1,6 @@
+import type { Instant } from "../../base/clock.ts";
 import { ACTION_VPORT, GROUP_HEADER_WORDS, GROUP_OUTPUT_WORDS, GROUP_OUTPUTS } from "../../flow/layout.ts";
-import { CONTROL_GROUP_FIRST } from "./limits.ts";
+import { CONTROL_GROUP_FIRST, GROUP_REST_MS } from "./limits.ts";
 
 const RECORD_WORDS = GROUP_HEADER_WORDS + GROUP_OUTPUTS * GROUP_OUTPUT_WORDS;
 
@@ -12,14 +13,18 @@ export interface GroupContent {
 
 /**
  * A worker's share of the datapath's flood groups. Equal floods share one group, counted by the flows that use it; a group
- * without flows keeps its content until its place is needed.
+ * without flows keeps its content until its place is needed, and for `GROUP_REST_MS` in any case: frames that were sent to it
+ * may still be on their way, and must not come out where another flood goes.
  */
 export class Groups {
   readonly #records: Uint32Array;
   readonly #first: number;
   readonly #users: Int32Array;
   readonly #hashes: Float64Array;
+  /** Until when each group keeps its content, used or not. */
+  readonly #restsUntil: Float64Array;
   readonly #bySlot = new Map<number, number>();
+  #now: Instant = 0;
 
   constructor(records: Uint32Array, share: { readonly worker: number; readonly workers: number }) {
     const size = Math.floor((CONTROL_GROUP_FIRST - 1) / share.workers);
@@ -27,19 +32,25 @@ export class Groups {
     this.#first = 1 + share.worker * size;
     this.#users = new Int32Array(size);
     this.#hashes = new Float64Array(size).fill(-1);
+    this.#restsUntil = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
+  }
+
+  /** What time it is for the calls that follow. */
+  setNow(now: Instant): void {
+    this.#now = now;
   }
 
   /** The group with this content, written if it is new; 0 when none is free. */
   intern(content: GroupContent): number {
     let free = -1;
     for (let i = 0; i < this.#users.length; i++) {
-      if (this.#hashes[i] === content.hash >>> 0 && this.#isSame(this.#first + i, content)) return this.#first + i;
-      if (free < 0 && this.#users[i] === 0) free = i;
+      if (this.#hashes[i] === content.hash >>> 0 && this.#isSame(this.#first + i, content)) return this.#rest(i);
+      if (free < 0 && this.#users[i] === 0 && (this.#restsUntil[i] as number) <= this.#now) free = i;
     }
     if (free < 0) return 0;
     this.#hashes[free] = content.hash >>> 0;
     writeGroup(this.#records, this.#first + free, content);
-    return this.#first + free;
+    return this.#rest(free);
   }
 
   /** The flow of `slot` uses `group` from now on (0: none). */
@@ -57,6 +68,12 @@ export class Groups {
   #count(group: number, change: number): void {
     const i = group - this.#first;
     this.#users[i] = (this.#users[i] as number) + change;
+    this.#rest(i);
+  }
+
+  #rest(i: number): number {
+    this.#restsUntil[i] = this.#now + GROUP_REST_MS;
+    return this.#first + i;
   }
 
   #isSame(group: number, content: GroupContent): boolean {

@@ -46,3 +46,5 @@ export const EXPIRY_CHUNK = 256;
 export const CREDIT_BYTES_PER_PACKET = 512;
 /** Objects asked for and not answered yet, per worker. */
 export const WANTED_MAX = 10_000;
+/** How long a flood group keeps its content after it was last used: longer than a frame takes from a worker through the kernel. */
+export const GROUP_REST_MS = 1_000;

@@ -42,6 +42,7 @@ export class WorkerCore {
   readonly #simulator: Simulator;
   readonly #datapath: DatapathWorker;
   readonly #translator: Translator;
+  readonly #groups: Groups;
   readonly #book: FlowBook;
   readonly #state: WorkerState;
   readonly #resimulation: Resimulation;
@@ -63,6 +64,7 @@ export class WorkerCore {
     this.#datapath = parts.datapath;
     this.#now = now;
     const groups = new Groups(parts.datapath.memory.groups, parts);
+    this.#groups = groups;
     this.#translator = new Translator(parts.simulator.world, groups, (metric) => this.counts.metrics.add(metric));
     this.#book = new FlowBook(parts.datapath.memory, {
       groups,
@@ -108,6 +110,7 @@ export class WorkerCore {
   /** Takes a message of the control thread. Its consequences for flows begin at once, and end in later turns. */
   receive(message: ToWorker, now: Instant): void {
     this.#now = now;
+    this.#groups.setNow(now);
     switch (message.kind) {
       case "world":
         this.#state.applyChange(message.change);
@@ -140,6 +143,7 @@ export class WorkerCore {
   /** One bounded turn. True when there is more to do at once. */
   turn(now: Instant): boolean {
     this.#now = now;
+    this.#groups.setNow(now);
     const upcalls = this.#datapath.poll(UPCALL_BATCH, this.#handle);
     this.#datapath.flush();
     const resimulated = this.#resimulation.turn(now);

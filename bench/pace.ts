@@ -1,0 +1,48 @@
+/** How long and how often a bench measures. */
+export interface Pace {
+  /** Rounds in which weft and its rival take turns. */
+  readonly rounds: number;
+  /** Simulations a round. */
+  readonly walks: number;
+  readonly streamS: number;
+  readonly connectS: number;
+  readonly roundTrips: number;
+  readonly firstPackets: number;
+  /** New flows are sent for so long when a rate is tried, and again when the best one must last. */
+  readonly probeS: number;
+  readonly sustainS: number;
+  /** Topology changes whose way to the datapath is timed. */
+  readonly changes: number;
+  readonly starts: number;
+  readonly memoryRounds: number;
+}
+
+/** What is published: about ten minutes. */
+export const fullPace: Pace = {
+  rounds: 7,
+  walks: 300_000,
+  streamS: 3,
+  connectS: 3,
+  roundTrips: 30_000,
+  firstPackets: 600,
+  probeS: 4,
+  sustainS: 16,
+  changes: 200,
+  starts: 3,
+  memoryRounds: 3,
+};
+
+/** For work on the bench and for a first look: about two minutes. */
+export const quickPace: Pace = {
+  rounds: 3,
+  walks: 100_000,
+  streamS: 1,
+  connectS: 1,
+  roundTrips: 8_000,
+  firstPackets: 200,
+  probeS: 2,
+  sustainS: 4,
+  changes: 40,
+  starts: 1,
+  memoryRounds: 1,
+};

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { formatHostAlive } from "../api-schema/agent-api.ts";
 import { moduleOf } from "../base/entry.ts";
@@ -154,7 +155,7 @@ function startThread(running: Running, { worker, seed, shell }: NewThread): Work
       retryMs: values["neighbor-retry"],
       giveUpMs: values["neighbor-give-up"],
     },
-    maySpin: true,
+    maySpin: availableParallelism() > running.workers + 1,
   };
   const thread = new Worker(moduleOf("agent/worker.main"), { workerData: start });
   thread.on("message", (message: FromWorker) => shell.dispatch({ kind: "worker", worker, message }));

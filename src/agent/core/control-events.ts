@@ -24,9 +24,7 @@ export type ControlEvent =
   | { readonly kind: "map-loaded"; readonly map: MapName; readonly deviceId: Id }
   /** What became of the last `set-ports`, or of single ports when their interfaces came, went or changed. */
   | { readonly kind: "ports"; readonly outcomes: readonly PortOutcome[] }
-  | { readonly kind: "worker"; readonly worker: number; readonly message: FromWorker }
-  /** The session is new: everything ephemeral is written again. */
-  | { readonly kind: "session-renewed" };
+  | { readonly kind: "worker"; readonly worker: number; readonly message: FromWorker };
 
 /** State key `active` of a bound port: who serves it, under which key, for which binding. Ephemeral, owned by that host. */
 export interface PortActive {

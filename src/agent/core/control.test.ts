@@ -207,16 +207,6 @@ describe("control core", () => {
     assert.deepEqual(bench.of("tell-workers")[0]?.message, { kind: "world", change: { kind: "absent", id: "x" } });
   });
 
-  it("publishes everything again under a new session", () => {
-    const bench = running()
-      .step({ kind: "ports", outcomes: [up(1)] })
-      .step({ kind: "session-renewed" });
-    assert.deepEqual(
-      bench.of("publish-active").map((effect) => effect.portId),
-      ["p1"],
-    );
-  });
-
   it("ends each batch of news for the workers with a version", () => {
     const bench = running().object({ ...bridge, isUp: false });
     const last = bench.of("tell-workers").at(-1)?.message;

@@ -110,11 +110,6 @@ export class ControlCore {
         return this.#outcomes(event.outcomes, now);
       case "worker":
         return this.#fromWorker(event.message);
-      case "session-renewed":
-        for (const [portId, state] of this.#published) this.#effects.push({ kind: "publish-active", portId, state });
-        for (const [bridgeId, { key }] of this.#floods.entries())
-          this.#effects.push({ kind: "publish-flood", bridgeId, key });
-        return;
       default:
         return unreachable(event);
     }
@@ -190,8 +185,9 @@ export class ControlCore {
   }
 
   #setPorts(): void {
-    this.#effects.push({ kind: "set-ports", ports: this.#bindings.wantedPorts() });
+    // Keys first: peers send as soon as a port is published, which its attachment brings about.
     this.#setTunnelKeys();
+    this.#effects.push({ kind: "set-ports", ports: this.#bindings.wantedPorts() });
   }
 
   #setTunnelKeys(): void {

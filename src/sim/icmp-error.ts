@@ -2,7 +2,7 @@ import { type Ip, ipFromV4, isMulticastIp, isV4 } from "../addr/ip.ts";
 import { type Mac, macFrom } from "../addr/mac.ts";
 import { unreachable } from "../base/assert.ts";
 import { FRAME_IP4 } from "../flow/layout.ts";
-import { buildFrame } from "../wire/build-frame.ts";
+import { buildFrame, type VlanSpec } from "../wire/build-frame.ts";
 import { type Frame, layerOf } from "../wire/frame.ts";
 import {
   ICMPV4_LENGTH,
@@ -38,6 +38,8 @@ interface Sender {
   /** Source address of the error. */
   readonly address: Ip;
   readonly eth: { readonly dst: Mac; readonly src: Mac };
+  /** Tags of the packet, where no router has taken them off. */
+  readonly vlans: readonly VlanSpec[];
 }
 
 /**
@@ -55,7 +57,12 @@ export function sendIcmpError(walk: Walk, hop: Hop, trouble: IcmpTrouble): void 
   const source = sourceOf(frame);
   const address = source === undefined ? undefined : addressFor(port, source, isV4Family);
   if (address === undefined) return;
-  const sender = { port, address: address.ip, eth: { dst: macFrom(hop.macHigh, hop.macLow), src: port.mac } };
+  const sender = {
+    port,
+    address: address.ip,
+    eth: { dst: macFrom(hop.macHigh, hop.macLow), src: port.mac },
+    vlans: [],
+  };
   walk.emit(port, errorFrame({ frame, sender, trouble, ttlDecrement: hop.ttlDecrement }));
 }
 
@@ -66,8 +73,9 @@ export function sendIcmpError(walk: Walk, hop: Hop, trouble: IcmpTrouble): void 
 export function sendTooBigFromPath(walk: Walk, inPort: SimPort, mtu: number): void {
   const frame = layersOf(walk);
   if (frame === undefined || !walk.isLive || !mayBeAnswered(frame)) return;
+  const vlans = frame.layers.flatMap((layer) => (layer.header === "vlan" ? [{ vid: layer.fields.vid }] : []));
   const address = layerOf(frame, "ipv6")?.fields.dst ?? ipFromV4(layerOf(frame, "ipv4")?.fields.dst ?? 0);
-  const sender = { port: inPort, address, eth: { dst: walk.packet.srcMac, src: walk.packet.dstMac } };
+  const sender = { port: inPort, address, eth: { dst: walk.packet.srcMac, src: walk.packet.dstMac }, vlans };
   walk.emit(inPort, errorFrame({ frame, sender, trouble: { kind: "too-big", mtu }, ttlDecrement: 0 }));
 }
 
@@ -126,6 +134,7 @@ function errorFrameV4({ frame, sender, trouble, ttlDecrement }: ErrorParts): Uin
   if (ttlDecrement > 0) quoted.fillChecksum();
   return buildFrame({
     eth: sender.eth,
+    vlans: sender.vlans,
     // RFC 1812 4.3.2.5: errors have the precedence of internetwork control, as Linux sends them.
     ipv4: { src: sender.address.w3, dst: header.src, dscp: 48 },
     icmpv4: icmpv4Of(trouble),
@@ -141,6 +150,7 @@ function errorFrameV6({ frame, sender, trouble, ttlDecrement }: ErrorParts): Uin
   new Ipv6View(payload, 0).hopLimit = header.hopLimit - ttlDecrement;
   return buildFrame({
     eth: sender.eth,
+    vlans: sender.vlans,
     ipv6: { src: sender.address, dst: header.src },
     icmpv6: icmpv6Of(trouble),
     payload,

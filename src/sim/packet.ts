@@ -52,7 +52,6 @@ export class Packet {
   #srcLow = 0;
   #isMacSet = false;
   #etherType = 0;
-  #vlanCount = 0;
   #outerVlan = 0;
   #innerVlan = 0;
   #popped = 0;
@@ -72,7 +71,6 @@ export class Packet {
     this.fragment = (w0 >>> W0_FRAGMENT_SHIFT) & 3;
     this.parseState = (w0 >>> W0_PARSE_SHIFT) & 7;
     this.originalVlanCount = (w0 >>> W0_VLAN_SHIFT) & 3;
-    this.#vlanCount = this.originalVlanCount;
     this.level = CLASS_PORT;
     this.ttlDecrement = 0;
     this.maxLength = 0;
@@ -166,16 +164,17 @@ export class Packet {
     return this.#etherType;
   }
 
-  /** VLAN tags that the frame has now, at most two counted. Not free: pushes and pops count. */
+  /** VLAN tags that the frame has now; of its own at most two are counted. */
   get vlanCount(): number {
-    if (this.level < CLASS_L2) this.level = CLASS_L2;
-    return this.#vlanCount;
+    return this.originalVlanCount - this.#popped + this.#pushed;
   }
 
   /** Outermost VLAN id as the frame is now; 0: untagged or priority tag. */
   get vlan(): number {
     if (this.level < CLASS_L2) this.level = CLASS_L2;
-    return this.#outerVlan & VLAN_ID;
+    if (this.#pushed > 0) return this.#pushedVlan;
+    if (this.#popped === 0) return this.#outerVlan & VLAN_ID;
+    return this.#popped === 1 ? this.#innerVlan & VLAN_ID : 0;
   }
 
   /** Destination address (ARP: target). Belongs to the packet. */
@@ -245,36 +244,26 @@ export class Packet {
 
   /** Takes the outermost tag off. */
   popVlan(): void {
-    this.#vlanCount--;
-    if (this.#pushed > 0) this.#pushed--;
+    if (this.#pushed > 0) this.#pushed = 0;
     else this.#popped++;
-    this.#outerVlan = this.#innerVlan;
-    this.#innerVlan = 0;
   }
 
-  /** Puts a tag on. The frame must not carry one that this walk has put on already. */
+  /** Puts a tag on: at most one at a time, since no bridge lets a tagged frame in where it would push. */
   pushVlan(vlan: number): void {
-    this.#vlanCount++;
-    this.#innerVlan = this.#outerVlan;
-    this.#outerVlan = vlan;
-    this.#pushed++;
+    this.#pushed = 1;
     this.#pushedVlan = vlan;
   }
 
   /** State of the tags in one number, for `restoreVlan`; a flood's branches start from the same tags. */
   saveVlan(): number {
-    const counts = (this.#vlanCount << 24) | (this.#popped << 26) | (this.#pushed << 28);
-    return counts | (this.#outerVlan & VLAN_ID) | ((this.#innerVlan & VLAN_ID) << 12);
+    return this.#popped | (this.#pushed << 2) | (this.#pushedVlan << 3);
   }
 
   /** Goes back to saved tags. */
   restoreVlan(saved: number): void {
-    this.#outerVlan = saved & VLAN_ID;
-    this.#innerVlan = (saved >>> 12) & VLAN_ID;
-    this.#vlanCount = (saved >>> 24) & 3;
-    this.#popped = (saved >>> 26) & 3;
-    this.#pushed = (saved >>> 28) & 3;
-    this.#pushedVlan = this.#pushed > 0 ? this.#outerVlan : 0;
+    this.#popped = saved & 3;
+    this.#pushed = (saved >>> 2) & 1;
+    this.#pushedVlan = saved >>> 3;
   }
 
   /** Tags to pop and to push, as in word 0 of an action. */

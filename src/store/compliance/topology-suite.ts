@@ -303,6 +303,13 @@ export function topologyTests(bench: RecipeBench): void {
       }
       assert.equal((await read(store, "bridge", 1))?.portIds.length, 6);
       assert.equal(value(await store.get("bridge", idOf(1)))?.version, 6);
+      // A change that is not the same when it is made twice.
+      const rename = (object: TopologyObject): TopologyObject =>
+        object.kind === "bridge" ? { ...object, name: `${object.name}+` } : object;
+      const doing = store.transact([{ op: "modify", kind: "bridge", id: idOf(1), change: rename }]);
+      await loseNext(connection.tree, fate);
+      value(await doing);
+      assert.equal((await read(store, "bridge", 1))?.name, "bridge1+");
     });
   }
 

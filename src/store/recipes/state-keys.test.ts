@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Prng } from "../../base/prng.ts";
-import { VirtualScheduler } from "../../base/scheduler.ts";
-import { text } from "../compliance/expecting.ts";
+import { systemScheduler, VirtualScheduler } from "../../base/scheduler.ts";
+import { text, value } from "../compliance/expecting.ts";
+import { Interposition } from "../compliance/interposed.ts";
 import { passTime } from "../compliance/virtual-time.ts";
 import { MemoryTree } from "../memory/memory-tree.ts";
 import { MemoryTreeServer } from "../memory/memory-tree-server.ts";
@@ -78,6 +79,26 @@ const turns = fc.array(
 );
 
 describe("state keys", () => {
+  test("a write that is on its way when the key is taken over is never found in the new owner's node", async () => {
+    const scheduler = systemScheduler;
+    const server = new MemoryTreeServer({ scheduler });
+    const interposition = new Interposition();
+    const own = new StoreConnection({ scheduler, connect: () => interposition.over(server.connect()) });
+    const other = new StoreConnection({ scheduler, connect: () => server.connect() });
+    const [slow, quick] = [new TreeStateKeys(own, layout), new TreeStateKeys(other, layout)];
+    for (let round = 0; round < 3; round++) {
+      value(await slow.set(key, `old ${round}`, { writer: "last" }));
+      interposition.before("set", async () => {
+        value(await quick.set(key, `new ${round}`, { writer: "last" }));
+      });
+      value(await slow.set(key, "late", { writer: "last" }));
+      const found = value(await quick.get(key));
+      assert.deepEqual([found?.text, found?.owner], ["late", own.tree.session.id]);
+    }
+    await Promise.all([own.close(), other.close()]);
+    server.stop();
+  });
+
   test("under any faults exactly one claimant believes to hold the key, and it does", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), turns, async (seed, script) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Prng } from "../../base/prng.ts";
-import { VirtualScheduler } from "../../base/scheduler.ts";
+import { systemScheduler, VirtualScheduler } from "../../base/scheduler.ts";
 import { decodeObject } from "../../model/encoding.ts";
 import type { Kind, TopologyObject } from "../../model/objects.ts";
 import { readBackField, referencesOf, referencesTo } from "../../model/references.ts";
@@ -20,7 +20,8 @@ import {
   rule,
 } from "../../model/testdata/topology.ts";
 import { validateAmong, validateObject } from "../../model/validate.ts";
-import { text } from "../compliance/expecting.ts";
+import { failure, text, value } from "../compliance/expecting.ts";
+import { Interposition } from "../compliance/interposed.ts";
 import { passTime } from "../compliance/virtual-time.ts";
 import { MemoryTree } from "../memory/memory-tree.ts";
 import { MemoryTreeServer } from "../memory/memory-tree-server.ts";
@@ -178,7 +179,54 @@ function checkConsistent(cloud: Cloud): void {
   for (const client of cloud.clients) assert.deepEqual(Object.fromEntries([...client.bridges].sort()), bridges);
 }
 
+/** Two stores over one server; the first lets something happen just before its next multi. */
+async function race(setUp: readonly TopologyObject[]): Promise<{
+  readonly server: MemoryTreeServer;
+  readonly interposition: Interposition;
+  readonly slow: TreeTopologyStore;
+  readonly quick: TreeTopologyStore;
+  stop(): Promise<void>;
+}> {
+  const scheduler = systemScheduler;
+  const server = new MemoryTreeServer({ scheduler });
+  const interposition = new Interposition();
+  const own = new StoreConnection({ scheduler, connect: () => interposition.over(server.connect()) });
+  const other = new StoreConnection({ scheduler, connect: () => server.connect() });
+  const [slow, quick] = [new TreeTopologyStore(own), new TreeTopologyStore(other)];
+  value(await slow.transact(setUp.map((object) => ({ op: "create", object }))));
+  const stop = async (): Promise<void> => {
+    await Promise.all([own.close(), other.close()]);
+    server.stop();
+  };
+  return { server, interposition, slow, quick, stop };
+}
+
+const bound = (number: number, interfaceName: string): TopologyObject =>
+  bridgePort(number, { binding: { hostId: idOf(5), interfaceName, generation: 1 } });
+
 describe("topology store", () => {
+  test("a transaction that was judged by a document which changed meanwhile is judged again", async () => {
+    const { interposition, slow, quick, stop } = await race([bridge(1), host(5), bound(10, "eth0"), bridgePort(12)]);
+    interposition.before("multi", async () => {
+      value(await quick.transact([{ op: "update", object: bound(10, "eth1") }]));
+    });
+    const error = failure(await slow.transact([{ op: "update", object: bound(12, "eth1") }]));
+    assert.equal(error.kind === "invalid" && error.errors[0]?.kind, "interface-taken");
+    await stop();
+  });
+
+  test("a document that was deleted and created anew is not taken for the one that was read", async () => {
+    const { server, interposition, slow, quick, stop } = await race([chain(3), bridge(6)]);
+    const again = bridge(6, { inboundFilterId: idOf(3) });
+    interposition.before("multi", async () => {
+      value(await quick.transact([{ op: "delete", kind: "bridge", id: idOf(6) }]));
+      value(await quick.transact([{ op: "create", object: again }]));
+    });
+    value(await slow.transact([{ op: "delete", kind: "bridge", id: idOf(6) }]));
+    assert.deepEqual(value(server.tree.children(layout.object("chain", idOf(3)))).names, []);
+    await stop();
+  });
+
   test("transactions of three clients under faults leave a topology that is right, and every watcher sees it", async () => {
     const outcomes = new Map<string, number>();
     await fc.assert(

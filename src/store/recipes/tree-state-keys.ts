@@ -104,19 +104,19 @@ export class TreeStateKeys implements StateKeys {
     own.isStale = true;
     if (own.isBusy) return;
     own.isBusy = true;
-    let outcome: Result<void, StoreError> = ok(undefined);
     do {
       own.isStale = false;
       const progress = await this.#step(own);
-      if (typeof progress === "string") own.isStale ||= progress === "again";
+      if (progress === "again") own.isStale = true;
+      // What was reached once is answered: from here on somebody else's claim is newer.
+      else if (progress === "rest") this.#answer(own, ok(undefined));
       else if (progress.kind === "store-unavailable" && (await this.#isBack(own, progress))) own.isStale = true;
       else {
         own.wanted = undefined;
-        outcome = err(progress);
+        this.#answer(own, err(progress));
       }
     } while (own.isStale);
     own.isBusy = false;
-    this.#answer(own, outcome);
     if (own.wanted === undefined) this.#drop(own);
   }
 
@@ -198,8 +198,10 @@ export class TreeStateKeys implements StateKeys {
       this.#hold(own, found.text, found.version);
       return "again";
     }
-    if (own.held !== undefined) {
-      own.held = undefined;
+    // A wish that is not answered yet is newer than the loss that it meets: it competes.
+    const isLost = own.held !== undefined && own.waiting.length === 0;
+    own.held = undefined;
+    if (isLost) {
       const { wanted } = own;
       own.wanted = undefined;
       wanted?.claim.onLost?.();

@@ -11,10 +11,11 @@
 #include "parse.h"
 #include "walk.h"
 
-/* The hash lanes after the words of each class. */
+/* The hash lanes after the words of each class; `done` classes are filled in. */
 struct weft_lanes {
-	__u32 a[WEFT_CLASS_COUNT];
-	__u32 b[WEFT_CLASS_COUNT];
+	__u32 a[8];
+	__u32 b[8];
+	__u32 done;
 };
 
 static __always_inline __u32 weft_rotl(__u32 x, int by)
@@ -22,26 +23,38 @@ static __always_inline __u32 weft_rotl(__u32 x, int by)
 	return (x << by) | (x >> (32 - by));
 }
 
-static __always_inline void weft_hash(const struct weft_walk *w, const struct weft_control *c, struct weft_lanes *lanes)
+/* Goes on from class - 1 over the words [from, to) that `class` has more. */
+static __always_inline void weft_hash_words(const struct weft_walk *w, const struct weft_control *c,
+					    struct weft_lanes *lanes, int class, int from, int to)
 {
-	__u32 a = c->secrets[0], b = c->secrets[1], m = c->secrets[2], n = c->secrets[3];
+	__u32 a = class ? lanes->a[class - 1] : c->secrets[0], b = class ? lanes->b[class - 1] : c->secrets[1];
+	__u32 m = c->secrets[2], n = c->secrets[3];
 
 #pragma unroll
-	for (int i = 0; i < WEFT_KEY_WORDS; i++) {
+	for (int i = from; i < to; i++) {
 		a = (a ^ w->key[i]) * m;
 		a ^= a >> 15;
 		b = weft_rotl((b + w->key[i]) * n, 13);
-		int class = i == 0    ? WEFT_CLASS_PORT
-			    : i == 5  ? WEFT_CLASS_L2
-			    : i == 9  ? WEFT_CLASS_L3_DST
-			    : i == 13 ? WEFT_CLASS_L3_PAIR
-			    : i == 14 ? WEFT_CLASS_PROTO
-			    : i == 15 ? WEFT_CLASS_FULL
-				      : -1;
-		if (class >= 0) {
-			lanes->a[class] = a;
-			lanes->b[class] = b;
-		}
+	}
+	lanes->a[class] = a;
+	lanes->b[class] = b;
+}
+
+/* Fills in the lanes up to `class`: the words beyond it are hashed only when a larger class is looked for. */
+static __always_inline void weft_hash(const struct weft_walk *w, const struct weft_control *c, struct weft_lanes *lanes,
+				      __u32 class)
+{
+	if (lanes->done <= WEFT_CLASS_L2) {
+		weft_hash_words(w, c, lanes, WEFT_CLASS_PORT, 0, 1);
+		weft_hash_words(w, c, lanes, WEFT_CLASS_L2, 1, 6);
+		lanes->done = WEFT_CLASS_L2 + 1;
+	}
+	if (class > WEFT_CLASS_L2 && lanes->done <= WEFT_CLASS_FULL) {
+		weft_hash_words(w, c, lanes, WEFT_CLASS_L3_DST, 6, 10);
+		weft_hash_words(w, c, lanes, WEFT_CLASS_L3_PAIR, 10, 14);
+		weft_hash_words(w, c, lanes, WEFT_CLASS_PROTO, 14, 15);
+		weft_hash_words(w, c, lanes, WEFT_CLASS_FULL, 15, 16);
+		lanes->done = WEFT_CLASS_FULL + 1;
 	}
 }
 
@@ -154,14 +167,18 @@ __noinline int weft_lookup(struct weft_walk *w, __u32 bytes)
 		order = 0x123456;
 	if (order == WEFT_ORDER_NONE)
 		return 0;
-	weft_hash(w, c, &lanes);
 	for (int i = 0; i < WEFT_CLASS_COUNT; i++) {
 		__u32 class = (order & 15) - 1;
 
 		if (class >= WEFT_CLASS_COUNT)
 			break;
 		order >>= 4;
-		__u32 h1 = weft_fmix(lanes.a[class] ^ (class * 0x9e3779b1)), h2 = weft_fmix(lanes.a[class] + lanes.b[class]);
+		weft_hash(w, c, &lanes, class);
+		/* A mask right before the access: 6.1 forgets what it knew of a value that was spilled meanwhile. */
+		__u32 at = class;
+		weft_opaque(at);
+		at &= 7;
+		__u32 h1 = weft_fmix(lanes.a[at] ^ (class * 0x9e3779b1)), h2 = weft_fmix(lanes.a[at] + lanes.b[at]);
 		__u32 tag = h1 ^ weft_rotl(h2, 16), base = shard * size;
 		if (tag == 0)
 			tag = 1;

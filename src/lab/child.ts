@@ -6,7 +6,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { Netns } from "../linux/netns.ts";
 import { giveToUser } from "./lab-file.ts";
-import { LOG_LINES_SHOWN, READY_WITHIN_MS, STOP_WITHIN_MS } from "./limits.ts";
+import { READY_WITHIN_MS, STOP_WITHIN_MS } from "./limits.ts";
 
 /** A process of weft to be started. */
 export interface ChildPlan {
@@ -93,7 +93,7 @@ export class LabChild {
     timeout.abort();
     if (outcome === true) return ok(undefined);
     const how = outcome === "late" ? `did not serve within ${READY_WITHIN_MS / 1_000} s` : await this.ended;
-    return err(`${this.name} ${how}; ${lastLines(this.logPath)}log: ${this.logPath}`);
+    return err(`${this.name} ${how}${lastSentence(this.logPath)}; log: ${this.logPath}`);
   }
 
   /** Asks it to end, and kills it when it does not in time or `isUrgent`. */
@@ -117,7 +117,11 @@ function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WEFT_")));
 }
 
-function lastLines(path: string): string {
-  const lines = readFileSync(path, "utf8").trimEnd().split("\n").slice(-LOG_LINES_SHOWN);
-  return lines.join("").trim() === "" ? "" : `its last words:\n${lines.map((line) => `    ${line}`).join("\n")}\n  `;
+/** The last sentence of a log: log lines are JSON, what a process says to people before it gives up is not. */
+function lastSentence(path: string): string {
+  const sentences = readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !line.startsWith("{"));
+  const last = sentences.at(-1);
+  return last === undefined ? "" : `: ${last.trim()}`;
 }

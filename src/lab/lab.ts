@@ -48,6 +48,7 @@ export class Lab {
   readonly #lock: LockFile;
   readonly #children: LabChild[] = [];
   #client: ApiClient | undefined;
+  #isServing = false;
   #isDown = false;
 
   private constructor(options: LabOptions, lock: LockFile, folder: RunFolder) {
@@ -92,7 +93,7 @@ export class Lab {
   async serve(): Promise<Result<undefined, string>> {
     if (this.#isDown) return err(STOPPING);
     const store = `unix:${this.folder.of("store.sock")}`;
-    this.#start({
+    const storeServer = this.#start({
       name: "store",
       main: "store-server",
       args: ["--data-folder", this.folder.of("store"), "--socket", this.folder.of("store.sock")],
@@ -116,8 +117,10 @@ export class Lab {
       main: "api",
       args: ["--store", store, "--socket", socket, "--token-file", tokenFile],
     });
-    const isServing = await api.ready(this.#options.scheduler);
-    if (!isServing.ok) return isServing;
+    for (const child of [storeServer, api]) {
+      const isServing = await child.ready(this.#options.scheduler);
+      if (!isServing.ok) return isServing;
+    }
     giveToUser(socket);
     this.#publish(`unix:${socket}`, readFileSync(tokenFile, "utf8").trim());
     const devices = await createDevices(this.client, this.plan);
@@ -126,6 +129,7 @@ export class Lab {
       const isReady = await agent.ready(this.#options.scheduler);
       if (!isReady.ok) return isReady;
     }
+    this.#isServing = true;
     return ok(undefined);
   }
 
@@ -170,7 +174,7 @@ export class Lab {
     this.#children.push(child);
     this.folder.addProcess(child.pid);
     void child.ended.then((how) => {
-      if (!child.isStopping) this.#options.onLost(`${child.name} ${how}; log: ${child.logPath}`);
+      if (this.#isServing && !child.isStopping) this.#options.onLost(`${child.name} ${how}; log: ${child.logPath}`);
     });
     return child;
   }

@@ -24,9 +24,6 @@ export const COMMAND_WITHIN_MS = 20_000;
 /** Bytes of a command's output that are kept, so that a command gone wild costs no memory. */
 export const OUTPUT_BYTES_MAX = 256 * 1024;
 
-/** Lines of a log that are shown when a process fails: the reason is among the last. */
-export const LOG_LINES_SHOWN = 5;
-
 /** Flows of each host that are read to find the busiest: all of a lab that only made its tour. */
 export const FLOWS_LISTED = 1_000;
 

@@ -30,6 +30,8 @@ const EXIT_USAGE = 64;
 const VERBS = ["up", "status", "down", "exec", "shell"] as const;
 const FLAGS = ["--once", "--no-install", "--simulated", "--help"];
 
+// A reader such as `head` that has seen enough is no failure; a lab that is up stops then.
+process.stdout.on("error", () => undefined);
 process.exit(await main(process.argv.slice(2)));
 
 async function main(words: readonly string[]): Promise<number> {

@@ -1,5 +1,4 @@
 import { FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NO } from "../flow/layout.ts";
-import { IP_PROTOCOL } from "../wire/ip-protocol.ts";
 import { ACTION, FIELD, FRAGMENTS, type MacPattern, type SimChain, type SimRule } from "./sim-chain.ts";
 import { VERDICT, type Verdict } from "./step.ts";
 import type { Walk } from "./walk.ts";
@@ -155,36 +154,21 @@ function networkMatches(rule: SimRule, walk: Walk): boolean {
 function portsMatch(rule: SimRule, walk: Walk): boolean {
   const { fields, inverted } = rule;
   const { packet } = walk;
-  const kind = packet.isIp ? portKind(packet.protocol) : NO_PORTS;
+  const { hasPorts } = packet;
   const isLater = packet.fragment === FRAGMENT_LATER;
   if ((fields & FIELD.sourcePorts) !== 0) {
-    const isMatch = kind !== NO_PORTS && (isLater || sourceInRange(rule, walk, kind));
+    const isMatch = hasPorts && (isLater || isWithin(packet.portOrType, rule.sourceFrom, rule.sourceTo));
     if (isMatch === ((inverted & FIELD.sourcePorts) !== 0)) return false;
   }
   if ((fields & FIELD.destinationPorts) !== 0) {
-    const isMatch = kind !== NO_PORTS && (isLater || destinationInRange(rule, walk, kind));
+    const isMatch = hasPorts && (isLater || isWithin(packet.portOrCode, rule.destinationFrom, rule.destinationTo));
     if (isMatch === ((inverted & FIELD.destinationPorts) !== 0)) return false;
   }
   return true;
 }
 
-const NO_PORTS = 0;
-const PORTS = 1;
-const TYPE_AND_CODE = 2;
-
-function portKind(protocol: number): number {
-  if (protocol === IP_PROTOCOL.tcp || protocol === IP_PROTOCOL.udp || protocol === IP_PROTOCOL.sctp) return PORTS;
-  return protocol === IP_PROTOCOL.icmpv4 || protocol === IP_PROTOCOL.icmpv6 ? TYPE_AND_CODE : NO_PORTS;
-}
-
-function sourceInRange(rule: SimRule, walk: Walk, kind: number): boolean {
-  const value = kind === PORTS ? walk.packet.srcPort : walk.packet.icmpType;
-  return value >= rule.sourceFrom && value <= rule.sourceTo;
-}
-
-function destinationInRange(rule: SimRule, walk: Walk, kind: number): boolean {
-  const value = kind === PORTS ? walk.packet.dstPort : walk.packet.icmpCode;
-  return value >= rule.destinationFrom && value <= rule.destinationTo;
+function isWithin(value: number, from: number, to: number): boolean {
+  return value >= from && value <= to;
 }
 
 function macMatches(pattern: MacPattern, high: number, low: number): boolean {

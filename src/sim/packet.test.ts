@@ -17,7 +17,9 @@ import {
 } from "../flow/layout.ts";
 import { Packet } from "./packet.ts";
 
+const protocols = [1, 6, 17, 58, 132, 47] as const;
 const words = fc.uint32Array({ minLength: KEY_WORDS, maxLength: KEY_WORDS }).map((key) => {
+  key[14] = ((key[14] as number) & 0x3f00) | (protocols[(key[3] as number) % protocols.length] as number);
   key[4] = (key[4] as number) & 0x0fff_ffff;
   key[5] = (key[5] as number) & 0x0fff;
   // Addresses of IPv4 and ARP have one word.
@@ -51,8 +53,9 @@ describe("a packet", () => {
         assert.ok(sameIp(unsigned(packet.src), view.srcIp));
         assert.equal(packet.protocol, view.protocol);
         assert.equal(packet.dscp, view.dscp);
-        assert.equal(packet.srcPort, view.srcPort);
-        assert.equal(packet.dstPort, view.dstPort);
+        const isIcmp = packet.protocol === 1 || packet.protocol === 58;
+        if (packet.hasPorts) assert.equal(packet.portOrType, isIcmp ? view.icmpType : view.srcPort);
+        if (packet.hasPorts) assert.equal(packet.portOrCode, isIcmp ? view.icmpCode : view.dstPort);
         assert.equal(packet.icmpType, view.icmpType);
         assert.equal(packet.icmpCode, view.icmpCode);
         assert.equal(packet.arpOperation, view.arpOperation);
@@ -72,14 +75,16 @@ describe("a packet", () => {
       [(packet) => packet.src, CLASS_L3_PAIR],
       [(packet) => packet.protocol, CLASS_PROTO],
       [(packet) => packet.dscp, CLASS_PROTO],
-      [(packet) => packet.srcPort, CLASS_FULL],
+      [(packet) => packet.hasPorts, CLASS_PROTO],
+      [(packet) => packet.portOrType, CLASS_FULL],
+      [(packet) => packet.portOrCode, CLASS_FULL],
       [(packet) => packet.icmpType, CLASS_FULL],
     ];
     for (const [read, level] of reads) {
       const packet = load(new Uint32Array(KEY_WORDS));
       read(packet);
       assert.equal(packet.level, level);
-      packet.srcPort;
+      packet.l4Word;
       read(packet);
       assert.equal(packet.level, CLASS_FULL);
       packet.load(new Uint32Array(KEY_WORDS), 0);

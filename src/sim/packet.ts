@@ -18,6 +18,7 @@ import {
   W0_PARSE_SHIFT,
   W0_VLAN_SHIFT,
 } from "../flow/layout.ts";
+import { IP_PROTOCOL } from "../wire/ip-protocol.ts";
 import { IpWords } from "./ip-words.ts";
 
 const VLAN_ID = 0xfff;
@@ -62,6 +63,9 @@ export class Packet {
   #protocol = 0;
   #dscp = 0;
   #l4 = 0;
+  #hasPorts = false;
+  #portOrType = 0;
+  #portOrCode = 0;
 
   /** Takes the fields of a key; everything else starts anew. */
   load(key: Uint32Array, at: number): void {
@@ -117,6 +121,23 @@ export class Packet {
     this.#protocol = w14 & 0xff;
     this.#dscp = (w14 >>> 8) & 0x3f;
     this.#l4 = key[at + 15] as number;
+    this.#loadPorts();
+  }
+
+  #loadPorts(): void {
+    const protocol = this.#protocol;
+    const l4 = this.#l4;
+    this.#hasPorts = false;
+    if (!this.isIp) return;
+    if (protocol === IP_PROTOCOL.tcp || protocol === IP_PROTOCOL.udp || protocol === IP_PROTOCOL.sctp) {
+      this.#portOrType = swap16(l4);
+      this.#portOrCode = swap16(l4 >>> 16);
+      this.#hasPorts = true;
+    } else if (protocol === IP_PROTOCOL.icmpv4 || protocol === IP_PROTOCOL.icmpv6) {
+      this.#portOrType = l4 & 0xff;
+      this.#portOrCode = (l4 >>> 8) & 0xff;
+      this.#hasPorts = true;
+    }
   }
 
   /** True for IPv4 and IPv6. */
@@ -207,14 +228,22 @@ export class Packet {
     return this.#l4;
   }
 
-  /** Source port of TCP, UDP, SCTP. */
-  get srcPort(): number {
-    return swap16(this.l4Word);
+  /** True for IP packets of protocols with ports, or with type and code; also for later fragments, which show none. */
+  get hasPorts(): boolean {
+    if (this.level < CLASS_PROTO) this.level = CLASS_PROTO;
+    return this.#hasPorts;
   }
 
-  /** Destination port of TCP, UDP, SCTP. */
-  get dstPort(): number {
-    return swap16(this.l4Word >>> 16);
+  /** Source port of TCP, UDP and SCTP; type of ICMP and ICMPv6. Only with `hasPorts`. */
+  get portOrType(): number {
+    if (this.level < CLASS_FULL) this.level = CLASS_FULL;
+    return this.#portOrType;
+  }
+
+  /** Destination port of TCP, UDP and SCTP; code of ICMP and ICMPv6. Only with `hasPorts`. */
+  get portOrCode(): number {
+    if (this.level < CLASS_FULL) this.level = CLASS_FULL;
+    return this.#portOrCode;
   }
 
   /** Type of ICMP and ICMPv6. */

@@ -134,6 +134,16 @@ export class SimAgent {
     this.#life.end();
   }
 
+  /** Breaks the connection to the store. */
+  disconnectStore(): void {
+    this.#parts.server.disconnect(this.connection.tree as MemoryTree);
+  }
+
+  /** Ends the session at the store. */
+  expireSession(): void {
+    this.#parts.server.expire(this.connection.tree as MemoryTree);
+  }
+
   /** Every fact that a worker which started now would be told: for checkers that compare with a fresh worker. */
   world(): readonly ToWorker[] {
     const entries = [...this.#entries.values()].flatMap((map) => [...map.values()]);

@@ -95,7 +95,7 @@ export class SimCloud {
     const wire = new Channel<Uint8Array>({
       scheduler,
       delay: () => WIRE_MS * prng.float(),
-      deliver: (frame) => this.#hostOf(name)?.datapath.receive(name, frame),
+      deliver: (frame) => this.hostOf(name)?.datapath.receive(name, frame),
     });
     const vm = new SimVm(spec, { scheduler, prng, log: events, transmit: (frame) => wire.push(frame) });
     this.host(hostName).plug(vm);
@@ -105,7 +105,7 @@ export class SimCloud {
   /** Takes a VM from its host to another, as it is. */
   moveVm(name: string, hostName: string): void {
     const vm = this.vm(name);
-    this.#hostOf(name)?.unplug(name);
+    this.hostOf(name)?.unplug(name);
     this.host(hostName).plug(vm);
     this.events.add({ at: name, event: "move", detail: hostName });
   }
@@ -114,6 +114,12 @@ export class SimCloud {
   vm(name: string): SimVm {
     for (const host of this.hosts.values()) for (const vm of host.vms) if (vm.spec.name === name) return vm;
     throw new Error(`no VM ${name}`);
+  }
+
+  /** The host where a VM is. */
+  hostOf(vmName: string): SimHost | undefined {
+    for (const host of this.hosts.values()) if (host.has(vmName)) return host;
+    return undefined;
   }
 
   /** All VMs. */
@@ -190,11 +196,6 @@ export class SimCloud {
     for (const host of this.hosts.values()) host.kill();
     this.server.stop();
     await settled();
-  }
-
-  #hostOf(vmName: string): SimHost | undefined {
-    for (const host of this.hosts.values()) if (host.has(vmName)) return host;
-    return undefined;
   }
 
   async #step(): Promise<void> {

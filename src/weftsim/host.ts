@@ -42,6 +42,7 @@ export class SimHost {
   readonly #around: HostSurroundings;
   readonly #prng: Prng;
   readonly #vms = new Map<string, SimVm>();
+  readonly #down = new Set<string>();
 
   constructor(spec: HostSpec, around: HostSurroundings) {
     this.spec = spec;
@@ -93,6 +94,7 @@ export class SimHost {
     this.agent?.kill();
     this.agent = undefined;
     this.datapath = this.#boot();
+    this.#down.clear();
     for (const vm of this.#vms.values()) this.#addInterface(vm);
   }
 
@@ -105,12 +107,38 @@ export class SimHost {
   /** A VM goes: its interface vanishes. */
   unplug(name: string): void {
     this.#vms.delete(name);
+    this.#down.delete(name);
     this.datapath.removeInterface(name);
   }
 
   /** True for a VM that is here. */
   has(name: string): boolean {
     return this.#vms.has(name);
+  }
+
+  /** Sets the interface of a VM up or down. */
+  setLink(name: string, isUp: boolean): void {
+    this.#around.events.add({ at: name, event: "link", detail: isUp ? "up" : "down" });
+    if (isUp) this.#down.delete(name);
+    else this.#down.add(name);
+    this.datapath.setInterfaceUp(name, isUp);
+  }
+
+  /** Whether the interface of a VM is up. */
+  isLinkUp(name: string): boolean {
+    return this.#vms.has(name) && !this.#down.has(name);
+  }
+
+  /** Breaks the agent's connection to the store; it dials again. */
+  disconnectStore(): void {
+    this.#note("cut");
+    this.agent?.disconnectStore();
+  }
+
+  /** Ends the agent's session as if its time were over. */
+  expireSession(): void {
+    this.#note("expire");
+    this.agent?.expireSession();
   }
 
   #boot(): MemoryDatapath {

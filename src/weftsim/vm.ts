@@ -81,6 +81,8 @@ const THINK_MS: Duration = 0.1;
 export class SimVm {
   readonly spec: VmSpec;
   readonly received: Received[] = [];
+  /** Source MAC addresses of all frames that came in, whatever they were. */
+  readonly heard = new Set<Mac>();
   readonly counts: VmCounts = { sent: 0, frames: 0, overheard: 0, bad: 0, unsendable: 0 };
   readonly #parts: VmParts;
   readonly #neighbors: VmNeighbors;
@@ -163,6 +165,7 @@ export class SimVm {
       this.counts.bad++;
       return;
     }
+    this.heard.add(eth.src);
     if ((layerOf(frame, "vlan")?.fields.vid ?? 0) !== this.spec.vlan) return;
     if (eth.dst !== this.spec.mac && !isMulticastMac(eth.dst)) {
       this.counts.overheard++;

@@ -1,8 +1,13 @@
 import { Prng } from "../../src/base/prng.ts";
 import { SimCloud } from "../../src/weftsim/cloud.ts";
-import { deliveryProblems, receivedCounts, strayProblems } from "./checkers/delivery.ts";
+import { deliveryProblems, leakProblems, receivedCounts, strayProblems } from "./checkers/delivery.ts";
+import { randomEdit } from "./edits.ts";
+import { heal, randomFault } from "./faults.ts";
 import { type RandomTopology, randomTopology } from "./topologies.ts";
 import { type Probe, Traffic } from "./traffic.ts";
+
+/** Longer than a neighbor is asked for in vain. */
+const SETTLE_MS = 75_000;
 
 /** What a run of a seed came to. */
 export interface RunResult {
@@ -38,7 +43,11 @@ export class Scenario {
     const { cloud } = this;
     const startedAt = cloud.scheduler.clock.now();
     await this.build();
-    await this.exchange("first", 60);
+    await this.exchange("first", 40);
+    await this.change("edits", 0);
+    await this.exchange("second", 40);
+    await this.change("faults", 4);
+    await this.exchange("third", 40);
     await cloud.close();
     const { events, steps } = cloud;
     const virtualMs = cloud.scheduler.clock.now() - startedAt;
@@ -65,8 +74,26 @@ export class Scenario {
     await cloud.settle({ quietMs: 1_200 });
     const vms = topology.vms;
     this.#found(phase, strayProblems({ cloud, vms, before, all: this.#traffic.probes }));
+    if (topology.hasOwnMacs) this.#found(phase, leakProblems(cloud, vms));
     this.#found(phase, deliveryProblems({ cloud, vms, objects, probes, before }));
     return probes;
+  }
+
+  /** Edits under traffic, and `faults` misfortunes; then all is healed. Nothing may reach whom it is not for. */
+  async change(phase: string, faults: number): Promise<void> {
+    const { cloud, topology } = this;
+    const prng = this.#prng;
+    const before = receivedCounts(cloud);
+    const turns = 8;
+    for (let i = 0; i < turns; i++) {
+      if (i % 2 === 0) await randomEdit({ cloud, vms: topology.vms, prng });
+      else if (i < 2 * faults) await randomFault(cloud, prng);
+      await this.#traffic.send(5);
+    }
+    if (faults > 0) await heal(cloud);
+    await cloud.run(faults > 0 ? SETTLE_MS : 3_000);
+    this.#found(phase, strayProblems({ cloud, vms: topology.vms, before, all: this.#traffic.probes }));
+    if (topology.hasOwnMacs) this.#found(phase, leakProblems(cloud, topology.vms));
   }
 
   #found(phase: string, problems: readonly string[]): void {

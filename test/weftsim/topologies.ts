@@ -20,6 +20,8 @@ export interface RandomTopology {
   readonly hosts: readonly HostSpec[];
   readonly objects: readonly TopologyObject[];
   readonly vms: readonly PlannedVm[];
+  /** False: tenants use the same MAC addresses, so that a frame does not show whose it is. */
+  readonly hasOwnMacs: boolean;
 }
 
 /** Values that random rules and random traffic both draw from, so that rules are hit. */
@@ -43,7 +45,7 @@ const UNDERLAY_MTU = 1500;
 const VM_MTU = 1400;
 
 /**
- * A random topology: tenants that all use the same addresses and MAC addresses, chains of routers, bridges (some with VLANs,
+ * A random topology: tenants that all use the same IP addresses, and half of the time the same MAC addresses, chains of routers, bridges (some with VLANs,
  * some in two pieces), routes with weights, filters, VMs over two to four hosts.
  */
 export function randomTopology(prng: Prng): RandomTopology {
@@ -57,12 +59,21 @@ export function randomTopology(prng: Prng): RandomTopology {
     ...{ kind: "tunnel-zone", id: uuid(prng), name: "underlay", mtu: UNDERLAY_MTU },
     members: hosts.map(({ id, address }) => ({ hostId: id, address })),
   };
-  const tenants = Array.from({ length: 1 + prng.below(3) }, (_, i) => new Tenant(prng, hosts, `t${i + 1}`));
+  const hasOwnMacs = prng.below(2) === 0;
+  const tenants = Array.from({ length: 1 + prng.below(3) }, (_, i) => {
+    return new Tenant(prng, hosts, { name: `t${i + 1}`, firstMac: macOfTenant(hasOwnMacs ? i + 1 : 0) });
+  });
   return {
+    hasOwnMacs,
     hosts,
     objects: [zone, ...tenants.flatMap((tenant) => tenant.objects)],
     vms: tenants.flatMap((tenant) => tenant.vms),
   };
+}
+
+/** The first MAC address of the n-th tenant, counted from 1; 0: of all of them. */
+export function macOfTenant(number: number): Mac {
+  return 0x0200_0000_0100 + 0x1_0000 * number;
 }
 
 /** A UUID of the generator. */
@@ -85,12 +96,13 @@ class Tenant {
   readonly #routers: Id[] = [];
   readonly #segments: Segment[] = [];
   readonly #chains: Id[] = [];
-  #nextMac = 0;
+  #nextMac: Mac;
 
-  constructor(prng: Prng, hosts: readonly HostSpec[], name: string) {
+  constructor(prng: Prng, hosts: readonly HostSpec[], options: { readonly name: string; readonly firstMac: Mac }) {
     this.#prng = prng;
     this.#hosts = hosts;
-    this.#name = name;
+    this.#name = options.name;
+    this.#nextMac = options.firstMac;
     for (let i = 0; i < 2; i++) this.#chain();
     for (let i = 0; i <= prng.below(3); i++) this.#router();
     for (let i = 0; i <= prng.below(3); i++) this.#bridge();
@@ -252,9 +264,8 @@ class Tenant {
     this.vms.push({ tenant: this.#name, hostName: host.name, portId: port.id, spec });
   }
 
-  /** Every tenant counts from the same address: nothing but the tenant tells them apart. */
   #mac(): Mac {
-    return 0x0200_0000_0100 + this.#nextMac++;
+    return this.#nextMac++;
   }
 }
 

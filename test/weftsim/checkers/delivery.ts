@@ -40,6 +40,15 @@ export function strayProblems(of: Omit<DeliveryCase, "objects" | "probes"> & { r
   return problems;
 }
 
+/** VMs that heard, in any frame, a MAC address of another tenant. Only where tenants have MAC addresses of their own. */
+export function leakProblems(cloud: SimCloud, vms: readonly PlannedVm[]): readonly string[] {
+  const tenantOf = (mac: number): number => Math.floor(mac / 0x1_0000) & 0xff;
+  return vms.flatMap(({ spec }) => {
+    const strangers = [...cloud.vm(spec.name).heard].filter((mac) => tenantOf(mac) !== tenantOf(spec.mac));
+    return strangers.map((mac) => `${spec.name} heard ${formatMac(mac)} of another tenant`);
+  });
+}
+
 /**
  * Every probe and every echo reply arrived exactly when the topology, evaluated directly, lets it: once, with the TTL that the
  * routers on its way left. For times in which nothing changes and nothing is lost.
@@ -79,7 +88,7 @@ export function plainVm(cloud: SimCloud, vm: PlannedVm, objects: readonly Topolo
 
 function isServedAt(cloud: SimCloud, vm: PlannedVm, hostId: Id): boolean {
   const host = [...cloud.hosts.values()].find(({ spec }) => spec.id === hostId);
-  return host?.agent?.isRunning === true && host.has(vm.spec.name);
+  return host?.agent?.isRunning === true && host.isLinkUp(vm.spec.name);
 }
 
 function arrivedProbes(of: DeliveryCase): ReadonlyMap<string, readonly Received[]> {

@@ -5,6 +5,8 @@ import type { Tree } from "../tree.ts";
  * goes to the tree itself.
  */
 export class Interposition {
+  /** What the calls came to before which something happened. */
+  readonly outcomes: unknown[] = [];
   #method: keyof Tree | undefined;
   #happen: () => Promise<void> = async () => undefined;
 
@@ -25,7 +27,9 @@ export class Interposition {
         return async (...args: unknown[]) => {
           this.#method = undefined;
           await this.#happen();
-          return bound(...args);
+          const outcome = await bound(...args);
+          this.outcomes.push(outcome);
+          return outcome;
         };
       },
     });

@@ -14,8 +14,8 @@ export interface RecipeServer extends Omit<TreeServer, "connect"> {
 /** What the parts of the suite share. */
 export interface RecipeBench {
   server(): RecipeServer;
-  /** A connection of its own, closed at the end. */
-  connection(): Promise<StoreConnection>;
+  /** A connection of its own, closed at the end; `over` may put something between the recipes and the tree. */
+  connection(over?: (tree: Tree) => Tree): Promise<StoreConnection>;
   /** A place of its own in the tree. */
   freshRoot(): string;
   /** Every connection has seen everything that was written before. */
@@ -38,8 +38,8 @@ export function recipeSuite(name: string, makeServer: () => Promise<RecipeServer
     });
     const bench: RecipeBench = {
       server: () => server,
-      connection: async () => {
-        const connection = connectionTo(() => server.connect());
+      connection: async (over = (tree) => tree) => {
+        const connection = connectionTo(() => over(server.connect()));
         connections.push(connection);
         await connection.untilConnected(10_000);
         return connection;

@@ -95,6 +95,10 @@ describe("state keys", () => {
       const found = value(await quick.get(key));
       assert.deepEqual([found?.text, found?.owner], ["late", own.tree.session.id]);
     }
+    assert.deepEqual(
+      interposition.outcomes,
+      Array.from({ length: 3 }, () => ({ ok: false, error: { kind: "bad-version", path } })),
+    );
     await Promise.all([own.close(), other.close()]);
     server.stop();
   });

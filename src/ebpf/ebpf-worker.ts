@@ -27,6 +27,8 @@ export interface WorkerPlace {
   readonly worker: number;
   readonly shards: readonly number[];
   readonly netns?: Netns;
+  /** Age from which upcalls that waited for this worker to open are dropped (default STALE_UPCALL_NS). */
+  readonly staleAfterNs?: number;
 }
 
 /**
@@ -41,7 +43,8 @@ export class EbpfWorker implements DatapathWorker {
   readonly #epoll: EpollSet;
   readonly #record: UpcallRecord;
   readonly #tagged = new Uint8Array(EXECUTE_FRAME_BYTES + 4);
-  readonly #openedAt: bigint;
+  /** Upcalls from before this moment of the kernel's clock are too old. */
+  readonly #staleBefore: bigint;
   /** Rings in which records of an earlier process may still be. */
   #mayHoldStale = true;
   #poll: Poll | undefined;
@@ -60,7 +63,7 @@ export class EbpfWorker implements DatapathWorker {
     this.#rings = place.shards.map((shard) => new RingReader(memory.rings[shard] as WorkerMemory["rings"][number]));
     this.#injector = injector;
     this.#epoll = epoll;
-    this.#openedAt = kernelNanoseconds();
+    this.#staleBefore = kernelNanoseconds() - BigInt(place.staleAfterNs ?? STALE_UPCALL_NS);
     this.#record = { words: new Uint32Array(0), offset: 0, bytes: this.#tagged, frameOffset: 0, frameLength: 0 };
   }
 
@@ -190,7 +193,7 @@ export class EbpfWorker implements DatapathWorker {
   #isStale(words: Uint32Array, at: number): boolean {
     const low = BigInt(words[at + 8] as number);
     const high = BigInt(words[at + 9] as number);
-    return this.#openedAt - ((high << 32n) | low) > BigInt(STALE_UPCALL_NS);
+    return ((high << 32n) | low) < this.#staleBefore;
   }
 
   #returnCredit(index: number, bytes: number): void {

@@ -70,6 +70,18 @@ export class PinDirectory {
   }
 }
 
+/**
+ * Removes what a dead owner left pinned. False: there was nothing, or its owner lives. Interfaces that still have its programs go on
+ * forwarding until those are taken off, or the interfaces go.
+ */
+export function discardPins(name: DatapathName): boolean {
+  if (!existsSync(pinPath(name))) return false;
+  const pins = PinDirectory.open(name);
+  if (!pins.ok) return false;
+  pins.value.close({ keep: false });
+  return true;
+}
+
 /** The pin directory of a host. */
 export function pinPath(name: DatapathName): string {
   return `${bpffsRoot}/weft/${checkedName(name.lab)}/${checkedName(name.host)}`;

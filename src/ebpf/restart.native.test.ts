@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { unwrap } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
+import { dropCode } from "../flow/drop-reason.ts";
 import { FlowTable } from "../flow/flow-table.ts";
 import { ACTION_VPORT, CONTROL_EPOCH, CREDIT_WORDS, LAYOUT_VERSION, SHARD_COUNT, VPORT_MAX } from "../flow/layout.ts";
 import { openPinnedMap } from "../linux/bpf/map.ts";
@@ -12,7 +13,7 @@ import { EbpfDatapath } from "./ebpf-datapath.ts";
 import { EbpfWorker } from "./ebpf-worker.ts";
 import { actionOf, SwitchAgent } from "./fixture/switch-agent.ts";
 import { compileDatapath, TestNamespace, TestVm } from "./fixture/test-host.ts";
-import { pinPath } from "./pins.ts";
+import { discardPins, pinPath } from "./pins.ts";
 
 const LAB = `restart${process.pid}`;
 const ALL_SHARDS = Array.from({ length: SHARD_COUNT }, (_, i) => i);
@@ -119,6 +120,25 @@ test("upcalls that waited while nobody was there are answered, and the credits c
   await datapath.close({ keep: false });
 });
 
+test("upcalls that are too old when a worker comes are dropped and counted, younger ones are handed out", async () => {
+  const datapath = unwrap(await open("h4"));
+  await datapath.setPorts([1, 2].map((n) => ({ vport: n, interfaceName: `port${n}`, epoch: 1 })));
+  const place = { worker: 0, shards: ALL_SHARDS, netns: space.netns };
+  await (vms[0] as TestVm).space.exec(["ping", "-c", "1", "-W", "0.1", "10.0.0.77"]);
+  const late = unwrap(EbpfWorker.open(datapath.workerSettings(), { ...place, staleAfterNs: 0 }));
+  let handed = 0;
+  assert.ok(late.poll(1024, () => handed++) > 0);
+  assert.equal(handed, 0);
+  const stale = datapath.drops().find(({ reason }) => reason === dropCode("stale-upcall"));
+  assert.ok((stale?.packets ?? 0) > 0);
+  late.poll(1024, () => handed++);
+  await (vms[0] as TestVm).space.exec(["ping", "-c", "1", "-W", "0.1", "10.0.0.78"]);
+  late.poll(1024, () => handed++);
+  assert.ok(handed > 0);
+  late.close();
+  await datapath.close({ keep: false });
+});
+
 test("what is kept on purpose is found again; maps of another size or layout are left alone and replaced", async () => {
   const first = unwrap(await open("h3"));
   assert.ok(!first.isReopened);
@@ -137,5 +157,8 @@ test("what is kept on purpose is found again; maps of another size or layout are
   assert.ok(!other.isReopened);
   assert.notDeepEqual([...other.memory.control.subarray(5, 9)], secrets);
   await other.close({ keep: false });
+  assert.ok(!discardPins({ lab: LAB, host: "h3" }), "nothing is left to discard");
+  await unwrap(await open("h3")).close({ keep: true });
+  assert.ok(discardPins({ lab: LAB, host: "h3" }));
   assert.ok(!openPinnedMap(`${pinPath({ lab: LAB, host: "h3" })}/control`).ok);
 });

@@ -29,7 +29,10 @@ export async function joinCloud(options: JoinOptions): Promise<Result<void, stri
   if (known.value === undefined) {
     const object = { kind: "host", id: hostId, name: hostName, portIds: [], tunnelZoneIds: [] } as const;
     const created = await topology.transact([{ op: "create", object }]);
-    if (!created.ok) return err(`cannot register host ${hostName}: ${JSON.stringify(created.error)}`);
+    // An operator may have created it in between: then it is there now.
+    const now = created.ok ? undefined : await topology.get("host", hostId);
+    const isThere = now === undefined || (now.ok && now.value !== undefined);
+    if (!created.ok && !isThere) return err(`cannot register host ${hostName}: ${JSON.stringify(created.error)}`);
   }
   return claim(options, options.scheduler.clock.now() + options.patienceMs);
 }

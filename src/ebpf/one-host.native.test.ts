@@ -72,13 +72,20 @@ test("packets that are to be segmented go up and out again whole, when there is 
   agent.isInstalling = false;
   agent.largest = 0;
   const server = (vms[2] as TestVm).space.exec(["timeout", "10", "iperf3", "-s", "-1"]);
-  const client = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do iperf3 -c 10.0.0.3 -n 20M && exit 0; sleep 0.1; done; exit 1"];
+  const client = [
+    "sh",
+    "-c",
+    "for i in 1 2 3 4 5 6 7 8; do iperf3 -c 10.0.0.3 -n 20M && exit 0; sleep 0.1; done; exit 1",
+  ];
   const { code, output } = await (vms[0] as TestVm).space.exec(client);
   agent.isInstalling = true;
   assert.equal(code, 0, output);
   assert.equal((await server).code, 0);
   assert.ok(agent.largest > 20_000, `largest frame ${agent.largest}`);
-  assert.equal(host.datapath.drops().find(({ reason }) => reason === dropCode("inject-failed")), undefined);
+  assert.equal(
+    host.datapath.drops().find(({ reason }) => reason === dropCode("inject-failed")),
+    undefined,
+  );
 });
 
 test("a TCP connection with segmentation offload crosses", async () => {

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { unwrap } from "../base/result.ts";
+import { type Result, unwrap } from "../base/result.ts";
 import { dropCode } from "../flow/drop-reason.ts";
 import { ACTION_TUNNEL, TUNNEL_KIND_SHIFT, TUNNEL_TRACE, TUNNEL_UDP_PORT, UPCALL_TRACE } from "../flow/layout.ts";
+import type { LinuxError } from "../linux/errno.ts";
 import { PacketReceiver, type ReceivedFrame } from "../linux/packet-receiver.ts";
+import { PacketSender } from "../linux/packet-sender.ts";
+import { buildFrame } from "../wire/build-frame.ts";
 import { actionOf } from "./fixture/switch-agent.ts";
 import { compileDatapath, type TestVm } from "./fixture/test-host.ts";
 import { closeTwoHosts, openTwoHosts, type Side, UNDERLAY_DEVICE, vportKey } from "./fixture/two-hosts.ts";
@@ -84,6 +87,34 @@ for (const family of [4, 6] as const) {
       // The first is a miss: flows are found by shard, and each ping has an identifier of its own.
       assert.equal((side(1).agent.upcalls[2] as number) - before, 2);
       assert.equal((await pinging(1, 3, ["-M", "do", "-s", `${tunnelMtu - 28}`])).code, 0);
+    });
+
+    test("a VLAN tag crosses the tunnel", async () => {
+      const inside = <T>(n: number, body: (ifindex: number) => Result<T, LinuxError>): T =>
+        unwrap(vm(n).space.netns.runResult(() => body(vm(n).space.ifindex("eth0"))));
+      const receiver = inside(3, (ifindex) => PacketReceiver.open(ifindex));
+      const sender = inside(1, (ifindex) => PacketSender.open({ ifindex, slots: 1 }));
+      const eth = { src: 0x0200_0000_0001, dst: 0x0200_0000_0003 };
+      const frame = buildFrame({
+        eth,
+        vlans: [{ vid: 100, priority: 3 }],
+        etherType: 0x1234,
+        payload: new Uint8Array(50),
+      });
+      sender.bytes.set(frame, sender.frameOffset(0));
+      for (const attempt of ["first", "second"]) {
+        sender.describe(0, frame.length, 0);
+        sender.flush(0, 1);
+        let found: ReceivedFrame | undefined;
+        while (found?.vlan === undefined) {
+          found = receiver.receive() ?? found;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        assert.equal(found.vlan.tci, 0x6064, attempt);
+        assert.equal(found.bytes.length, frame.length - 4, attempt);
+      }
+      sender.close();
+      receiver.close();
     });
 
     test("a traced frame is delivered, and a copy goes up where it arrives", async () => {

@@ -61,7 +61,8 @@ export class SimAgent {
   readonly #shell: ControlShell;
   /** Winners of the open maps, as last told, by map and key. */
   readonly #entries = new Map<string, Map<string, WorldChange>>();
-  readonly #peers = new Map<Id, ToWorker & { readonly kind: "peer" }>();
+  /** What workers were told of peers and of objects that do not exist, the last word of each. */
+  readonly #told = new Map<string, ToWorker>();
   #isRunning = false;
 
   constructor(parts: SimAgentParts) {
@@ -148,7 +149,7 @@ export class SimAgent {
   world(): readonly ToWorker[] {
     const entries = [...this.#entries.values()].flatMap((map) => [...map.values()]);
     const changes = entries.map((change): ToWorker => ({ kind: "world", change }));
-    return [...this.#peers.values(), ...changes, ...this.core.snapshot()];
+    return [...this.#told.values(), ...changes, ...this.core.snapshot()];
   }
 
   /** The winners of every open map, sorted, one line each. */
@@ -171,10 +172,18 @@ export class SimAgent {
   }
 
   #toWorkers(messages: readonly ToWorker[]): void {
-    for (const message of messages) if (message.kind === "peer") this.#peers.set(message.hostId, message);
+    for (const message of messages) this.#remember(message);
     const kinds = messages.map((message) => (message.kind === "world" ? message.change.kind : message.kind));
     this.#parts.events.add({ at: this.#parts.hostName, event: "tell", detail: countsOf(kinds) });
     for (const worker of this.workers) worker.tell(messages);
+  }
+
+  #remember(message: ToWorker): void {
+    if (message.kind === "peer") this.#told.set(`peer ${message.hostId}`, message);
+    if (message.kind === "flood-key") this.#told.set(`flood ${message.bridgeId} ${message.hostId}`, message);
+    if (message.kind !== "world") return;
+    if (message.change.kind === "absent") this.#told.set(`absent ${message.change.id}`, message);
+    if (message.change.kind === "object") this.#told.delete(`absent ${message.change.object.id}`);
   }
 
   #openMap(map: MapName, id: Id, onEvent: (event: ControlEvent) => void): OpenMap {

@@ -1,6 +1,9 @@
 import { Prng } from "../../src/base/prng.ts";
 import { SimCloud } from "../../src/weftsim/cloud.ts";
+import { counterProblems } from "./checkers/counters.ts";
 import { deliveryProblems, leakProblems, receivedCounts, strayProblems } from "./checkers/delivery.ts";
+import { flowProblems } from "./checkers/flows.ts";
+import { tableProblems } from "./checkers/tables.ts";
 import { randomEdit } from "./edits.ts";
 import { heal, randomFault } from "./faults.ts";
 import { type RandomTopology, randomTopology } from "./topologies.ts";
@@ -8,6 +11,8 @@ import { type Probe, Traffic } from "./traffic.ts";
 
 /** Longer than a neighbor is asked for in vain. */
 const SETTLE_MS = 75_000;
+/** Longer than the life of a flow that drops for a reason that passes by itself. */
+const TEMPORARY_MS = 7_000;
 
 /** What a run of a seed came to. */
 export interface RunResult {
@@ -76,6 +81,7 @@ export class Scenario {
     this.#found(phase, strayProblems({ cloud, vms, before, all: this.#traffic.probes }));
     if (topology.hasOwnMacs) this.#found(phase, leakProblems(cloud, vms));
     this.#found(phase, deliveryProblems({ cloud, vms, objects, probes, before }));
+    await this.#inspect(phase);
     return probes;
   }
 
@@ -91,9 +97,19 @@ export class Scenario {
       await this.#traffic.send(5);
     }
     if (faults > 0) await heal(cloud);
-    await cloud.run(faults > 0 ? SETTLE_MS : 3_000);
+    await cloud.run(SETTLE_MS);
+    await this.#inspect(phase);
     this.#found(phase, strayProblems({ cloud, vms: topology.vms, before, all: this.#traffic.probes }));
     if (topology.hasOwnMacs) this.#found(phase, leakProblems(cloud, topology.vms));
+  }
+
+  /** What must hold in any quiet cloud, whatever came before. */
+  async #inspect(phase: string): Promise<void> {
+    const { cloud } = this;
+    await cloud.run(TEMPORARY_MS);
+    this.#found(phase, tableProblems(cloud));
+    this.#found(phase, flowProblems(cloud));
+    this.#found(phase, counterProblems(cloud));
   }
 
   #found(phase: string, problems: readonly string[]): void {

@@ -267,11 +267,14 @@ function allocate(options: MemoryDatapathOptions): DatapathMemory {
   control.set([CONTROL_MAGIC, LAYOUT_VERSION, 1, SHARD_COUNT]);
   control[CONTROL_BUCKETS] = options.bucketsPerShard;
   for (let i = 0; i < 4; i++) control[CONTROL_SECRETS + i] = (options.prng.u32() | (i >= 2 ? 1 : 0)) >>> 0;
+  const vports = new Uint32Array(VPORT_MAX * VPORT_WORDS);
+  // Traced frames of groups go up under vport 0.
+  vports.set(CREDITS, 5);
   return {
     control,
     buckets: new Uint32Array(buckets * BUCKET_WORDS),
     counters: new Uint32Array(buckets * COUNTER_WORDS),
-    vports: new Uint32Array(VPORT_MAX * VPORT_WORDS),
+    vports,
     peers: new Uint32Array(PEER_MAX * PEER_WORDS),
     peerSeen: new Uint32Array(PEER_MAX),
     groups: new Uint32Array(GROUP_MAX * (GROUP_HEADER_WORDS + GROUP_OUTPUTS * GROUP_OUTPUT_WORDS)),

@@ -1,4 +1,6 @@
 import { ACTION_WORDS, CREDIT_WORDS, SHARD_COUNT } from "../../flow/layout.ts";
+import { parseFrame } from "../../wire/frame.ts";
+import { fillChecksums } from "../../wire/frame-checksum.ts";
 import type { DatapathMemory, DatapathWorker, ExecuteFrame, UpcallHandler, UpcallRecord } from "../datapath.ts";
 import { EXECUTE_BATCH, EXECUTE_FRAME_BYTES_MAX, EXECUTE_FRAME_BYTES_MIN } from "../limits.ts";
 import type { MemoryKernel } from "./memory-kernel.ts";
@@ -56,8 +58,10 @@ export class MemoryWorker implements DatapathWorker {
     const { length, offset, ingressVport } = frame;
     if (length < EXECUTE_FRAME_BYTES_MIN || length > EXECUTE_FRAME_BYTES_MAX) return false;
     if (this.#queue.length === EXECUTE_BATCH) this.flush();
+    const bytes = frame.bytes.slice(offset, offset + length);
+    if (frame.isChecksumPartial) fillChecksums(parseFrame(bytes));
     this.#queue.push({
-      frame: frame.bytes.slice(offset, offset + length),
+      frame: bytes,
       ingressVport,
       action: action.slice(actionOffset, actionOffset + ACTION_WORDS),
     });

@@ -97,9 +97,14 @@ function setPorts(packet: MemoryPacket, wire: number): boolean {
   if (protocol === IP_PROTOCOL.tcp || protocol === IP_PROTOCOL.udp) {
     return fixTransport(packet, setWord(bytes, l4, value), false);
   }
-  if (protocol !== IP_PROTOCOL.icmpv4 && protocol !== IP_PROTOCOL.icmpv6) return false;
-  if (l4 + IDENTIFIER_AT + 2 > bytes.length) return false;
-  return fixTransport(packet, setHalf(bytes, l4 + IDENTIFIER_AT, value & 0xffff), false);
+  return isEcho(packet) && fixTransport(packet, setHalf(bytes, l4 + IDENTIFIER_AT, value & 0xffff), false);
+}
+
+function isEcho(packet: MemoryPacket): boolean {
+  const type = u8At(packet.bytes, packet.l4);
+  if (frameClassOf(packet) === FRAME_IP4)
+    return protocolOf(packet) === IP_PROTOCOL.icmpv4 && (type === 8 || type === 0);
+  return protocolOf(packet) === IP_PROTOCOL.icmpv6 && (type === 128 || type === 129);
 }
 
 /**
@@ -130,7 +135,7 @@ function checksumField(packet: MemoryPacket, isPseudo: boolean): number {
     case IP_PROTOCOL.icmpv6:
       return frameClassOf(packet) === FRAME_IP6 ? CHECKSUM_AT.icmp : 0;
     case IP_PROTOCOL.icmpv4:
-      return isPseudo ? 0 : CHECKSUM_AT.icmp;
+      return isPseudo || frameClassOf(packet) !== FRAME_IP4 ? 0 : CHECKSUM_AT.icmp;
     default:
       return 0;
   }

@@ -101,7 +101,7 @@ export class MemoryTwin {
   }
 
   #watch(act: () => void): RunOutcome {
-    this.#outcome = { verdict: "consumed", index: 0, tunnelKey: 0, frame: new Uint8Array(0) };
+    this.#outcome = {};
     const before = this.#datapath.drops();
     act();
     const upcalls: { words: Uint32Array; frame: Uint8Array }[] = [];
@@ -113,7 +113,8 @@ export class MemoryTwin {
     if (dropped !== undefined) this.#left({ verdict: "drop", index: dropped.reason });
     const [upcall] = upcalls;
     if (upcall !== undefined) this.#left({ verdict: "upcall", index: upcall.words[0] as number });
-    return { tunnelKey: 0, frame: new Uint8Array(0), ...(this.#outcome as RunOutcome), upcalls };
+    const nothing: RunOutcome = { verdict: "consumed", index: 0, tunnelKey: 0, frame: new Uint8Array(0), upcalls };
+    return { ...nothing, ...this.#outcome };
   }
 }
 

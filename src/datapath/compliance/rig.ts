@@ -1,0 +1,84 @@
+import { ipFromV4 } from "../../addr/ip.ts";
+import type { DatapathControl, DatapathWorker, Underlay, WantedPeer } from "../datapath.ts";
+
+/** A frame that left the datapath. Checksums that were left to the device are completed. */
+export type Output =
+  | { readonly kind: "vport"; readonly vport: number; readonly frame: Uint8Array }
+  | { readonly kind: "tunnel"; readonly peer: number; readonly tunnelKey: number; readonly frame: Uint8Array };
+
+/** What a rig may lack: frames from tunnels, interfaces that come and go, outputs of groups, checksums left to a device. */
+export type Ability = "tunnel-ingress" | "interfaces" | "groups" | "partial-checksums";
+
+/**
+ * A datapath with the world of `WORLD` around it, for the compliance suite: three vports with an interface each, and an underlay on
+ * which the suite sees every frame. Everything that a case does goes through here or through the driver's own faces.
+ */
+export interface Rig {
+  readonly control: DatapathControl;
+  /** A face that owns all shards. */
+  readonly worker: DatapathWorker;
+  /** What this rig cannot do, and why: cases that need it are skipped with that reason. */
+  readonly lacks: Readonly<Partial<Record<Ability, string>>>;
+  /** The datapath's clock: monotonic ms (u32). */
+  now(): number;
+  /**
+   * A frame comes in by the interface of a vport. Its checksums are complete; with `isChecksumPartial` the rig leaves that of TCP or
+   * UDP to the device, if its world has such a thing.
+   */
+  send(vport: number, frame: Uint8Array, options?: { readonly isChecksumPartial?: boolean }): void;
+  /** A frame comes in by a tunnel from the address of a peer of `WORLD`; `STRANGER` for an address that is none. */
+  sendTunnelled(peer: number, tunnelKey: number, frame: Uint8Array): void;
+  /** The host's own stack sends a frame out of the interface of a vport. */
+  sendFromHost(vport: number, frame: Uint8Array): void;
+  /** Takes the frames that left since the last call, those of one interface in order. */
+  outputs(): readonly Output[];
+  /** Waits a while for something to happen. False: nothing will, or the time for this case is up. */
+  wait(): Promise<boolean>;
+  /** Returns when everything that was sent so far has been dealt with. */
+  settle(): Promise<void>;
+  /** The far end of a vport's interface goes up or down; returns when the datapath knows. */
+  setInterfaceUp(vport: number, isUp: boolean): Promise<void>;
+  /** The interface of a vport vanishes or comes back (under its name); returns when the datapath knows. */
+  setInterfacePresent(vport: number, isPresent: boolean): Promise<void>;
+  /** The name of a vport's interface. */
+  interfaceOf(vport: number): string;
+  /** Takes everything down. */
+  close(): Promise<void>;
+}
+
+/** Peer number of an address that is no peer. */
+export const STRANGER = 0;
+
+/** Who is in the suite's world. */
+export const WORLD = {
+  vports: [1, 2, 3],
+  /** A vport that is never bound. */
+  absentVport: 77,
+  /** A tunnel peer with a large path, one with a small path, one that is down; and an index without a record. */
+  peer: 1,
+  narrowPeer: 2,
+  downPeer: 3,
+  absentPeer: 9,
+  narrowMtu: 128,
+} as const;
+
+/** Our address on the underlay, 192.0.2.1. */
+export const UNDERLAY: Underlay = { address: ipFromV4(0xc000_0201), udpPort: 6677, mtu: 1500 };
+
+/** The IPv4 address of a peer on the underlay: 192.0.2.10 and up; `STRANGER` is 192.0.2.10. */
+export function peerAddress(peer: number): number {
+  return 0xc000_020a + peer;
+}
+
+/** The peers as the suite sets them. */
+export const PEERS: readonly WantedPeer[] = [
+  { peer: WORLD.peer, address: ipFromV4(peerAddress(WORLD.peer)), mtu: 1450, isUp: true, epoch: 1 },
+  {
+    peer: WORLD.narrowPeer,
+    address: ipFromV4(peerAddress(WORLD.narrowPeer)),
+    mtu: WORLD.narrowMtu,
+    isUp: true,
+    epoch: 1,
+  },
+  { peer: WORLD.downPeer, address: ipFromV4(peerAddress(WORLD.downPeer)), mtu: 1450, isUp: false, epoch: 1 },
+];

@@ -1,0 +1,67 @@
+import { after, before, beforeEach, describe, it } from "node:test";
+import type { Case } from "./case.ts";
+import { EXECUTE_CASES } from "./execute-cases.ts";
+import { GROUP_CASES } from "./group-cases.ts";
+import { LIMIT_CASES } from "./limit-cases.ts";
+import { LOOKUP_CASES } from "./lookup-cases.ts";
+import { PARSE_CASES } from "./parse-cases.ts";
+import { PORT_CASES, worldPorts } from "./port-cases.ts";
+import { REWRITE_CASES } from "./rewrite-cases.ts";
+import type { Ability, Rig } from "./rig.ts";
+import { Scene } from "./scene.ts";
+import { TUNNEL_CASES } from "./tunnel-cases.ts";
+import { UPCALL_CASES } from "./upcall-cases.ts";
+import { VLAN_CASES } from "./vlan-cases.ts";
+
+const GROUPS: Readonly<Record<string, readonly Case[]>> = {
+  "finding the flow": LOOKUP_CASES,
+  parsing: PARSE_CASES,
+  rewrites: REWRITE_CASES,
+  "VLAN tags": VLAN_CASES,
+  "length and life": LIMIT_CASES,
+  tunnels: TUNNEL_CASES,
+  floods: GROUP_CASES,
+  upcalls: UPCALL_CASES,
+  executing: EXECUTE_CASES,
+  ports: PORT_CASES,
+};
+
+/** How a rig is made, and what it will lack, which must be known before it is made. */
+export interface RigKind {
+  readonly lacks: Rig["lacks"];
+  make(): Promise<Rig>;
+}
+
+/**
+ * What every datapath must do, frame by frame and byte by byte: the contract of `datapath.ts` and `flow/layout.ts` as tests. A driver
+ * passes when its rig passes; cases that a rig cannot show are skipped with its reason.
+ */
+export function datapathSuite(name: string, kind: RigKind): void {
+  describe(`${name} datapath`, () => {
+    let scene: Scene;
+    before(async () => {
+      const rig = await kind.make();
+      await rig.control.setPorts(worldPorts(rig));
+      scene = new Scene(rig);
+    });
+    after(() => scene?.rig.close());
+    beforeEach(() => scene.reset());
+    for (const [group, cases] of Object.entries(GROUPS)) {
+      describe(group, () => {
+        for (const each of cases) {
+          it(each.name, { skip: whyNot(kind.lacks, each.needs) }, async () => {
+            await each.run(scene);
+          });
+        }
+      });
+    }
+  });
+}
+
+function whyNot(lacks: Rig["lacks"], needs: readonly Ability[] = []): string | false {
+  for (const ability of needs) {
+    const reason = lacks[ability];
+    if (reason !== undefined) return reason;
+  }
+  return false;
+}

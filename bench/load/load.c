@@ -44,12 +44,23 @@
 /* Ports on which the server takes connections, so that 16 * 60,000 of them differ. */
 #define SERVER_PORTS 16
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* The clock of the kernel's stamps. */
+static uint64_t wall_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
 }
 
 static void die(const char *what)
@@ -133,40 +144,50 @@ static uint16_t checksum(const void *bytes, int length)
 	return ~sum;
 }
 
+/* Nanoseconds from `sent` to the arrival that the kernel stamped on the reply; 0 while it is not there. */
+static uint64_t echo_reply(int s, const struct icmphdr *request, uint64_t sent)
+{
+	unsigned char in[256], stamp[64];
+	struct iovec part = { in, sizeof(in) };
+	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = stamp, .msg_controllen = sizeof(stamp) };
+	int n = recvmsg(s, &m, 0);
+	struct icmphdr *h = (void *)(in + 20);
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct timespec t;
+
+	if (n < 28 || h->type != ICMP_ECHOREPLY || h->un.echo.sequence != request->un.echo.sequence || !c)
+		return 0;
+	memcpy(&t, CMSG_DATA(c), sizeof(t));
+	return t.tv_sec * 1000000000ull + t.tv_nsec - sent;
+}
+
+/* As `ping -f` counts: from before the request is sent until the reply has reached the sender's stack. */
 static void rtt(char **v)
 {
 	struct sockaddr_in to = ip_address(v[2], 0);
 	long count = number(v[3], TIMES_MAX);
 	uint64_t end = end_after(v[4]);
-	int s = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_ICMP);
+	int s = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_ICMP), one = 1;
 	struct { struct icmphdr h; char rest[48]; } echo = { .h.type = ICMP_ECHO, .h.un.echo.id = htons(getpid() & 0xffff) };
 	struct times times = new_times();
-	unsigned char in[256];
 
-	if (s < 0 || connect(s, (void *)&to, sizeof(to)))
+	if (s < 0 || connect(s, (void *)&to, sizeof(to)) || setsockopt(s, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one)))
 		die("open an ICMP socket");
 	for (long i = 0; i < count && now_ns() < end; i++) {
+		uint64_t sent, took = 0, late = now_ns() + LOST_AFTER_NS;
+
 		echo.h.un.echo.sequence = htons(i & 0xffff);
 		echo.h.checksum = 0;
 		echo.h.checksum = checksum(&echo, sizeof(echo));
-		uint64_t sent = now_ns(), now = sent;
-
+		sent = wall_ns();
 		if (send(s, &echo, sizeof(echo), 0) < 0)
 			die("send an echo request");
-		for (;;) {
-			int n = recv(s, in, sizeof(in), 0);
-			struct icmphdr *h = (void *)(in + 20);
-
-			now = now_ns();
-			if (n >= 28 && h->type == ICMP_ECHOREPLY && h->un.echo.sequence == echo.h.un.echo.sequence)
-				break;
-			if (now - sent > LOST_AFTER_NS)
-				break;
-		}
-		if (now - sent > LOST_AFTER_NS)
-			times.lost++;
+		while (!took && now_ns() < late)
+			took = echo_reply(s, &echo.h, sent);
+		if (took)
+			add_time(&times, took);
 		else
-			add_time(&times, now - sent);
+			times.lost++;
 	}
 	printf("{");
 	print_times("rtt", &times);

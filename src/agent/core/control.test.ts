@@ -202,6 +202,16 @@ describe("control core", () => {
     assert.ok(isComplete());
   });
 
+  it("takes a learned MAC address back when the last of several workers lets go", () => {
+    const bench = running();
+    const opinion = { map: "fdb", deviceId: "b", vlan: 0, mac: 2, portId: "p1" } as const;
+    for (const worker of [0, 1]) bench.step({ kind: "worker", worker, message: { kind: "map-put", opinion } });
+    bench.step({ kind: "worker", worker: 0, message: { kind: "map-remove", opinion } });
+    assert.deepEqual(bench.of("map-remove"), []);
+    bench.step({ kind: "worker", worker: 1, message: { kind: "map-remove", opinion } });
+    assert.deepEqual(bench.of("map-remove"), [{ kind: "map-remove", opinion }]);
+  });
+
   it("answers a worker that wants an object outside the slice that there is none", () => {
     const bench = running().step({ kind: "worker", worker: 0, message: { kind: "want", id: "x" } });
     assert.deepEqual(bench.of("tell-workers")[0]?.message, { kind: "world", change: { kind: "absent", id: "x" } });

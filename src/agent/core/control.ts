@@ -9,6 +9,7 @@ import type { ControlEffect, ControlEvent, ControlSettings, PortActive } from ".
 import { Floods } from "./floods.ts";
 import { UPCALL_CREDIT_MIN, UPCALL_CREDITS_PER_SHARD } from "./limits.ts";
 import type { FromWorker, MapName, ToWorker } from "./messages.ts";
+import { HeldOpinions } from "./opinions.ts";
 import { Peers } from "./peers.ts";
 import { type ObjectName, Slice } from "./slice.ts";
 import { type RestingKey, TunnelKeys } from "./tunnel-keys.ts";
@@ -30,6 +31,7 @@ export class ControlCore {
   readonly #published = new Map<Id, PortActive>();
   readonly #placements = new Map<Id, Placement>();
   readonly #floods = new Floods();
+  readonly #held = new HeldOpinions();
   /** What was asked of the store and not answered yet. */
   readonly #pending = new Set<string>();
   #isComplete = false;
@@ -109,7 +111,7 @@ export class ControlCore {
       case "ports":
         return this.#outcomes(event.outcomes, now);
       case "worker":
-        return this.#fromWorker(event.message);
+        return this.#fromWorker(event.worker, event.message);
       default:
         return unreachable(event);
     }
@@ -312,11 +314,14 @@ export class ControlCore {
     for (const [hostId, peer] of this.#peers.changes(peers)) this.#tell({ kind: "peer", hostId, ...peer });
   }
 
-  #fromWorker(message: FromWorker): void {
+  #fromWorker(worker: number, message: FromWorker): void {
     switch (message.kind) {
       case "map-put":
-      case "map-remove":
+        this.#held.hold(worker, message.opinion);
         this.#effects.push(message);
+        return;
+      case "map-remove":
+        if (this.#held.release(worker, message.opinion)) this.#effects.push(message);
         return;
       case "want":
         if (!this.#slice.isWatched(message.id)) this.#tellWorld({ kind: "absent", id: message.id });

@@ -4,8 +4,11 @@ export const TUNNEL_KEYS_MAX = 1 << 19;
 export const KEY_REST_MS = 600_000;
 /** Longest life of a forwarding flow before it is simulated again. */
 export const FLOW_LIFE_S = 60;
-/** Life of a drop flow whose reason may pass by itself. */
-export const TEMPORARY_DROP_LIFE_S = 5;
+/**
+ * Life of a drop flow whose reason may pass by itself. One second, not the five of the design: each packet of an unanswered
+ * ping or a traceroute should get its ICMP error, as a kernel gives it; a flood still costs one upcall a second and flow.
+ */
+export const TEMPORARY_DROP_LIFE_S = 1;
 /** Packets that may wait for topology or neighbors, per worker. */
 export const PARKED_MAX = 4096;
 /** Bytes that may wait, per worker. */

@@ -19,7 +19,7 @@ export async function randomEdit(parts: EditParts): Promise<void> {
   await parts.prng.pick(EDITS)(parts, objects);
 }
 
-const EDITS: readonly Edit[] = [toggle, toggle, addRule, addRule, removeRule, setFilter, setFilter, setVlan, moveVm, moveVm, addRoute, removeRoute, relink, setLink, setLink];
+const EDITS: readonly Edit[] = [toggle, toggle, addRule, addRule, removeRule, changeRule, changeRule, setFilter, setFilter, setVlan, moveVm, moveVm, addRoute, removeRoute, relink, setLink, setLink];
 
 /** Sets a device or port up or down; what is down is preferred, so that clouds do not run out of working parts. */
 async function toggle({ cloud, prng }: EditParts, objects: readonly TopologyObject[]): Promise<void> {
@@ -40,6 +40,14 @@ async function addRule({ cloud, prng }: EditParts, objects: readonly TopologyObj
 async function removeRule({ cloud, prng }: EditParts, objects: readonly TopologyObject[]): Promise<void> {
   const rules = ofKind(objects, "chain").flatMap((chain) => chain.ruleIds.slice(2));
   if (rules.length > 0) await cloud.change([{ op: "delete", kind: "rule", id: prng.pick(rules) }]);
+}
+
+async function changeRule({ cloud, prng }: EditParts, objects: readonly TopologyObject[]): Promise<void> {
+  const rules = ofKind(objects, "chain").flatMap((chain) => chain.ruleIds.slice(2).map((id) => ({ id, chainId: chain.id })));
+  if (rules.length === 0) return;
+  const { id, chainId } = prng.pick(rules);
+  const { condition, action } = randomRule(prng, chainId, []);
+  await cloud.change([modify("rule", id, { condition, action })]);
 }
 
 async function setFilter({ cloud, prng }: EditParts, objects: readonly TopologyObject[]): Promise<void> {

@@ -2,7 +2,7 @@ import { Prng } from "../../src/base/prng.ts";
 import { SimCloud } from "../../src/weftsim/cloud.ts";
 import { counterProblems } from "./checkers/counters.ts";
 import { deliveryProblems, leakProblems, receivedCounts, strayProblems } from "./checkers/delivery.ts";
-import { flowProblems } from "./checkers/flows.ts";
+import { checkFlows } from "./checkers/flows.ts";
 import { tableProblems } from "./checkers/tables.ts";
 import { randomEdit } from "./edits.ts";
 import { heal, randomFault } from "./faults.ts";
@@ -23,6 +23,10 @@ export interface RunResult {
   readonly steps: number;
   readonly virtualMs: number;
   readonly probes: number;
+  /** Probes and replies that reached somebody. */
+  readonly arrived: number;
+  /** Flows that were compared with a new simulation. */
+  readonly flowsChecked: number;
   readonly lines: readonly string[];
 }
 
@@ -34,6 +38,7 @@ export class Scenario {
   readonly seed: number;
   readonly #prng: Prng;
   readonly #traffic: Traffic;
+  #flowsChecked = 0;
 
   constructor(seed: number) {
     this.seed = seed;
@@ -55,9 +60,14 @@ export class Scenario {
     await this.exchange("third", 40);
     await cloud.close();
     const { events, steps } = cloud;
-    const virtualMs = cloud.scheduler.clock.now() - startedAt;
     const { seed, problems } = this;
-    return { seed, hash: events.hash, problems, events: events.count, steps, virtualMs, probes: this.#traffic.probes.size, lines: events.lines };
+    return {
+      ...{ seed, problems, steps, hash: events.hash, events: events.count, lines: events.lines },
+      virtualMs: cloud.scheduler.clock.now() - startedAt,
+      probes: this.#traffic.probes.size,
+      arrived: cloud.vms.reduce((sum, vm) => sum + vm.received.length, 0),
+      flowsChecked: this.#flowsChecked,
+    };
   }
 
   /** Hosts, agents, the topology, VMs. */
@@ -97,8 +107,10 @@ export class Scenario {
       await this.#traffic.send(5);
     }
     if (faults > 0) await heal(cloud);
-    await cloud.run(SETTLE_MS);
+    await cloud.settle();
+    // Soon, while the flows that met the changes still live.
     await this.#inspect(phase);
+    await cloud.run(SETTLE_MS);
     this.#found(phase, strayProblems({ cloud, vms: topology.vms, before, all: this.#traffic.probes }));
     if (topology.hasOwnMacs) this.#found(phase, leakProblems(cloud, topology.vms));
   }
@@ -108,7 +120,9 @@ export class Scenario {
     const { cloud } = this;
     await cloud.run(TEMPORARY_MS);
     this.#found(phase, tableProblems(cloud));
-    this.#found(phase, flowProblems(cloud));
+    const flows = checkFlows(cloud);
+    this.#flowsChecked += flows.checked;
+    this.#found(phase, flows.problems);
     this.#found(phase, counterProblems(cloud));
   }
 

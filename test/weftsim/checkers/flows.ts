@@ -32,15 +32,26 @@ const KEY_WITHOUT_CLASS = 0x0fff_ffff;
  * Every installed flow of every host says what a simulation says that starts from nothing: a new world made of what control
  * knows, a new simulator. A flow that differs was not told of something that it depends on: a tag is missing or dead.
  */
-export function flowProblems(cloud: SimCloud): readonly string[] {
+export function checkFlows(cloud: SimCloud): FlowCheck {
   const now = cloud.scheduler.clock.now();
-  return [...cloud.hosts.values()].flatMap((host) => {
+  const problems: string[] = [];
+  let checked = 0;
+  for (const host of cloud.hosts.values()) {
     const fresh = new FreshWorker(host, now);
-    return liveFlows(host).flatMap((flow) => {
+    for (const flow of liveFlows(host)) {
+      checked++;
       const problem = fresh.compare(flow);
-      return problem === undefined ? [] : [`${host.spec.name} ${formatKey(flow.key, 0)} class ${CLASS_NAMES[flow.flowClass]}: ${problem}`];
-    });
-  });
+      if (problem === undefined) continue;
+      problems.push(`${host.spec.name} ${formatKey(flow.key, 0)} class ${CLASS_NAMES[flow.flowClass]}: ${problem}`);
+    }
+  }
+  return { checked, problems };
+}
+
+/** What the comparison found. */
+export interface FlowCheck {
+  readonly checked: number;
+  readonly problems: readonly string[];
 }
 
 interface LiveFlow {

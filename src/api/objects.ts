@@ -49,8 +49,9 @@ export class Objects {
     this.#newId = newId;
   }
 
-  /** The stored object, or `not-found`. */
+  /** The stored object, or `not-found`; an id that is no UUID names nothing, and may be no path of the store either. */
   async stored<K extends Kind>(kind: K, id: Id): Step<StoredObject<K>> {
+    if (!ID.test(id)) return err(apiError("not-found", { object: `${kind} ${id}` }));
     const found = fromStore(await this.#topology.get(kind, id));
     if (!found.ok) return found;
     return found.value === undefined ? err(apiError("not-found", { object: `${kind} ${id}` })) : ok(found.value);

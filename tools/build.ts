@@ -5,7 +5,8 @@ import { parseArgs } from "node:util";
 
 /**
  * Makes the released form: dist/ holds the JavaScript of src/, what else lies beside it, and the compiled eBPF programs.
- * It runs with the package.json and node_modules of the folder above it. `--out DIR` makes it elsewhere in the repository.
+ * It runs with the package.json and node_modules of the folder above it. `--out DIR` makes it elsewhere in the repository,
+ * with a package.json above it.
  */
 const root = dirname(import.meta.dirname);
 const { values } = parseArgs({ options: { out: { type: "string", default: "dist" } } });
@@ -19,6 +20,7 @@ for (const file of globSync("src/**/*.*", { cwd: root, exclude: ["**/*.ts", "**/
 }
 for (const file of globSync("build/bpf/*.o", { cwd: root }))
   copy(file, join(out, "bpf", file.slice("build/bpf/".length)));
+if (dirname(out) !== root) cpSync(join(root, "package.json"), join(dirname(out), "package.json"));
 process.stdout.write(`${values.out}: ${globSync("**/*.js", { cwd: out }).length} modules\n`);
 
 function run(command: string, args: readonly string[]): void {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileOf } from "../../src/base/entry.ts";
 
-const out = "build/release";
+const out = "build/release/dist";
 const node = (...args: readonly string[]): ReturnType<typeof spawnSync> =>
   spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], {
     cwd: fileOf(""),

@@ -98,6 +98,8 @@ test("a TCP connection with segmentation offload crosses", async () => {
   const { code, output } = await (vms[0] as TestVm).space.exec(client);
   assert.equal(code, 0, output);
   assert.equal((await server).code, 0);
-  const lost = host.datapath.drops().filter(({ reason }) => reason !== dropCode("upcall-budget"));
+  // Before the flow is there, a busy machine may refuse upcalls; whatever else is lost is lost by the programs.
+  const refused = [dropCode("upcall-budget"), dropCode("upcall-ring-full")];
+  const lost = host.datapath.drops().filter(({ reason }) => !refused.includes(reason));
   assert.deepEqual(lost, []);
 });

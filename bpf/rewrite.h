@@ -129,27 +129,35 @@ __noinline int weft_rewrite_ip6(struct __sk_buff *skb, struct weft_walk *w)
 	return bpf_skb_store_bytes(skb, w->l3, head, sizeof(head), BPF_F_RECOMPUTE_CSUM);
 }
 
+/* Whether `type` is that of an ICMP echo of the packet's own family. */
+static __always_inline int weft_is_echo(const struct weft_walk *w, __u32 protocol, __u8 type)
+{
+	if (weft_frame_class(w) == WEFT_FRAME_IP4)
+		return protocol == PROTO_ICMP && (type == 8 || type == 0);
+	return protocol == PROTO_ICMP6 && (type == 128 || type == 129);
+}
+
 /* Ports of TCP and UDP, or the identifier of an ICMP echo. */
 __noinline int weft_rewrite_ports(struct __sk_buff *skb, struct weft_walk *w)
 {
 	if (!w || !w->l4)
 		return 0;
 	__u32 protocol = w->key[14] & 0xff, to = w->action[16], from;
+	__u8 type;
 
 	if (protocol == PROTO_TCP || protocol == PROTO_UDP) {
 		if (bpf_skb_load_bytes(skb, w->l4, &from, 4) || weft_fix_l4(skb, w, weft_delta32(from, to), 0))
 			return -1;
 		return bpf_skb_store_bytes(skb, w->l4, &to, 4, 0);
 	}
-	if (protocol == PROTO_ICMP || protocol == PROTO_ICMP6) {
-		__u16 id, new_id = to >> 16;
-
-		if (bpf_skb_load_bytes(skb, w->l4 + 4, &id, 2) || weft_fix_l4(skb, w, weft_delta16(id, new_id), 0))
-			return -1;
-		return bpf_skb_store_bytes(skb, w->l4 + 4, &new_id, 2, 0);
-	}
 	/* SCTP's checksum is a CRC over the ports; nothing else has any. */
-	return -1;
+	if (bpf_skb_load_bytes(skb, w->l4, &type, 1) || !weft_is_echo(w, protocol, type))
+		return -1;
+	__u16 id, new_id = to >> 16;
+
+	if (bpf_skb_load_bytes(skb, w->l4 + 4, &id, 2) || weft_fix_l4(skb, w, weft_delta16(id, new_id), 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, w->l4 + 4, &new_id, 2, 0);
 }
 
 /* Takes `pop` tags off and puts `push` tags on: TCIs outer in the low half, inner in the high half. */
@@ -176,6 +184,8 @@ __noinline int weft_rewrite(struct __sk_buff *skb, struct weft_walk *w)
 
 	if (pop > w->tags)
 		pop = w->tags;
+	if (push > 2)
+		push = 2;
 	if (pop) {
 		if (weft_retag(skb, pop, 0, 0))
 			return -1;

@@ -1,6 +1,7 @@
 import { randomFillSync } from "node:crypto";
 import { err, ok, type Result } from "../base/result.ts";
 import type { DatapathError, DatapathMemory } from "../datapath/datapath.ts";
+import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../datapath/limits.ts";
 import {
   BUCKET_WORDS,
   CONTROL_BUCKETS,
@@ -202,7 +203,9 @@ export function memoryOf(
   };
 }
 
-function initialize({ control }: DatapathMemory, sizes: MemorySizes): void {
+function initialize({ control, vports }: DatapathMemory, sizes: MemorySizes): void {
+  // Traced frames of groups go up under vport 0.
+  vports.set([CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT], 5);
   const secrets = new Uint32Array(4);
   randomFillSync(secrets);
   control.set(

@@ -173,7 +173,7 @@ export const ACTION_POP_SHIFT = 16;
 export const ACTION_PUSH_SHIFT = 18;
 
 /**
- * VPORT RECORD, 16 words, index = vport index; 0 is never used.
+ * VPORT RECORD, 16 words, index = vport index; of 0 only the credits are used (traced frames of groups go up under it).
  *   0 generation (seqlock)  1 ifindex  2 kind (0 none, 1 veth, 2 tap, 3 other)  3 flags (1 up, 2 redirect_peer allowed)
  *   4 binding epoch  5 upcall credit in packets per shard  6 the same in bytes  7..15 zero
  */

@@ -64,7 +64,7 @@ function randomAction(prng: Prng): Uint32Array {
   const kinds = [ACTION_VPORT, ACTION_VPORT, ACTION_VPORT, ACTION_TUNNEL, ACTION_TUNNEL, ACTION_DROP, ACTION_MISS, 9];
   const kind = prng.pick(kinds);
   const rewrites = prng.below(64) << 8;
-  const tags = prng.below(3) === 0 ? (prng.below(4) << 16) | (prng.below(3) << 18) : 0;
+  const tags = prng.below(3) === 0 ? (prng.below(4) << 16) | (prng.below(4) << 18) : 0;
   action[0] = kind | rewrites | tags;
   const isLost = prng.below(16) === 0;
   if (kind === ACTION_VPORT) action[1] = isLost ? prng.pick([0, 7, 5000, 0xffff_ffff]) : OUT;

@@ -6,6 +6,7 @@ import * as f from "./frames.ts";
 import { type Rig, WORLD } from "./rig.ts";
 
 const frame = f.udp4();
+const ALL_ATTACHED = WORLD.vports.map(() => "attached");
 
 /** The ports of the suite's world. */
 export function worldPorts(rig: Rig): readonly WantedPort[] {
@@ -72,31 +73,22 @@ export const PORT_CASES: readonly Case[] = [
     name: "ports that are no longer wanted neither take nor give frames, the others go on",
     needs: ["interfaces"],
     run: async (scene) => {
-      const { control } = scene.rig;
       const ports = worldPorts(scene.rig);
       for (const vport of [1, 2]) scene.install(vport, frame, { action: { to: { vport: 3 } } });
-      await control.setPorts(ports.slice(1));
+      await scene.setPorts(ports.slice(1));
       await scene.expect({}, () => scene.rig.send(1, frame));
       await scene.expect({ out: [{ kind: "vport", vport: 3, frame }] }, () => scene.rig.send(2, frame));
       await scene.expect({ drops: [{ vport: 1, reason: "vport-down" }] }, () =>
         scene.execute(frame, { to: { vport: 1 } }),
       );
-      const outcomes = await control.setPorts(ports);
-      assert.deepEqual(
-        outcomes.map(({ state }) => state),
-        ["attached", "attached", "attached"],
-      );
+      assert.deepEqual(await scene.setPorts(ports), ALL_ATTACHED);
       await scene.expect({ out: [{ kind: "vport", vport: 3, frame }] }, () => scene.rig.send(1, frame));
     },
   },
   {
     name: "setting the same ports again changes nothing",
     run: async (scene) => {
-      const outcomes = await scene.rig.control.setPorts(worldPorts(scene.rig));
-      assert.deepEqual(
-        outcomes.map(({ vport, state }) => [vport, state]),
-        WORLD.vports.map((vport) => [vport, "attached"]),
-      );
+      assert.deepEqual(await scene.setPorts(worldPorts(scene.rig)), ALL_ATTACHED);
       scene.install(1, frame, { action: { to: { vport: 2 } } });
       await scene.expect({ out: [{ kind: "vport", vport: 2, frame }] }, () => scene.rig.send(1, frame));
     },
@@ -105,9 +97,8 @@ export const PORT_CASES: readonly Case[] = [
     name: "a port may move to another interface: frames follow it, both ways",
     needs: ["interfaces"],
     run: async (scene) => {
-      const { control } = scene.rig;
       const [one, two, three] = worldPorts(scene.rig) as [WantedPort, WantedPort, WantedPort];
-      await control.setPorts([
+      await scene.setPorts([
         one,
         { ...two, interfaceName: three.interfaceName },
         { ...three, interfaceName: two.interfaceName },
@@ -116,7 +107,7 @@ export const PORT_CASES: readonly Case[] = [
       // The rig names outputs and inputs by interface: vport 2 is at the interface of 3 now.
       await scene.expect({ out: [{ kind: "vport", vport: 3, frame }] }, () => scene.rig.send(1, frame));
       await scene.expect({ up: [{ kind: UPCALL_MISS, vport: 3, frame }] }, () => scene.rig.send(2, frame));
-      await control.setPorts([one, two, three]);
+      await scene.setPorts([one, two, three]);
       await scene.expect({ out: [{ kind: "vport", vport: 2, frame }] }, () => scene.rig.send(1, frame));
     },
   },

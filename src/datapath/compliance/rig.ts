@@ -40,6 +40,8 @@ export interface Rig {
   setInterfaceUp(vport: number, isUp: boolean): Promise<void>;
   /** The interface of a vport vanishes or comes back (under its name); returns when the datapath knows. */
   setInterfacePresent(vport: number, isPresent: boolean): Promise<void>;
+  /** Returns when frames that are sent on the interfaces arrive: binding one may take its carrier away for a while. */
+  carried(): Promise<void>;
   /** The name of a vport's interface. */
   interfaceOf(vport: number): string;
   /** Takes everything down. */

@@ -16,7 +16,7 @@ import {
   VPORT_MAX,
   VPORT_WORDS,
 } from "../../flow/layout.ts";
-import type { DropCount } from "../datapath.ts";
+import type { DropCount, WantedPort } from "../datapath.ts";
 import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../limits.ts";
 import { writeRecord } from "../records.ts";
 import { type ActionSpec, actionOf } from "./action.ts";
@@ -80,6 +80,17 @@ export class Scene {
     assert.equal((await control.setUnderlay(UNDERLAY)).ok, true);
     assert.equal((await control.setPeers(PEERS)).ok, true);
     assert.equal((await control.setTunnelKeys([])).ok, true);
+  }
+
+  /** Sets the wanted ports, and waits until frames pass. Returns the state of each. */
+  async setPorts(ports: readonly WantedPort[]): Promise<readonly string[]> {
+    const outcomes = await this.rig.control.setPorts(ports);
+    await this.rig.carried();
+    assert.deepEqual(
+      outcomes.map(({ vport }) => vport),
+      ports.map(({ vport }) => vport),
+    );
+    return outcomes.map(({ state }) => state);
   }
 
   /** Installs a flow for frames like this one that come in by `vport`, in the shard of the frame; returns its slot. */

@@ -41,8 +41,8 @@ export function datapathSuite(name: string, kind: RigKind): void {
     let scene: Scene;
     before(async () => {
       const rig = await kind.make();
-      await rig.control.setPorts(worldPorts(rig));
       scene = new Scene(rig);
+      await scene.setPorts(worldPorts(rig));
     });
     after(() => scene?.rig.close());
     beforeEach(() => scene.reset());

@@ -46,6 +46,7 @@ export function memoryRig(): Rig {
     setInterfaceUp: (vport, isUp) => Promise.resolve(datapath.setInterfaceUp(interfaceOf(vport), isUp)),
     setInterfacePresent: (vport, isPresent) =>
       Promise.resolve(isPresent ? add(vport) : datapath.removeInterface(interfaceOf(vport))),
+    carried: () => Promise.resolve(),
     interfaceOf,
     close: () => datapath.close(),
   };

@@ -104,6 +104,7 @@ export const EXECUTE_CASES: readonly Case[] = [
   },
   {
     name: "sends malformed frames as they are: they are the agent's own",
+    needs: ["short-frames"],
     run: async (scene) => {
       for (const each of [
         f.udp4().slice(0, 20),

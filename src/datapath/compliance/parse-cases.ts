@@ -1,6 +1,7 @@
 import { PARSE_EXTENSIONS, PARSE_OK, PARSE_OPTIONS, UPCALL_MISS, W0_PARSE_SHIFT } from "../../flow/layout.ts";
 import type { Case } from "./case.ts";
 import * as f from "./frames.ts";
+import type { Ability } from "./rig.ts";
 import { keyOf, type Scene } from "./scene.ts";
 
 /** Offset of the network header. */
@@ -13,9 +14,16 @@ const DESTINATION = {
 } as const;
 const FRAGMENT = { kind: "fragment", nextHeader: 0, identification: 7 } as const;
 
+/** A frame that no parser can read to the end. */
+interface Malformed {
+  readonly what: string;
+  readonly frame: Uint8Array;
+  readonly needs?: readonly Ability[];
+}
+
 /** Frames that are dropped before any flow is looked for. */
-const MALFORMED: readonly { readonly what: string; readonly frame: Uint8Array }[] = [
-  { what: "an IPv4 header that is cut off", frame: f.udp4().slice(0, L3 + 19) },
+const MALFORMED: readonly Malformed[] = [
+  { what: "an IPv4 header that is cut off", frame: f.udp4().slice(0, L3 + 19), needs: ["short-frames"] },
   { what: "IPv4 options that are cut off", frame: f.udp4({ v4: { options: OPTIONS } }).slice(0, L3 + 22) },
   { what: "an IP version that is not 4", frame: f.patched(f.udp4(), L3, [0x55]) },
   { what: "an IPv4 header length below 5", frame: f.patched(f.udp4(), L3, [0x44]) },
@@ -24,7 +32,7 @@ const MALFORMED: readonly { readonly what: string; readonly frame: Uint8Array }[
   { what: "UDP ports that the packet cuts off", frame: f.raw4(17, { payload: new Uint8Array(3) }) },
   { what: "an ICMP header that the packet cuts off", frame: f.raw4(1, { payload: new Uint8Array(7) }) },
   { what: "TCP ports that lie in the frame's padding", frame: f.patched(f.tcp4(), L3 + 2, [0, 22]) },
-  { what: "an IPv6 header that is cut off", frame: f.udp6().slice(0, L3 + 39) },
+  { what: "an IPv6 header that is cut off", frame: f.udp6().slice(0, L3 + 39), needs: ["short-frames"] },
   { what: "an IP version that is not 6", frame: f.patched(f.udp6(), L3, [0x45]) },
   { what: "an IPv6 payload length beyond the frame", frame: f.udp6().slice(0, -1) },
   { what: "an IPv6 extension header that is cut off", frame: f.raw6(60, { payload: new Uint8Array(7) }) },
@@ -104,8 +112,9 @@ function padded(frame: Uint8Array, length: number): Uint8Array {
 
 /** Malformed frames are dropped, with and without a tag; everything else goes up with its key, and forwards by a flow of that key. */
 export const PARSE_CASES: readonly Case[] = [
-  ...MALFORMED.map(({ what, frame }) => ({
+  ...MALFORMED.map(({ what, frame, needs = [] }) => ({
     name: `drops ${what}, whatever the flows say`,
+    needs,
     run: async (scene: Scene): Promise<void> => {
       scene.install(1, frame, { action: { to: { vport: 2 } } });
       const drops = [{ vport: 1, reason: "malformed", bytes: frame.length } as const];

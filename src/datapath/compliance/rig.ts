@@ -6,8 +6,11 @@ export type Output =
   | { readonly kind: "vport"; readonly vport: number; readonly frame: Uint8Array }
   | { readonly kind: "tunnel"; readonly peer: number; readonly tunnelKey: number; readonly frame: Uint8Array };
 
-/** What a rig may lack: frames from tunnels, interfaces that come and go, outputs of groups, checksums left to a device. */
-export type Ability = "tunnel-ingress" | "interfaces" | "groups" | "partial-checksums";
+/**
+ * What a rig may lack: frames from tunnels, interfaces that come and go, outputs of groups, checksums left to a device, frames that
+ * end in the middle of an IP header.
+ */
+export type Ability = "tunnel-ingress" | "interfaces" | "groups" | "partial-checksums" | "short-frames";
 
 /**
  * A datapath with the world of `WORLD` around it, for the compliance suite: three vports with an interface each, and an underlay on

@@ -18,6 +18,7 @@ import { listenAgent } from "./agent-server.ts";
 import { AgentState } from "./agent-state.ts";
 import type { AgentValues } from "./config.ts";
 import { ControlShell } from "./control-shell.ts";
+import { earlierVports } from "./core/bindings.ts";
 import { ControlCore } from "./core/control.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
 import { joinCloud } from "./join.ts";
@@ -93,7 +94,9 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   const { options, workers, connection, layout, datapath } = running;
   const { hostId, values, scheduler, log } = options;
   const prng = new Prng(options.seed);
-  const core = new ControlCore({ hostId, udpPort: values["udp-port"] }, prng.fork());
+  const core = new ControlCore({ hostId, udpPort: values["udp-port"] }, prng.fork(), {
+    vports: earlierVports(datapath.memory.vports),
+  });
   const threads: Worker[] = [];
   const toWorkers = (messages: readonly ToWorker[]): void => {
     for (const thread of threads) thread.postMessage(messages);

@@ -178,6 +178,8 @@ export const ACTION_PUSH_SHIFT = 18;
  *   4 binding epoch  5 upcall credit in packets per shard  6 the same in bytes  7..15 zero
  */
 export const VPORT_WORDS = 16;
+/** Word of the binding epoch in a vport record. */
+export const VPORT_EPOCH = 4;
 /** Vports of one host, index 0 included. */
 export const VPORT_MAX = 4096;
 /** Flag of a vport record: forwards. */

@@ -1,6 +1,7 @@
 import { formatHostAlive } from "../api-schema/agent-api.ts";
 import { AgentState } from "../agent/agent-state.ts";
 import { ControlShell, type OpenMap } from "../agent/control-shell.ts";
+import { earlierVports } from "../agent/core/bindings.ts";
 import { ControlCore } from "../agent/core/control.ts";
 import type { ControlEvent } from "../agent/core/control-events.ts";
 import type { FromWorker, MapName, ToWorker } from "../agent/core/messages.ts";
@@ -73,7 +74,9 @@ export class SimAgent {
     this.connection = new StoreConnection({ scheduler: life, connect: () => server.connect({ timeoutMs: SESSION_TIMEOUT_MS }) });
     this.#topology = new TreeTopologyStore(this.connection, this.#layout);
     this.#stateKeys = new TreeStateKeys(this.connection, this.#layout);
-    this.core = new ControlCore({ hostId, udpPort: UDP_PORT }, prng.fork());
+    this.core = new ControlCore({ hostId, udpPort: UDP_PORT }, prng.fork(), {
+      vports: earlierVports(datapath.memory.vports),
+    });
     const toWorkers = (messages: readonly ToWorker[]): void => this.#toWorkers(messages);
     const questions = new Questions({ scheduler: life, workers: parts.workers, send: toWorkers });
     const isStoreConnected = (): boolean => this.connection.tree.session.state === "connected";

@@ -1,5 +1,5 @@
 import type { PortOutcome, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
-import { VPORT_MAX } from "../../flow/layout.ts";
+import { VPORT_EPOCH, VPORT_MAX, VPORT_WORDS } from "../../flow/layout.ts";
 import type { Binding, Id } from "../../model/objects.ts";
 import type { Placement } from "../../sim/world-change.ts";
 import type { PortActive } from "./control-events.ts";
@@ -21,10 +21,22 @@ export class Bindings {
   readonly #byPort = new Map<Id, Bound>();
   readonly #byVport = new Map<number, Bound>();
   readonly #freed: number[] = [];
+  readonly #earlier: Map<number, number>;
   #nextVport = 1;
 
-  constructor(hostId: Id) {
+  /** `earlier`: numbers that an earlier agent of this host gave to bindings, by epoch. Flows that still forward mean those. */
+  constructor(hostId: Id, earlier: ReadonlyMap<number, number> = new Map()) {
     this.#hostId = hostId;
+    this.#earlier = new Map(earlier);
+    const taken = new Set(earlier.values());
+    const last = Math.max(0, ...taken);
+    for (; this.#nextVport <= last; this.#nextVport++) if (!taken.has(this.#nextVport)) this.#freed.push(this.#nextVport);
+  }
+
+  /** Every binding of this host is known now: numbers that nobody came back for may be given to others, after all the rest. */
+  forgetEarlier(): void {
+    this.#freed.push(...this.#earlier.values());
+    this.#earlier.clear();
   }
 
   /** Number of ports bound here. */
@@ -46,7 +58,7 @@ export class Bindings {
       if (isChanged) known.state = "wanted";
       return { isChanged, vport: known.vport };
     }
-    const vport = this.#takeVport();
+    const vport = this.#takeVport(epochOf(portId, binding));
     if (vport === undefined) return { isChanged: false, vport };
     const bound: Bound = { portId, vport, binding, tunnelKey, state: "wanted" };
     this.#byPort.set(portId, bound);
@@ -114,10 +126,10 @@ export class Bindings {
 
   /** The wanted ports, for the datapath. */
   wantedPorts(): readonly WantedPort[] {
-    return [...this.#byPort.values()].map(({ vport, binding }) => ({
+    return [...this.#byPort.values()].map(({ portId, vport, binding }) => ({
       vport,
       interfaceName: binding.interfaceName,
-      epoch: binding.generation,
+      epoch: epochOf(portId, binding),
     }));
   }
 
@@ -129,8 +141,28 @@ export class Bindings {
     }));
   }
 
-  #takeVport(): number | undefined {
+  #takeVport(epoch: number): number | undefined {
+    const earlier = this.#earlier.get(epoch);
+    if (this.#earlier.delete(epoch)) return earlier;
     if (this.#nextVport < VPORT_MAX) return this.#nextVport++;
     return this.#freed.shift();
   }
+}
+
+/** The vport numbers of an earlier agent by the epochs of their bindings, from the vport records that it left. */
+export function earlierVports(vports: Uint32Array): ReadonlyMap<number, number> {
+  const earlier = new Map<number, number>();
+  for (let vport = 1; vport < VPORT_MAX; vport++) {
+    const epoch = vports[vport * VPORT_WORDS + VPORT_EPOCH] as number;
+    if (epoch !== 0) earlier.set(epoch, vport);
+  }
+  return earlier;
+}
+
+/** Names a binding in the datapath: another port, interface or generation has another epoch. FNV-1a, never 0. */
+function epochOf(portId: Id, { interfaceName, generation }: Binding): number {
+  const text = `${portId} ${interfaceName} ${generation}`;
+  let hash = 0x811c_9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
+  return hash >>> 0 || 1;
 }

@@ -14,6 +14,14 @@ import { Peers } from "./peers.ts";
 import { type ObjectName, Slice } from "./slice.ts";
 import { type RestingKey, TunnelKeys } from "./tunnel-keys.ts";
 
+/** What an earlier agent of this host left behind. */
+export interface LeftBehind {
+  /** Its vport numbers, by binding epoch; see `earlierVports`. */
+  readonly vports?: ReadonlyMap<number, number>;
+  /** Tunnel keys that must not be used yet. */
+  readonly resting?: readonly RestingKey[];
+}
+
 /**
  * The brain of a host's control thread, without I/O: events in, effects out. It keeps the slice of the topology that the
  * host needs, binds ports, publishes what it serves, knows where every other port is, and tells the workers.
@@ -35,25 +43,26 @@ export class ControlCore {
   /** What was asked of the store and not answered yet. */
   readonly #pending = new Set<string>();
   #isComplete = false;
+  /** Ports of an earlier agent are still served: they stay as they are until all that this agent wants is known. */
+  readonly #takesOver: boolean;
+  #isLoaded = false;
   #effects: ControlEffect[] = [];
   #version = 0;
 
-  constructor(settings: ControlSettings, prng: Prng, resting: readonly RestingKey[] = []) {
+  constructor(settings: ControlSettings, prng: Prng, left: LeftBehind = {}) {
     this.#settings = settings;
     this.#slice = new Slice(settings.hostId);
-    this.#bindings = new Bindings(settings.hostId);
+    this.#bindings = new Bindings(settings.hostId, left.vports);
+    this.#takesOver = (left.vports?.size ?? 0) > 0;
     this.#peers = new Peers(settings.hostId);
-    this.#keys = new TunnelKeys(prng, resting);
+    this.#keys = new TunnelKeys(prng, left.resting);
   }
 
   /** Takes one event and returns what is to be done, in order. `now` is wall-clock time. */
   step(event: ControlEvent, now: Instant): readonly ControlEffect[] {
     this.#effects = [];
     this.#take(event, now);
-    if (!this.#isComplete && this.#pending.size === 0) {
-      this.#isComplete = true;
-      this.#tell({ kind: "complete" });
-    }
+    if (!this.#isComplete && this.#pending.size === 0) this.#loaded(event);
     if (this.#effects.some((effect) => effect.kind === "tell-workers")) {
       this.#version++;
       this.#tell({ kind: "version", version: this.#version });
@@ -187,6 +196,7 @@ export class ControlCore {
   }
 
   #setPorts(): void {
+    if (this.#takesOver && !this.#isLoaded) return;
     // Keys first: peers send as soon as a port is published, which its attachment brings about.
     this.#setTunnelKeys();
     this.#effects.push({ kind: "set-ports", ports: this.#bindings.wantedPorts() });
@@ -197,6 +207,20 @@ export class ControlCore {
       kind: "set-tunnel-keys",
       keys: [...this.#bindings.wantedKeys(), ...this.#floods.wantedKeys()],
     });
+  }
+
+  /**
+   * Nothing is outstanding. An earlier agent's ports are taken over in one step, and its flows are simulated again only when
+   * these ports serve: before, everything would be dropped for want of a port.
+   */
+  #loaded(event: ControlEvent): void {
+    const isFirst = !this.#isLoaded;
+    this.#isLoaded = true;
+    if (this.#takesOver && isFirst) return this.#setPorts();
+    if (this.#takesOver && event.kind !== "ports") return;
+    this.#isComplete = true;
+    this.#bindings.forgetEarlier();
+    this.#tell({ kind: "complete" });
   }
 
   /** The group under which peers flood to this host's ports of a bridge. */

@@ -64,6 +64,7 @@ function start({ tier, root, files, namePattern, env }: TierRun): ChildProcess {
     "--test-reporter-destination=stdout",
   ];
   if (tier.isolation === "process") options.push(`--test-concurrency=${tier.concurrency}`);
+  else options.push("--import=./test/seed.ts");
   if (namePattern !== undefined) options.push(`--test-name-pattern=${namePattern}`);
   // A group of its own: a limit that has passed kills the files' processes too, by the group's id.
   return spawn(process.execPath, [...options, ...files], {

@@ -7,7 +7,9 @@ import { systemScheduler } from "../src/base/scheduler.ts";
 import type { Bench, BenchGroup } from "./bench-group.ts";
 import { buildWeft } from "./build-weft.ts";
 import type { Figure } from "./figure.ts";
+import { memory } from "./figures/memory.ts";
 import { twoHosts } from "./figures/two-hosts.ts";
+import { walk } from "./figures/walk.ts";
 import { buildLoad } from "./load/load.ts";
 import { fullPace, quickPace } from "./pace.ts";
 import { formatFigure, formatMarkdown } from "./report.ts";
@@ -28,7 +30,7 @@ Example: npm run bench -- --json figures.json
 It makes network namespaces, eBPF maps and processes named weftbench-PID and takes them away again.`;
 
 /** Groups in the order in which they run. */
-const PUBLISHED: readonly BenchGroup[] = [twoHosts];
+const PUBLISHED: readonly BenchGroup[] = [walk, twoHosts, memory];
 const PARTS: readonly BenchGroup[] = [];
 
 const { values: asked } = parseArgs({

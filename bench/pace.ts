@@ -20,7 +20,7 @@ export interface Pace {
 /** What is published: about ten minutes. */
 export const fullPace: Pace = {
   rounds: 7,
-  walks: 300_000,
+  walks: 200_000,
   streamS: 3,
   connectS: 3,
   roundTrips: 30_000,
@@ -35,7 +35,7 @@ export const fullPace: Pace = {
 /** For work on the bench and for a first look: about two minutes. */
 export const quickPace: Pace = {
   rounds: 3,
-  walks: 100_000,
+  walks: 50_000,
   streamS: 1,
   connectS: 1,
   roundTrips: 8_000,

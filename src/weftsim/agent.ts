@@ -71,7 +71,10 @@ export class SimAgent {
     const { prng, server, datapath, hostId, scheduler } = parts;
     this.#life = new Lifetime(scheduler);
     const life = this.#life;
-    this.connection = new StoreConnection({ scheduler: life, connect: () => server.connect({ timeoutMs: SESSION_TIMEOUT_MS }) });
+    this.connection = new StoreConnection({
+      scheduler: life,
+      connect: () => server.connect({ timeoutMs: SESSION_TIMEOUT_MS }),
+    });
     this.#topology = new TreeTopologyStore(this.connection, this.#layout);
     this.#stateKeys = new TreeStateKeys(this.connection, this.#layout);
     this.core = new ControlCore({ hostId, udpPort: UDP_PORT }, prng.fork(), {
@@ -157,14 +160,22 @@ export class SimAgent {
 
   /** The winners of every open map, sorted, one line each. */
   mapLines(): ReadonlyMap<string, readonly string[]> {
-    const lines = [...this.#entries].map(([map, entries]) => [map, [...entries.values()].map((entry) => JSON.stringify(entry)).sort()] as const);
+    const lines = [...this.#entries].map(
+      ([map, entries]) => [map, [...entries.values()].map((entry) => JSON.stringify(entry)).sort()] as const,
+    );
     return new Map(lines);
   }
 
   #worker(worker: number): SimWorker {
     const { scheduler: _, ...parts } = this.#parts;
     return new SimWorker({
-      ...{ worker, workers: parts.workers, neighbor: parts.neighbor, prng: parts.prng.fork(), datapath: parts.datapath },
+      ...{
+        worker,
+        workers: parts.workers,
+        neighbor: parts.neighbor,
+        prng: parts.prng.fork(),
+        datapath: parts.datapath,
+      },
       ...{ scheduler: this.#life, events: parts.events, name: parts.hostName },
       toControl: (message) => this.#fromWorker(worker, message),
     });

@@ -170,7 +170,8 @@ export class SimCloud {
       await this.run(Math.min(50, quietMs));
       if (this.events.count !== count) quietAt = clock.now() + quietMs;
       count = this.events.count;
-      if (clock.now() > end) throw new Error(`not quiet after ${limitMs} ms: ${this.events.lines.slice(-5).join(" / ")}`);
+      if (clock.now() > end)
+        throw new Error(`not quiet after ${limitMs} ms: ${this.events.lines.slice(-5).join(" / ")}`);
     }
   }
 

@@ -58,7 +58,8 @@ export class SimHost {
 
   /** The agent, which must run. */
   get running(): SimAgent {
-    if (this.agent?.isRunning !== true) throw new Error(`no agent runs on ${this.spec.name}: ${this.agent?.failure ?? "not yet"}`);
+    if (this.agent?.isRunning !== true)
+      throw new Error(`no agent runs on ${this.spec.name}: ${this.agent?.failure ?? "not yet"}`);
     return this.agent;
   }
 

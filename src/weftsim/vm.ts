@@ -131,7 +131,10 @@ export class SimVm {
   }
 
   /** Sends a TCP segment, a SYN unless `flags` says otherwise. */
-  sendTcp(sending: Sending, tcp: { readonly srcPort: number; readonly dstPort: number; readonly flags?: number }): void {
+  sendTcp(
+    sending: Sending,
+    tcp: { readonly srcPort: number; readonly dstPort: number; readonly flags?: number },
+  ): void {
     const { payload = new Uint8Array(0) } = sending;
     this.#route(sending, (eth, ip) => ({ ...eth, ...ip, tcp: { flags: 2, ...tcp }, payload }));
   }
@@ -240,10 +243,15 @@ export class SimVm {
     });
   }
 
-  #sendEcho(sending: Sending, echo: { kind: "echo-request" | "echo-reply"; identifier: number; sequence: number }): void {
+  #sendEcho(
+    sending: Sending,
+    echo: { kind: "echo-request" | "echo-reply"; identifier: number; sequence: number },
+  ): void {
     const { payload = new Uint8Array(0) } = sending;
     this.#route(sending, (eth, ip) =>
-      "ipv4" in ip ? { ...eth, ipv4: ip.ipv4, icmpv4: echo, payload } : { ...eth, ipv6: ip.ipv6, icmpv6: echo, payload },
+      "ipv4" in ip
+        ? { ...eth, ipv4: ip.ipv4, icmpv4: echo, payload }
+        : { ...eth, ipv6: ip.ipv6, icmpv6: echo, payload },
     );
   }
 

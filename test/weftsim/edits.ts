@@ -19,11 +19,31 @@ export async function randomEdit(parts: EditParts): Promise<void> {
   await parts.prng.pick(EDITS)(parts, objects);
 }
 
-const EDITS: readonly Edit[] = [toggle, toggle, addRule, addRule, removeRule, changeRule, changeRule, setFilter, setFilter, setVlan, moveVm, moveVm, addRoute, removeRoute, relink, setLink, setLink];
+const EDITS: readonly Edit[] = [
+  toggle,
+  toggle,
+  addRule,
+  addRule,
+  removeRule,
+  changeRule,
+  changeRule,
+  setFilter,
+  setFilter,
+  setVlan,
+  moveVm,
+  moveVm,
+  addRoute,
+  removeRoute,
+  relink,
+  setLink,
+  setLink,
+];
 
 /** Sets a device or port up or down; what is down is preferred, so that clouds do not run out of working parts. */
 async function toggle({ cloud, prng }: EditParts, objects: readonly TopologyObject[]): Promise<void> {
-  const all = objects.filter((object) => object.kind === "bridge" || object.kind === "router" || object.kind === "port");
+  const all = objects.filter(
+    (object) => object.kind === "bridge" || object.kind === "router" || object.kind === "port",
+  );
   const down = all.filter((object) => !object.isUp);
   const object = down.length > 0 && prng.below(2) === 0 ? prng.pick(down) : prng.pick(all);
   await cloud.change([modify(object.kind, object.id, { isUp: !object.isUp })]);
@@ -43,7 +63,9 @@ async function removeRule({ cloud, prng }: EditParts, objects: readonly Topology
 }
 
 async function changeRule({ cloud, prng }: EditParts, objects: readonly TopologyObject[]): Promise<void> {
-  const rules = ofKind(objects, "chain").flatMap((chain) => chain.ruleIds.slice(2).map((id) => ({ id, chainId: chain.id })));
+  const rules = ofKind(objects, "chain").flatMap((chain) =>
+    chain.ruleIds.slice(2).map((id) => ({ id, chainId: chain.id })),
+  );
   if (rules.length === 0) return;
   const { id, chainId } = prng.pick(rules);
   const { condition, action } = randomRule(prng, chainId, []);
@@ -60,7 +82,9 @@ async function setFilter({ cloud, prng }: EditParts, objects: readonly TopologyO
 
 /** Moves an access port to the other VLAN of its bridge. */
 async function setVlan({ cloud, prng }: EditParts, objects: readonly TopologyObject[]): Promise<void> {
-  const ports = ofKind(objects, "port").filter((port) => port.deviceKind === "bridge" && port.vlan !== undefined && port.binding !== undefined);
+  const ports = ofKind(objects, "port").filter(
+    (port) => port.deviceKind === "bridge" && port.vlan !== undefined && port.binding !== undefined,
+  );
   if (ports.length === 0) return;
   const port = prng.pick(ports);
   if (port.deviceKind === "bridge") await cloud.change([modify("port", port.id, { vlan: port.vlan === 10 ? 20 : 10 })]);
@@ -87,14 +111,23 @@ async function addRoute({ cloud, prng }: EditParts, objects: readonly TopologyOb
   const destination = prng.below(2) === 0 ? `${target}.${10 + prng.below(3)}/32` : `${target}.0/${24 + prng.below(3)}`;
   const nextHop = { type: prng.pick(["blackhole", "reject"] as const) };
   const source = prng.below(2) === 0 ? "0.0.0.0/0" : `10.0.${1 + prng.below(4)}.0/24`;
-  const object = { kind: "route", id: uuid(prng), routerId: router.id, source, destination, weight: prng.below(20), nextHop } as const;
+  const object = {
+    kind: "route",
+    id: uuid(prng),
+    routerId: router.id,
+    source,
+    destination,
+    weight: prng.below(20),
+    nextHop,
+  } as const;
   await cloud.change([{ op: "create", object }]);
 }
 
 async function removeRoute({ cloud, prng }: EditParts, objects: readonly TopologyObject[]): Promise<void> {
   const routes = ofKind(objects, "route");
   const odd = routes.filter(({ nextHop }) => nextHop.type !== "port");
-  const route = odd.length > 0 && prng.below(3) > 0 ? prng.pick(odd) : routes.length > 0 ? prng.pick(routes) : undefined;
+  const route =
+    odd.length > 0 && prng.below(3) > 0 ? prng.pick(odd) : routes.length > 0 ? prng.pick(routes) : undefined;
   if (route !== undefined) await cloud.change([{ op: "delete", kind: "route", id: route.id }]);
 }
 

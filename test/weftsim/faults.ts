@@ -9,7 +9,13 @@ export async function randomFault(cloud: SimCloud, prng: Prng): Promise<void> {
   const other = prng.pick(hosts);
   switch (prng.below(7)) {
     case 0:
-      cloud.underlay.settings = { delayMs: 0.2 + prng.float(), jitterMs: 5 * prng.float(), loss: 0.2 * prng.float(), duplication: 0.2 * prng.float(), reordering: 0.3 * prng.float() };
+      cloud.underlay.settings = {
+        delayMs: 0.2 + prng.float(),
+        jitterMs: 5 * prng.float(),
+        loss: 0.2 * prng.float(),
+        duplication: 0.2 * prng.float(),
+        reordering: 0.3 * prng.float(),
+      };
       return;
     case 1:
       if (host !== other) cloud.underlay.block(host.spec.address, other.spec.address);

@@ -13,14 +13,22 @@ describe("simulated lab", () => {
   it("pings on one bridge across hosts, both families", async () => {
     for (const to of ["10.1.1.12", "fd00:1:1::12"]) {
       const results = await lab.ping("vm1", to, 3);
-      assert.deepEqual(results.map(({ ttl }) => ttl), [64, 64, 64], to);
+      assert.deepEqual(
+        results.map(({ ttl }) => ttl),
+        [64, 64, 64],
+        to,
+      );
     }
   });
 
   it("pings across the router, on the same host and across hosts", async () => {
     for (const to of ["10.1.2.13", "10.1.2.14", "fd00:1:2::13", "fd00:1:2::14"]) {
       const results = await lab.ping("vm1", to, 3);
-      assert.deepEqual(results.map(({ ttl }) => ttl), [63, 63, 63], to);
+      assert.deepEqual(
+        results.map(({ ttl }) => ttl),
+        [63, 63, 63],
+        to,
+      );
     }
   });
 
@@ -30,9 +38,15 @@ describe("simulated lab", () => {
 
   it("sees the router as the only hop of a traceroute", async () => {
     const hops = await lab.traceroute("vm1", "10.1.2.14");
-    assert.deepEqual(hops.map(({ from }) => from), ["10.1.1.1", "10.1.2.14"]);
+    assert.deepEqual(
+      hops.map(({ from }) => from),
+      ["10.1.1.1", "10.1.2.14"],
+    );
     const hops6 = await lab.traceroute("vm1", "fd00:1:2::14");
-    assert.deepEqual(hops6.map(({ from }) => from), ["fd00:1:1::1", "fd00:1:2::14"]);
+    assert.deepEqual(
+      hops6.map(({ from }) => from),
+      ["fd00:1:1::1", "fd00:1:2::14"],
+    );
   });
 
   it("tells the walk of a packet and the flows of a host", async () => {

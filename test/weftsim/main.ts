@@ -22,7 +22,9 @@ for (let seed = first; seed < first + Number(values.count); seed++) {
   const realMs = performance.now() - startedAt;
   const speed = (result.virtualMs / realMs).toFixed(0);
   const verdict = result.problems.length === 0 ? "ok" : `${result.problems.length} problems`;
-  console.log(`seed ${seed} ${result.hash} ${verdict}: ${result.probes} probes, ${result.arrived} arrived, ${result.flowsChecked} flows checked, ${result.events} events, ${result.steps} steps, ${(result.virtualMs / 1000).toFixed(1)} s in ${realMs.toFixed(0)} ms (x${speed})`);
+  console.log(
+    `seed ${seed} ${result.hash} ${verdict}: ${result.probes} probes, ${result.arrived} arrived, ${result.flowsChecked} flows checked, ${result.events} events, ${result.steps} steps, ${(result.virtualMs / 1000).toFixed(1)} s in ${realMs.toFixed(0)} ms (x${speed})`,
+  );
   for (const problem of result.problems) console.log(`  ${problem}`);
   if (result.problems.length > 0) process.exitCode = 1;
 }

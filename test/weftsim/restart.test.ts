@@ -15,7 +15,12 @@ const ADDRESS = { 1: "10.0.0.1", 2: "10.0.0.2" } as const;
 class TwoTenants {
   readonly cloud = new SimCloud({ seed: 1 });
   readonly #prng = new Prng(2);
-  readonly #hosts = ["h1", "h2"].map((name, i) => ({ id: uuid(this.#prng), name, address: `192.0.2.${i + 1}`, workers: 2 }));
+  readonly #hosts = ["h1", "h2"].map((name, i) => ({
+    id: uuid(this.#prng),
+    name,
+    address: `192.0.2.${i + 1}`,
+    workers: 2,
+  }));
   /** The port that comes first on h1. */
   readonly firstPort = uuid(this.#prng);
 
@@ -44,7 +49,9 @@ class TwoTenants {
 
   /** Packets that came to the wrong tenant. */
   strays(): number {
-    const strays = TENANTS.flatMap((tenant, mark) => this.cloud.vm(`${tenant}2`).received.filter(({ payload }) => payload[0] !== mark));
+    const strays = TENANTS.flatMap((tenant, mark) =>
+      this.cloud.vm(`${tenant}2`).received.filter(({ payload }) => payload[0] !== mark),
+    );
     return strays.length;
   }
 
@@ -61,7 +68,11 @@ class TwoTenants {
   #objects(): readonly TopologyObject[] {
     const members = this.#hosts.map(({ id, address }) => ({ hostId: id, address }));
     const zone: TopologyObject = { kind: "tunnel-zone", id: uuid(this.#prng), name: "z", mtu: 1500, members };
-    return [zone, ...this.#network("x", [["first", 0, this.firstPort]]), ...TENANTS.flatMap((tenant) => this.#tenant(tenant))];
+    return [
+      zone,
+      ...this.#network("x", [["first", 0, this.firstPort]]),
+      ...TENANTS.flatMap((tenant) => this.#tenant(tenant)),
+    ];
   }
 
   #tenant(tenant: string): readonly TopologyObject[] {
@@ -81,7 +92,16 @@ class TwoTenants {
     });
     return [
       { ...base, kind: "bridge", id: bridgeId, name: "net", portIds: [] },
-      ...ports.map(([name, host, id]): TopologyObject => ({ ...base, kind: "port", deviceKind: "bridge", id, bridgeId, binding: bindingOf(name, host) })),
+      ...ports.map(
+        ([name, host, id]): TopologyObject => ({
+          ...base,
+          kind: "port",
+          deviceKind: "bridge",
+          id,
+          bridgeId,
+          binding: bindingOf(name, host),
+        }),
+      ),
     ];
   }
 }

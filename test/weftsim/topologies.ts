@@ -39,6 +39,14 @@ interface Segment {
   readonly router: number;
 }
 
+/** A link of a router towards others. */
+interface Way {
+  readonly port: Port;
+  /** The neighbor's IPv4 and IPv6 address. */
+  readonly gateways: readonly [string, string];
+  isThere(router: number): boolean;
+}
+
 const SUBNET_V4 = (segment: number): string => `10.0.${segment}`;
 const SUBNET_V6 = (segment: number): string => `fd00:1:1:${segment.toString(16)}:`;
 const UNDERLAY_MTU = 1500;
@@ -84,7 +92,13 @@ export function uuid(prng: Prng): Id {
 
 /** A random rule of a chain. `others` are chains that it may jump to. */
 export function randomRule(prng: Prng, chainId: Id, others: readonly Id[]): Rule {
-  return { kind: "rule", id: uuid(prng), chainId, condition: randomCondition(prng), action: randomAction(prng, others) };
+  return {
+    kind: "rule",
+    id: uuid(prng),
+    chainId,
+    condition: randomCondition(prng),
+    action: randomAction(prng, others),
+  };
 }
 
 class Tenant {
@@ -176,8 +190,16 @@ class Tenant {
         const far = this.#routerPort(i + 1, [`${subnet}.2/30`, `${subnet6}:2/64`]);
         if (prng.below(3) === 0) this.#linkByBridge(near, far);
         else this.#link(near, far);
-        this.#routesAlong(i, near, [`${subnet}.2`, `${subnet6}:2`], (router) => router > i);
-        this.#routesAlong(i + 1, far, [`${subnet}.1`, `${subnet6}:1`], (router) => router <= i);
+        this.#routesAlong(i, {
+          port: near,
+          gateways: [`${subnet}.2`, `${subnet6}:2`],
+          isThere: (router) => router > i,
+        });
+        this.#routesAlong(i + 1, {
+          port: far,
+          gateways: [`${subnet}.1`, `${subnet6}:1`],
+          isThere: (router) => router <= i,
+        });
       }
     }
   }
@@ -189,7 +211,9 @@ class Tenant {
     this.#link(this.#bridgePort(id, 0), far);
   }
 
-  #routesAlong(router: number, port: Port, gateways: readonly [string, string], isThere: (router: number) => boolean): void {
+  /** Routes of a router to all segments at the other side of one of its links. */
+  #routesAlong(router: number, way: Way): void {
+    const { port, gateways, isThere } = way;
     for (const segment of this.#segments) {
       if (!isThere(segment.router)) continue;
       const destinations = [`${SUBNET_V4(segment.number)}.0/24`, `${SUBNET_V6(segment.number)}:/64`];
@@ -215,7 +239,10 @@ class Tenant {
     }
   }
 
-  #route(router: number, route: Pick<Extract<TopologyObject, { kind: "route" }>, "source" | "destination" | "weight" | "nextHop">): void {
+  #route(
+    router: number,
+    route: Pick<Extract<TopologyObject, { kind: "route" }>, "source" | "destination" | "weight" | "nextHop">,
+  ): void {
     this.objects.push({ kind: "route", id: uuid(this.#prng), routerId: this.#routers[router] as Id, ...route });
   }
 
@@ -271,8 +298,17 @@ class Tenant {
 
 /** What lets ARP and neighbor discovery through, so that a filter never decides whether a neighbor is known. */
 function preamble(prng: Prng, chainId: Id): readonly Rule[] {
-  const rule = (condition: Condition): Rule => ({ kind: "rule", id: uuid(prng), chainId, condition, action: { type: "accept" } });
-  return [rule({ etherType: 0x0806 }), rule({ protocol: 58, fragments: "header", sourcePorts: { from: 133, to: 137 } })];
+  const rule = (condition: Condition): Rule => ({
+    kind: "rule",
+    id: uuid(prng),
+    chainId,
+    condition,
+    action: { type: "accept" },
+  });
+  return [
+    rule({ etherType: 0x0806 }),
+    rule({ protocol: 58, fragments: "header", sourcePorts: { from: 133, to: 137 } }),
+  ];
 }
 
 function randomCondition(prng: Prng): Condition {

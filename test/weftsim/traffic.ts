@@ -81,7 +81,12 @@ export class Traffic {
     const vm = this.#cloud.vm(probe.from.spec.name);
     const { packet, id, kind } = probe;
     const to = probe.to?.spec.addresses.find(({ prefix }) => formatIp(prefix.ip) === packet.dst)?.prefix.ip;
-    const sending = { to: to ?? ipOf(this.#vms, packet.dst), ttl: packet.ttl, dscp: packet.dscp, payload: payloadOf(id) };
+    const sending = {
+      to: to ?? ipOf(this.#vms, packet.dst),
+      ttl: packet.ttl,
+      dscp: packet.dscp,
+      payload: payloadOf(id),
+    };
     if (kind === "udp") vm.sendUdp(sending, packet.srcPort, packet.dstPort);
     else if (kind === "tcp") vm.sendTcp(sending, { srcPort: packet.srcPort, dstPort: packet.dstPort });
     else vm.ping(sending, id & 0xff, id >>> 8);

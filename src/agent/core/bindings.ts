@@ -30,7 +30,8 @@ export class Bindings {
     this.#earlier = new Map(earlier);
     const taken = new Set(earlier.values());
     const last = Math.max(0, ...taken);
-    for (; this.#nextVport <= last; this.#nextVport++) if (!taken.has(this.#nextVport)) this.#freed.push(this.#nextVport);
+    for (; this.#nextVport <= last; this.#nextVport++)
+      if (!taken.has(this.#nextVport)) this.#freed.push(this.#nextVport);
   }
 
   /** Every binding of this host is known now: numbers that nobody came back for may be given to others, after all the rest. */

@@ -25,7 +25,9 @@ export function receivedCounts(cloud: SimCloud): ReadonlyMap<string, number> {
 }
 
 /** What is wrong with what arrived, whatever the topology was meanwhile: another tenant's packets, and packets that were changed. */
-export function strayProblems(of: Omit<DeliveryCase, "objects" | "probes"> & { readonly all: ReadonlyMap<number, Probe> }): readonly string[] {
+export function strayProblems(
+  of: Omit<DeliveryCase, "objects" | "probes"> & { readonly all: ReadonlyMap<number, Probe> },
+): readonly string[] {
   const problems: string[] = [];
   for (const planned of of.vms) {
     const vm = of.cloud.vm(planned.spec.name);
@@ -33,8 +35,10 @@ export function strayProblems(of: Omit<DeliveryCase, "objects" | "probes"> & { r
       const probe = of.all.get(id);
       const isReply = received.what === "echo-reply";
       if (probe === undefined) problems.push(`${vm.spec.name} got probe ${id}, which was never sent`);
-      else if (probe.from.tenant !== planned.tenant) problems.push(`${vm.spec.name} got ${textOf(probe)} of another tenant`);
-      else if (!isSame(probe, received, isReply)) problems.push(`${vm.spec.name} got ${textOf(probe)} changed: ${JSON.stringify(received.word)}`);
+      else if (probe.from.tenant !== planned.tenant)
+        problems.push(`${vm.spec.name} got ${textOf(probe)} of another tenant`);
+      else if (!isSame(probe, received, isReply))
+        problems.push(`${vm.spec.name} got ${textOf(probe)} changed: ${JSON.stringify(received.word)}`);
     }
   }
   return problems;

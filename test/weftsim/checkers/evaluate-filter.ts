@@ -34,7 +34,11 @@ export interface FilterPlace {
 }
 
 /** True when the filter lets the packet through. Written from the model's documentation, rule by rule, without any shortcut. */
-export function passes(book: Rulebook, chainId: Id | undefined, at: { readonly packet: PlainPacket; readonly place: FilterPlace }): boolean {
+export function passes(
+  book: Rulebook,
+  chainId: Id | undefined,
+  at: { readonly packet: PlainPacket; readonly place: FilterPlace },
+): boolean {
   if (chainId === undefined) return true;
   return verdictOf({ book, at, entered: new Set() }, chainId) !== "deny";
 }
@@ -66,9 +70,12 @@ function holds(condition: Condition, packet: PlainPacket, place: FilterPlace): b
   const isIp = packet.src !== "";
   const hasPorts = isIp && [1, 6, 17, 58, 132].includes(packet.protocol);
   const checks: (readonly [NonNullable<Condition["inverted"]>[number], boolean])[] = [];
-  const { inPortIds, outPortIds, etherType, source, destination, protocol, dscp, sourcePorts, destinationPorts } = condition;
-  if (inPortIds !== undefined) checks.push(["inPortIds", place.inPort !== undefined && inPortIds.includes(place.inPort)]);
-  if (outPortIds !== undefined) checks.push(["outPortIds", place.outPort !== undefined && outPortIds.includes(place.outPort)]);
+  const { inPortIds, outPortIds, etherType, source, destination, protocol, dscp, sourcePorts, destinationPorts } =
+    condition;
+  if (inPortIds !== undefined)
+    checks.push(["inPortIds", place.inPort !== undefined && inPortIds.includes(place.inPort)]);
+  if (outPortIds !== undefined)
+    checks.push(["outPortIds", place.outPort !== undefined && outPortIds.includes(place.outPort)]);
   if (etherType !== undefined) checks.push(["etherType", packet.etherType === etherType]);
   if (source !== undefined) checks.push(["source", isIp && isInside(packet.src, source)]);
   if (destination !== undefined) checks.push(["destination", isIp && isInside(packet.dst, destination)]);
@@ -97,11 +104,16 @@ export function isInside(address: string, prefix: string): boolean {
 /** An address as a text of 32 or 128 zeros and ones. */
 export function bitsOf(address: string): string {
   if (!address.includes(":")) {
-    return address.split(".").map((octet) => Number(octet).toString(2).padStart(8, "0")).join("");
+    return address
+      .split(".")
+      .map((octet) => Number(octet).toString(2).padStart(8, "0"))
+      .join("");
   }
   const [head = "", tail] = address.split("::");
   const left = head === "" ? [] : head.split(":");
   const right = tail === undefined || tail === "" ? [] : tail.split(":");
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
-  return [...left, ...zeros, ...right].map((group) => Number.parseInt(group, 16).toString(2).padStart(16, "0")).join("");
+  return [...left, ...zeros, ...right]
+    .map((group) => Number.parseInt(group, 16).toString(2).padStart(16, "0"))
+    .join("");
 }

@@ -71,7 +71,11 @@ export class Evaluator implements Rulebook {
     return new Set([0]);
   }
 
-  #route(inPort: Port & { deviceKind: "router" }, packet: PlainPacket, at: { to: PlainVm; depth: number }): Set<number> {
+  #route(
+    inPort: Port & { deviceKind: "router" },
+    packet: PlainPacket,
+    at: { to: PlainVm; depth: number },
+  ): Set<number> {
     const router = this.#objects.get(inPort.routerId);
     const none = new Set([0]);
     if (router?.kind !== "router" || at.depth > DEPTH_MAX) return none;
@@ -118,7 +122,9 @@ export class Evaluator implements Rulebook {
   }
 
   #connected(router: Router): readonly Route[] {
-    const ports = this.#ofKind("port").filter((port) => port.deviceKind === "router" && port.routerId === router.id && port.isUp);
+    const ports = this.#ofKind("port").filter(
+      (port) => port.deviceKind === "router" && port.routerId === router.id && port.isUp,
+    );
     return ports.flatMap((port) => {
       if (port.deviceKind !== "router") return [];
       return port.addresses.flatMap((address): Route[] => {
@@ -156,7 +162,8 @@ export class Evaluator implements Rulebook {
   #isLinkedRouter(port: Port, at: Port & { deviceKind: "bridge" }, ip: string): boolean {
     if (port.deviceKind !== "router" || port.peerId === undefined) return false;
     const peer = this.#port(port.peerId);
-    if (peer?.deviceKind !== "bridge" || peer.bridgeId !== at.bridgeId || (peer.vlan ?? 0) !== (at.vlan ?? 0)) return false;
+    if (peer?.deviceKind !== "bridge" || peer.bridgeId !== at.bridgeId || (peer.vlan ?? 0) !== (at.vlan ?? 0))
+      return false;
     return port.addresses.some((address) => address.split("/")[0] === ip);
   }
 
@@ -174,7 +181,8 @@ export class Evaluator implements Rulebook {
       if (owner === undefined) continue;
       const answer = neighborPacket({ from: ip, to: asker.ip, type: 136, srcMac: owner.mac, dstMac: asker.mac });
       const back = this.#send(portId, { ...answer, vlan: owner.vlan });
-      if (back.some((arrival) => arrival.portId === asker.portId && arrival.packet.vlan === asker.vlan)) return owner.mac;
+      if (back.some((arrival) => arrival.portId === asker.portId && arrival.packet.vlan === asker.vlan))
+        return owner.mac;
     }
     return undefined;
   }
@@ -183,7 +191,8 @@ export class Evaluator implements Rulebook {
     const vm = this.#vms.find((candidate) => candidate.portId === portId && candidate.vlan === vlan);
     if (vm?.addresses.some((address) => address.ip === ip) === true) return vm;
     const port = this.#port(portId);
-    if (port?.deviceKind !== "router" || !port.addresses.some((address) => address.split("/")[0] === ip)) return undefined;
+    if (port?.deviceKind !== "router" || !port.addresses.some((address) => address.split("/")[0] === ip))
+      return undefined;
     return { mac: port.mac, vlan: 0 };
   }
 
@@ -191,11 +200,17 @@ export class Evaluator implements Rulebook {
   #send(portId: Id, packet: PlainPacket): readonly Arrival[] {
     const port = this.#port(portId);
     if (port === undefined) return [];
-    return port.deviceKind === "router" ? this.#exit(port, packet, { inPort: undefined, depth: 0 }) : this.#enter(portId, packet, 0);
+    return port.deviceKind === "router"
+      ? this.#exit(port, packet, { inPort: undefined, depth: 0 })
+      : this.#enter(portId, packet, 0);
   }
 
   /** Out of a port: to its VM, or through its link. */
-  #exit(port: Port, packet: PlainPacket, from: { readonly inPort: Id | undefined; readonly depth: number }): readonly Arrival[] {
+  #exit(
+    port: Port,
+    packet: PlainPacket,
+    from: { readonly inPort: Id | undefined; readonly depth: number },
+  ): readonly Arrival[] {
     const place = { inPort: from.inPort, outPort: port.id };
     if (!port.isUp || !passes(this, port.outboundFilterId, { packet, place })) return [];
     if (port.binding !== undefined) {
@@ -263,7 +278,9 @@ export class Evaluator implements Rulebook {
 /** An ARP message, or a message of neighbor discovery, as filters see it. */
 function neighborPacket(of: { from: string; to: string; type: number; srcMac: string; dstMac: string }): PlainPacket {
   const isV6 = of.to.includes(":");
-  const ends = isV6 ? { src: of.from, dst: of.to, protocol: 58, srcPort: of.type } : { src: "", dst: "", protocol: 0, srcPort: 0 };
+  const ends = isV6
+    ? { src: of.from, dst: of.to, protocol: 58, srcPort: of.type }
+    : { src: "", dst: "", protocol: 0, srcPort: 0 };
   const { srcMac, dstMac } = of;
   return { srcMac, dstMac, etherType: isV6 ? 0x86dd : ARP, vlan: 0, dscp: 0, ttl: 255, dstPort: 0, ...ends };
 }

@@ -100,7 +100,14 @@ class FreshWorker {
 
   /** What is wrong with a flow, or undefined. */
   compare(flow: LiveFlow): string | undefined {
-    const input = { mode: "check", key: flow.key, keyOffset: 0, ingress: 0, frame: undefined, unresolved: undefined } as const;
+    const input = {
+      mode: "check",
+      key: flow.key,
+      keyOffset: 0,
+      ingress: 0,
+      frame: undefined,
+      unresolved: undefined,
+    } as const;
     const result = this.#simulator.simulate(input, this.#now);
     if (result.facts.level > flow.flowClass) return `reads more than its class: ${CLASS_NAMES[result.facts.level]}`;
     const expected = this.#expected(result);

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+import { VirtualScheduler } from "../base/scheduler.ts";
+import { Prng } from "../base/prng.ts";
+import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
+import { SHARD_COUNT } from "../flow/layout.ts";
+import { NEIGHBOR_DEFAULTS } from "../state/neighbor-settings.ts";
+import { buildFrame } from "../wire/build-frame.ts";
+import type { FromWorker } from "./core/messages.ts";
+import { makeWorker } from "./make-worker.ts";
+import { WorkerLoop } from "./worker-loop.ts";
+import { shardsOf } from "./worker-settings.ts";
+
+const FRAME = buildFrame({
+  eth: { dst: 0x0200_0000_0002, src: 0x0200_0000_0001 },
+  ipv4: { src: 1, dst: 2 },
+  udp: { srcPort: 1, dstPort: 2 },
+});
+
+describe("worker loop", () => {
+  let scheduler: VirtualScheduler;
+  let datapath: MemoryDatapath;
+  let sent: FromWorker[];
+  let loop: WorkerLoop;
+
+  beforeEach(async () => {
+    scheduler = new VirtualScheduler();
+    sent = [];
+    const clock = scheduler.clock;
+    datapath = new MemoryDatapath({ clock, prng: new Prng(1), bucketsPerShard: 2, send: () => undefined });
+    datapath.addInterface("vm", { mac: 1, mtu: 1500, deliver: () => undefined });
+    await datapath.setPorts([{ vport: 1, interfaceName: "vm", epoch: 1 }]);
+    const face = datapath.openWorker(0, shardsOf(0, 1, SHARD_COUNT));
+    const send = (message: FromWorker): void => void sent.push(message);
+    const start = {
+      worker: 0,
+      workers: 1,
+      shards: face.shards,
+      seed: 1,
+      datapath: {},
+      neighbor: NEIGHBOR_DEFAULTS,
+      maySpin: false,
+    };
+    const core = makeWorker(start, { datapath: face, clock, send });
+    loop = new WorkerLoop({ core, datapath: face, scheduler, takeMessages: () => [], send, maySpin: false });
+  });
+
+  function run(until: number): void {
+    for (let at = scheduler.nextAt(); at !== undefined && at <= until; at = scheduler.nextAt()) scheduler.step();
+    scheduler.advanceTo(until);
+  }
+
+  function upcalls(): number {
+    const counts = sent.filter((message) => message.kind === "counts").at(-1);
+    return counts?.metrics["weft_worker_upcalls"] ?? 0;
+  }
+
+  it("sleeps, and is woken by a frame", () => {
+    loop.kick();
+    run(10);
+    datapath.receive("vm", FRAME);
+    run(2_000);
+    assert.equal(upcalls(), 1);
+  });
+
+  it("takes what came in before it first slept", () => {
+    datapath.receive("vm", FRAME);
+    loop.kick();
+    run(2_000);
+    assert.equal(upcalls(), 1);
+  });
+
+  it("reports its counters about once a second, and does little else when nothing happens", () => {
+    loop.kick();
+    let steps = 0;
+    for (let at = scheduler.nextAt(); at !== undefined && at <= 10_000; at = scheduler.nextAt()) {
+      scheduler.step();
+      steps++;
+    }
+    assert.ok(sent.length >= 9 && sent.length <= 11, `${sent.length} reports in ten seconds`);
+    assert.ok(steps < 30, `${steps} wake-ups in ten seconds`);
+  });
+
+  it("answers a version of the world that it was told", () => {
+    loop.kick();
+    run(10);
+    loop.receive([{ kind: "version", version: 3 }]);
+    run(20);
+    assert.ok(sent.some((message) => message.kind === "reached" && message.version === 3));
+  });
+
+  it("does nothing after it was closed", () => {
+    loop.kick();
+    run(10);
+    loop.close();
+    datapath.receive("vm", FRAME);
+    sent.length = 0;
+    run(5_000);
+    assert.deepEqual(sent, []);
+  });
+});

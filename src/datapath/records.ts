@@ -1,5 +1,6 @@
 import { type Ip, isV4 } from "../addr/ip.ts";
 import { CONTROL_UNDERLAY, PEER_UP, PEER_WORDS, VPORT_PEER_REDIRECT, VPORT_UP, VPORT_WORDS } from "../flow/layout.ts";
+import { closedGeneration, openedGeneration } from "../flow/slot-protocol.ts";
 import type { WantedPeer } from "./datapath.ts";
 
 /** What a vport record says of its interface. */
@@ -16,10 +17,10 @@ export const ABSENT_VPORT: VportRecord = { ifindex: 0, kind: 0, isUp: false, may
 
 /** Writes words 1.. of a record whose word 0 is a generation: readers see the old words or the new ones. */
 export function writeRecord(words: Uint32Array, at: number, content: readonly number[]): void {
-  const odd = ((words[at] as number) | 1) >>> 0;
-  Atomics.store(words, at, odd);
+  const opened = openedGeneration(words[at] as number);
+  Atomics.store(words, at, opened);
   words.set(content, at + 1);
-  Atomics.store(words, at, (odd + 1) >>> 0 || 2);
+  Atomics.store(words, at, closedGeneration(opened));
 }
 
 /** Writes a vport's record; its credits stay, and get `credits` when they were never set. */

@@ -22,6 +22,7 @@ import {
   SLOT_WORDS,
   W0_CLASS_SHIFT,
 } from "./layout.ts";
+import { closedGeneration, openedGeneration } from "./slot-protocol.ts";
 
 /** The part of the shared memory that a flow table lives in. */
 export interface FlowMemory {
@@ -129,7 +130,7 @@ export class FlowTable {
     words[bucket + BUCKET_USED + way] = flow.now;
     words[bucket + BUCKET_COOKIE + way] = vport | (isDrop ? 0x1_0000 : 0);
     this.flowsOfVport[vport] = (this.flowsOfVport[vport] as number) + 1;
-    Atomics.store(words, generation, this.#closed(opened));
+    Atomics.store(words, generation, closedGeneration(opened));
   }
 
   /** Replaces the action of a live flow in place: packets see the old one or the new one, never a mixture. */
@@ -139,13 +140,13 @@ export class FlowTable {
     const at = this.keyAt(slot) + SLOT_ACTION;
     const words = this.#buckets;
     for (let i = 0; i < ACTION_WORDS; i++) words[at + i] = action[actionOffset + i] as number;
-    Atomics.store(words, generation, this.#closed(opened));
+    Atomics.store(words, generation, closedGeneration(opened));
   }
 
   /** Makes readers miss at once (one store) while the flow stays known: used when something may have been forbidden. */
   revoke(slot: number): void {
     const generation = this.#generationOf(slot);
-    Atomics.store(this.#buckets, generation, ((this.#buckets[generation] as number) | 1) >>> 0);
+    Atomics.store(this.#buckets, generation, openedGeneration(this.#buckets[generation] as number));
   }
 
   /** Forgets the flow of a slot. */
@@ -154,7 +155,7 @@ export class FlowTable {
     const way = slot % BUCKET_WAYS;
     const bucket = ((slot - way) / BUCKET_WAYS) * BUCKET_WORDS;
     const generation = bucket + BUCKET_GENERATION + way;
-    Atomics.store(words, generation, ((words[generation] as number) | 1) >>> 0);
+    Atomics.store(words, generation, openedGeneration(words[generation] as number));
     if (words[bucket + way] === 0) return;
     words[bucket + way] = 0;
     this.#populate(slot, this.classAt(slot), -1);
@@ -278,13 +279,9 @@ export class FlowTable {
   }
 
   #open(generation: number): number {
-    const odd = ((this.#buckets[generation] as number) | 1) >>> 0;
-    Atomics.store(this.#buckets, generation, odd);
-    return odd;
-  }
-
-  #closed(odd: number): number {
-    return (odd + 1) >>> 0 || 2;
+    const opened = openedGeneration(this.#buckets[generation] as number);
+    Atomics.store(this.#buckets, generation, opened);
+    return opened;
   }
 
   #scan(bucket: number, key: Uint32Array, at: { readonly offset: number; readonly flowClass: number }): number {

@@ -44,6 +44,7 @@ import {
   VPORT_UP,
   VPORT_WORDS,
 } from "../../flow/layout.ts";
+import { isValidGeneration } from "../../flow/slot-protocol.ts";
 import type { DatapathMemory } from "../datapath.ts";
 import { DropCounts } from "./drop-counts.ts";
 import {
@@ -149,7 +150,7 @@ export class MemoryKernel {
       const slot = this.#flows.find(key, 0, { flowClass, shard });
       if (slot < 0) continue;
       const generation = this.#memory.buckets[bucketOf(slot) + BUCKET_GENERATION + (slot % BUCKET_WAYS)] as number;
-      if (generation !== 0 && (generation & 1) === 0) return { slot, isRetry };
+      if (isValidGeneration(generation)) return { slot, isRetry };
       isRetry = true;
     }
     return { slot: -1, isRetry };

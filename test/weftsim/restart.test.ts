@@ -124,10 +124,10 @@ describe("restart of an agent", () => {
 
   it("delivers nothing to another tenant when ports get other numbers than before", async () => {
     const host = net.cloud.host("h1");
-    host.kill();
+    await net.cloud.until(host.stop());
     await net.cloud.change([{ op: "delete", kind: "port", id: net.firstPort }]);
     const started = host.start();
-    await net.send(20_000, 0.5);
+    await net.send(10_000, 0.02);
     await net.cloud.until(started);
     await net.send(20, 5);
     assert.equal(net.strays(), 0);

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { PORT_ACTIVE_KEY } from "../api-schema/agent-api.ts";
+import { MemoryLog } from "../base/log.ts";
+import { Prng } from "../base/prng.ts";
+import { VirtualScheduler } from "../base/scheduler.ts";
+import type { PortOutcome, WantedPort } from "../datapath/datapath.ts";
+import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
+import type { TopologyObject } from "../model/objects.ts";
+import { passTime } from "../store/compliance/virtual-time.ts";
+import { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
+import { StoreConnection } from "../store/recipes/connection.ts";
+import { Layout } from "../store/recipes/layout.ts";
+import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
+import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
+import { ControlShell } from "./control-shell.ts";
+import { ControlCore } from "./core/control.ts";
+import type { ToWorker } from "./core/messages.ts";
+import { openMap } from "./maps.ts";
+
+const HOST = "00000000-0000-8000-8000-000000000001";
+const BRIDGE = "00000000-0000-8000-8000-000000000002";
+const PORT = "00000000-0000-8000-8000-000000000003";
+
+const OBJECTS: readonly TopologyObject[] = [
+  { kind: "host", id: HOST, name: "h1", portIds: [], tunnelZoneIds: [] },
+  { kind: "bridge", id: BRIDGE, tenant: "t", name: "b", isUp: true, portIds: [] },
+  {
+    ...{ kind: "port", deviceKind: "bridge", id: PORT, tenant: "t", isUp: true, bridgeId: BRIDGE },
+    binding: { hostId: HOST, interfaceName: "vm", generation: 1 },
+  },
+];
+
+/** A memory datapath whose `setPorts` takes as long as the test says, and which tells what it was asked for. */
+class SlowDatapath extends MemoryDatapath {
+  readonly asked: (readonly WantedPort[])[] = [];
+  busy = 0;
+  mostBusy = 0;
+  slowness: () => Promise<void> = () => Promise.resolve();
+
+  override async setPorts(ports: readonly WantedPort[]): Promise<readonly PortOutcome[]> {
+    this.asked.push(ports);
+    this.mostBusy = Math.max(this.mostBusy, ++this.busy);
+    await this.slowness();
+    this.busy--;
+    return super.setPorts(ports);
+  }
+}
+
+describe("control shell", () => {
+  let scheduler: VirtualScheduler;
+  let server: MemoryTreeServer;
+  let datapath: SlowDatapath;
+  let shell: ControlShell;
+  let topology: TreeTopologyStore;
+  let stateKeys: TreeStateKeys;
+  let told: ToWorker[];
+
+  beforeEach(async () => {
+    scheduler = new VirtualScheduler();
+    server = new MemoryTreeServer({ scheduler });
+    const connection = new StoreConnection({ scheduler, connect: () => server.connect() });
+    const layout = new Layout();
+    const log = new MemoryLog();
+    topology = new TreeTopologyStore(connection, layout);
+    stateKeys = new TreeStateKeys(connection, layout);
+    const { clock } = scheduler;
+    datapath = new SlowDatapath({ clock, prng: new Prng(1), bucketsPerShard: 1, send: () => undefined });
+    told = [];
+    shell = new ControlShell({
+      ...{ hostId: HOST, topology, stateKeys, datapath, scheduler, log },
+      core: new ControlCore({ hostId: HOST, udpPort: 6677 }, new Prng(2)),
+      openMap: (map, id, onEvent) => openMap({ connection, layout, log }, map, { id, onEvent }),
+      toWorkers: (messages) => void told.push(...messages),
+      onAnswer: () => undefined,
+    });
+    const made = topology.transact(OBJECTS.map((object) => ({ op: "create", object })));
+    await passTime(scheduler, 1_000);
+    assert.ok((await made).ok);
+    shell.start();
+    await passTime(scheduler, 1_000);
+  });
+
+  afterEach(() => {
+    shell.close();
+    server.stop();
+  });
+
+  function plug(): Promise<void> {
+    datapath.addInterface("vm", { mac: 0x0200_0000_0001, mtu: 1500, deliver: () => undefined });
+    return passTime(scheduler, 1_000);
+  }
+
+  async function isPublished(): Promise<boolean> {
+    const read = stateKeys.get({ kind: "port", id: PORT, name: PORT_ACTIVE_KEY });
+    await passTime(scheduler, 100);
+    const value = await read;
+    return value.ok && value.value !== undefined;
+  }
+
+  it("publishes a bound port while its interface is there and up", async () => {
+    assert.equal(await isPublished(), false);
+    await plug();
+    assert.equal(await isPublished(), true);
+    datapath.setInterfaceUp("vm", false);
+    await passTime(scheduler, 1_000);
+    assert.equal(await isPublished(), false);
+  });
+
+  it("tells the workers every version once, each after all that it consists of", () => {
+    const versions = told.flatMap((message) => (message.kind === "version" ? [message.version] : []));
+    assert.deepEqual(
+      versions,
+      [...new Set(versions)].sort((a, b) => a - b),
+    );
+    assert.equal(told.at(-1)?.kind, "version");
+    assert.ok(told.some((message) => message.kind === "complete"));
+  });
+
+  it("changes the ports one change at a time, and ends with the newest wish", async () => {
+    const waiting: (() => void)[] = [];
+    datapath.slowness = () => new Promise((resolve) => waiting.push(resolve));
+    await plug();
+    datapath.setInterfaceUp("vm", false);
+    const gone = topology.transact([{ op: "delete", kind: "port", id: PORT }]);
+    await passTime(scheduler, 1_000);
+    while (waiting.length > 0) {
+      waiting.shift()?.();
+      await passTime(scheduler, 100);
+    }
+    assert.ok((await gone).ok);
+    assert.equal(datapath.mostBusy, 1);
+    assert.deepEqual(datapath.asked.at(-1), []);
+  });
+
+  it("is silent after it was closed", async () => {
+    shell.close();
+    told.length = 0;
+    await plug();
+    assert.deepEqual(told, []);
+    assert.equal(await isPublished(), false);
+  });
+});

@@ -1,6 +1,4 @@
 import { datapathSuite } from "../../../src/datapath/compliance/suite.ts";
-import { PROGRAM_RIG_LACKS, ProgramRig } from "./program-rig.ts";
 import { VethRig } from "./veth-rig.ts";
 
-datapathSuite("eBPF (single runs)", { lacks: PROGRAM_RIG_LACKS, make: () => ProgramRig.open() });
 datapathSuite("eBPF (real interfaces)", { lacks: {}, make: () => VethRig.open() });

@@ -57,3 +57,41 @@ export const cachedDocumentsMax = 20_000;
 
 /** Largest record of a local journal: a length beyond it is damage, not a reason to allocate. */
 export const localRecordBytesMax = 64 * 1024 * 1024;
+
+/**
+ * Part of a session's time-out after which a tenure renews its proof. Two renewals may be lost before anything lapses.
+ */
+export const tenureRenewalFraction = 1 / 5;
+
+/**
+ * Part of a session's time-out that a tenure does not count on. A follower of an ensemble tells its leader of a session's signs
+ * of life with a delay, and may die before it does: then the leader counts from the sign before, one renewal earlier.
+ */
+export const tenureMarginFraction = 1 / 4;
+
+/** What a tenure does not count on besides, in milliseconds: half a tick of an ensemble, between two reports of a follower. */
+export const tenureMarginMs = 1_000;
+
+/** Longest wait before an object without owner is claimed, in milliseconds: whoever owns less claims first. */
+export const claimStaggerMaxMs = 500;
+
+/** What each object already owned adds to that wait, in milliseconds. */
+export const claimStaggerMs = 10;
+
+/** Ports in a block that is leased as one: 64 consecutive ones. */
+export const portsPerBlock = 64;
+
+/** Port blocks of one device and address: all 65,536 ports. */
+export const blocksPerAddress = 1_024;
+
+/** A lease without bindings for this long goes back, in milliseconds. */
+export const leaseIdleMs = 5 * 60_000;
+
+/** Time between two looks for idle leases, in milliseconds. */
+export const leaseSweepMs = 60_000;
+
+/** Most port leases of one host: 524,288 ports, more bindings than its flow table has flows. */
+export const leasesPerHostMax = 8_192;
+
+/** Attempts at a block before a lease ends as `busy`: each failed one says that another host took a block. */
+export const leaseAttemptsMax = 32;

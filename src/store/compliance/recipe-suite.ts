@@ -1,7 +1,9 @@
 import { after, before, describe } from "node:test";
 import type { StoreConnection } from "../recipes/connection.ts";
 import type { Tree } from "../tree.ts";
+import { coordinationTests } from "./coordination-suite.ts";
 import { keysTests } from "./keys-suite.ts";
+import { leaseTests } from "./lease-suite.ts";
 import { mapTests } from "./map-suite.ts";
 import { connectionTo, topologyTests } from "./topology-suite.ts";
 import type { TreeServer } from "./tree-suite.ts";
@@ -55,5 +57,7 @@ export function recipeSuite(name: string, makeServer: () => Promise<RecipeServer
     topologyTests(bench);
     mapTests(bench);
     keysTests(bench);
+    coordinationTests(bench);
+    leaseTests(bench);
   });
 }

@@ -31,6 +31,11 @@ export class StoreConnection {
     return this.#tree;
   }
 
+  /** True from the call of `close` on: what the session owns may be gone at any moment. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Calls back whenever a new session has replaced an expired one, first subscriber first. The value takes it back. */
   onRenewed(listener: () => void): () => void {
     this.#renewed.add(listener);

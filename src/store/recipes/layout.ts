@@ -19,6 +19,11 @@ export const defaultRoot = "/weft";
  *     <root>/transactions/<session>-<n>                   ephemeral: transaction n of this session happened
  *     <root>/maps/<kind>/<id>/<map>[/<part>]              opinions: key,value,sequence
  *     <root>/state/<kind>/<name>/<id>                     ephemeral: a state key
+ *     <root>/locks/<name>/<session>-<n>,<sequence>        ephemeral: who holds a lock, and who waits for it
+ *     <root>/elections/<name>/<session>-<n>,<sequence>    ephemeral: who leads, and who would next
+ *     <root>/owners/<service>/<id>                        ephemeral: who owns an object for a service
+ *     <root>/nat/<device>/<address>/<block>               who leased a block of ports last; its version counts leases
+ *     <root>/nat/<device>/<address>/<block>/taken         ephemeral: the block is leased
  */
 export class Layout {
   readonly root: string;
@@ -75,6 +80,26 @@ export class Layout {
   /** Folder of all state keys; of those of a kind; of one fact of all objects of a kind; or one key. */
   state(...parts: readonly [kind?: string, name?: string, id?: string]): string {
     return [`${this.root}/state`, ...parts.filter((part) => part !== undefined).map(escapeName)].join("/");
+  }
+
+  /** Folder of a lock. */
+  lock(name: string): string {
+    return `${this.root}/locks/${escapeName(name)}`;
+  }
+
+  /** Folder of an election. */
+  election(name: string): string {
+    return `${this.root}/elections/${escapeName(name)}`;
+  }
+
+  /** Folder of the owners of a service's objects. */
+  owners(service: string): string {
+    return `${this.root}/owners/${escapeName(service)}`;
+  }
+
+  /** Folder of the port blocks of one address of a device. */
+  portBlocks(device: Id, address: string): string {
+    return `${this.root}/nat/${escapeName(device)}/${escapeName(address)}`;
   }
 }
 

@@ -193,6 +193,8 @@ export const VPORT_PEER_REDIRECT = 2;
  *   6 largest inner L3 packet over this path  7 flags (1 up)  8 epoch  9..15 zero
  */
 export const PEER_WORDS = 16;
+/** Word of the epoch in a peer record: names the host that the number was given to. */
+export const PEER_EPOCH = 8;
 /** Peers of one host, index 0 included. */
 export const PEER_MAX = 2048;
 /** Flag of a peer record: may be sent to. */

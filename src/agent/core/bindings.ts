@@ -3,6 +3,7 @@ import { VPORT_EPOCH, VPORT_MAX, VPORT_WORDS } from "../../flow/layout.ts";
 import type { Binding, Id } from "../../model/objects.ts";
 import type { Placement } from "../../sim/world-change.ts";
 import type { PortActive } from "./control-events.ts";
+import { epochOf } from "./epoch.ts";
 
 interface Bound {
   readonly portId: Id;
@@ -59,7 +60,7 @@ export class Bindings {
       if (isChanged) known.state = "wanted";
       return { isChanged, vport: known.vport };
     }
-    const vport = this.#takeVport(epochOf(portId, binding));
+    const vport = this.#takeVport(epochOfBinding(portId, binding));
     if (vport === undefined) return { isChanged: false, vport };
     const bound: Bound = { portId, vport, binding, tunnelKey, state: "wanted" };
     this.#byPort.set(portId, bound);
@@ -130,7 +131,7 @@ export class Bindings {
     return [...this.#byPort.values()].map(({ portId, vport, binding }) => ({
       vport,
       interfaceName: binding.interfaceName,
-      epoch: epochOf(portId, binding),
+      epoch: epochOfBinding(portId, binding),
     }));
   }
 
@@ -160,10 +161,7 @@ export function earlierVports(vports: Uint32Array): ReadonlyMap<number, number> 
   return earlier;
 }
 
-/** Names a binding in the datapath: another port, interface or generation has another epoch. FNV-1a, never 0. */
-function epochOf(portId: Id, { interfaceName, generation }: Binding): number {
-  const text = `${portId} ${interfaceName} ${generation}`;
-  let hash = 0x811c_9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
-  return hash >>> 0 || 1;
+/** Names a binding in the datapath: another port, interface or generation has another epoch. */
+function epochOfBinding(portId: Id, { interfaceName, generation }: Binding): number {
+  return epochOf(`${portId} ${interfaceName} ${generation}`);
 }

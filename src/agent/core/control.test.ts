@@ -146,6 +146,22 @@ describe("control core", () => {
     );
   });
 
+  it("knows peers of an earlier agent by their old numbers, and gives theirs to nobody else", () => {
+    const first = running().of("set-peers");
+    const old = running();
+    old.object({ ...zone, mtu: 1600 });
+    const epoch = old.of("set-peers")[0]?.peers[0]?.epoch ?? 0;
+    assert.deepEqual(first, [], "no news without a change");
+    const core = new ControlCore({ hostId: "h1", udpPort: 6677 }, new Prng(1), { peers: new Map([[epoch, 9]]) });
+    const names = [{ kind: "host", id: "h1" }, { kind: "tunnel-zone", id: "z" }] as const;
+    const members = [{ hostId: "h0", address: "192.0.2.9" }, ...zone.members];
+    core.step({ kind: "start" }, 0);
+    core.step({ kind: "object", name: names[0], object: host }, 0);
+    const effects = core.step({ kind: "object", name: names[1], object: { ...zone, members } }, 0);
+    const peers = effects.flatMap((effect) => (effect.kind === "set-peers" ? effect.peers.map((peer) => peer.peer) : []));
+    assert.deepEqual(peers, [10, 9]);
+  });
+
   it("gives a freed tunnel key to nobody while it rests", () => {
     const bench = running().step({ kind: "ports", outcomes: [up(1)] });
     const first = bench.of("publish-active")[0]?.state.tunnelKey;

@@ -18,6 +18,8 @@ import { type RestingKey, TunnelKeys } from "./tunnel-keys.ts";
 export interface LeftBehind {
   /** Its vport numbers, by binding epoch; see `earlierVports`. */
   readonly vports?: ReadonlyMap<number, number>;
+  /** Its peer numbers, by epoch of the host; see `earlierPeers`. */
+  readonly peers?: ReadonlyMap<number, number>;
   /** Tunnel keys that must not be used yet. */
   readonly resting?: readonly RestingKey[];
 }
@@ -54,7 +56,7 @@ export class ControlCore {
     this.#slice = new Slice(settings.hostId);
     this.#bindings = new Bindings(settings.hostId, left.vports);
     this.#takesOver = (left.vports?.size ?? 0) > 0;
-    this.#peers = new Peers(settings.hostId);
+    this.#peers = new Peers(settings.hostId, left.peers);
     this.#keys = new TunnelKeys(prng, left.resting);
   }
 

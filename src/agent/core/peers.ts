@@ -1,7 +1,18 @@
 import { type Ip, isV4, parseIp } from "../../addr/ip.ts";
 import type { Underlay, WantedPeer } from "../../datapath/datapath.ts";
-import { PEER_MAX } from "../../flow/layout.ts";
+import { PEER_EPOCH, PEER_MAX, PEER_WORDS } from "../../flow/layout.ts";
 import type { Id, TunnelZone } from "../../model/objects.ts";
+import { epochOf } from "./epoch.ts";
+
+/** The peer numbers of an earlier agent by the epochs of their hosts, from the peer records that it left. */
+export function earlierPeers(peers: Uint32Array): ReadonlyMap<number, number> {
+  const earlier = new Map<number, number>();
+  for (let peer = 1; peer < PEER_MAX; peer++) {
+    const epoch = peers[peer * PEER_WORDS + PEER_EPOCH] as number;
+    if (epoch !== 0) earlier.set(epoch, peer);
+  }
+  return earlier;
+}
 
 /** Bytes that VXLAN adds to an inner L3 packet over IPv4: inner Ethernet 14, VXLAN 8, UDP 8, IPv4 20 (RFC 7348). */
 export const OVERHEAD_V4 = 50;
@@ -23,9 +34,14 @@ export class Peers {
   readonly #zones = new Map<Id, TunnelZone>();
   readonly #indexes = new Map<Id, number>();
   readonly #told = new Map<number, number>();
+  readonly #earlier: ReadonlyMap<number, number>;
+  #next: number;
 
-  constructor(hostId: Id) {
+  /** `earlier`: numbers that an earlier agent of this host gave to hosts, by epoch. Flows that still forward mean those. */
+  constructor(hostId: Id, earlier: ReadonlyMap<number, number> = new Map()) {
     this.#hostId = hostId;
+    this.#earlier = earlier;
+    this.#next = 1 + Math.max(0, ...earlier.values());
   }
 
   /** Takes the present state of a zone. */
@@ -72,14 +88,15 @@ export class Peers {
     const peer = this.#take(hostId);
     if (address === undefined || peer === undefined) return;
     const mtu = zone.mtu - (isV4(address) ? OVERHEAD_V4 : OVERHEAD_V6);
-    peers.set(hostId, { peer, address, mtu, isUp: true, epoch: 0 });
+    peers.set(hostId, { peer, address, mtu, isUp: true, epoch: epochOf(hostId) });
   }
 
   #take(hostId: Id): number | undefined {
     const known = this.#indexes.get(hostId);
     if (known !== undefined) return known;
-    if (this.#indexes.size >= PEER_MAX - 1) return undefined;
-    const index = this.#indexes.size + 1;
+    const earlier = this.#earlier.get(epochOf(hostId));
+    if (earlier === undefined && this.#next >= PEER_MAX) return undefined;
+    const index = earlier ?? this.#next++;
     this.#indexes.set(hostId, index);
     return index;
   }

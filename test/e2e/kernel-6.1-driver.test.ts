@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { test } from "node:test";
+import { fileOf } from "../../src/base/entry.ts";
+import { compileDatapath } from "../../src/ebpf/fixture/test-host.ts";
+import { needs } from "../needs.ts";
+import { boot, kernelImage } from "./kernel/boot.ts";
+
+/** Native tests of the driver that are repeated in the guest, by file, and those of a file that are enough. */
+const TESTS = [
+  { file: "src/ebpf/one-host.native.test.ts", only: "." },
+  { file: "src/ebpf/two-hosts.native.test.ts", only: "over IPv4" },
+] as const;
+/** Parts of the repository that they need, beside the programs. */
+const PARTS = ["package.json", "src", "bpf", "tools", "build/bpf", "node_modules/koffi", "node_modules/@koromix"];
+const MODULES = ["udp_tunnel", "ip6_udp_tunnel", "vxlan", "veth", "tun", "cls_bpf", "sch_ingress"];
+
+function commandOf({ file, only }: (typeof TESTS)[number]): string {
+  return `timeout 100 node --no-warnings --test-name-pattern="${only}" ${file}; echo "ended ${file} $?"`;
+}
+
+function pathOf(command: string): string {
+  const folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+  return folders.map((folder) => `${folder}/${command}`).find((path) => existsSync(path)) ?? command;
+}
+
+test("the driver does under Debian's 6.1 kernel what it does here: VMs of one host and of two", {
+  skip: needs("qemu", "busybox", "cpio", "ping", "iperf3"),
+}, (t) => {
+  const kernel = kernelImage();
+  if (kernel === undefined) return t.skip("the Debian kernel package cannot be fetched (apt-get download)");
+  assert.ok(compileDatapath());
+  const output = boot(kernel, {
+    files: Object.fromEntries(PARTS.map((part) => [`weft/${part}`, fileOf(part)])),
+    modules: MODULES,
+    // libbpf is opened by name at run time: the loader has to find it too.
+    programs: [process.execPath, pathOf("ping"), pathOf("iperf3"), pathOf("nsenter")],
+    libraries: ["/usr/lib/x86_64-linux-gnu/libbpf.so.1"],
+    commands: ["cd /weft", ...TESTS.map(commandOf)],
+    limitMs: 170_000,
+  });
+  assert.match(output, /booted 6\.1\./, output.slice(-4000));
+  for (const { file } of TESTS) assert.match(output, new RegExp(`ended ${file} 0\\s`), output.slice(-8000));
+});

@@ -15,7 +15,7 @@ import type {
   WantedTunnelKey,
   WorkerSettings,
 } from "../datapath/datapath.ts";
-import { CONTROL_INJECT, CONTROL_TUNNEL } from "../flow/layout.ts";
+import { CONTROL_INJECT, CONTROL_TUNNEL, PEER_EPOCH, PEER_MAX, PEER_WORDS } from "../flow/layout.ts";
 import type { LinuxError } from "../linux/errno.ts";
 import type { Link } from "../linux/netlink/route/link.ts";
 import type { LinkEvent as KernelLinkEvent } from "../linux/netlink/route/link-monitor.ts";
@@ -78,6 +78,7 @@ export class EbpfDatapath implements DatapathControl {
     this.#host = host;
     this.memory = kernel.memory;
     this.isReopened = kernel.isReopened;
+    this.#peers = livePeers(kernel.memory.peers);
     this.#ports = new PortTable({
       host,
       vports: kernel.memory.vports,
@@ -227,4 +228,10 @@ function presentEvent(link: Link): LinkEvent {
 function possibleCpus(): number {
   const last = readFileSync("/sys/devices/system/cpu/possible", "utf8").trim().split(/[-,]/).at(-1);
   return Number(last) + 1;
+}
+
+/** The peers that an earlier process left: those that nobody wants any more must be cleared, or leftover flows tunnel to them. */
+function livePeers(peers: Uint32Array): readonly number[] {
+  const all = Array.from({ length: PEER_MAX - 1 }, (_, i) => i + 1);
+  return all.filter((peer) => peers[peer * PEER_WORDS + PEER_EPOCH] !== 0);
 }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { unwrap } from "../base/result.ts";
 import { dropCode } from "../flow/drop-reason.ts";
-import { ACTION_VPORT, SHARD_COUNT } from "../flow/layout.ts";
+import { ACTION_VPORT, CLASS_FULL, CLASS_L2, SHARD_COUNT } from "../flow/layout.ts";
 import { PacketSender } from "../linux/packet-sender.ts";
 import { buildFrame } from "../wire/build-frame.ts";
 import { EbpfWorker } from "./ebpf-worker.ts";
@@ -85,6 +87,27 @@ test("a worker that sleeps between packets is woken by each of them", async () =
   }
   sender.close();
   agent.isInstalling = true;
+});
+
+test("a port that sends nothing but new flows, as fast as it can, does not keep another port's first packets waiting", async () => {
+  const path = fileURLToPath(new URL("./fixture/flooder.ts", import.meta.url));
+  const flood = spawn(process.execPath, [path, (vms[0] as TestVm).space.name, "300000"], { stdio: "inherit" });
+  const flooded = new Promise((resolve) => flood.once("exit", resolve));
+  agent.flowClass = CLASS_FULL;
+  const dropsOf = (vport: number): number => {
+    const code = dropCode("upcall-budget");
+    return host.datapath.drops().find((drop) => drop.reason === code && drop.vport === vport)?.packets ?? 0;
+  };
+  while (dropsOf(1) === 0) await new Promise((resolve) => setImmediate(resolve));
+  const before = dropsOf(3);
+  for (let i = 0; i < 20; i++) {
+    // Each ping is a flow of its own, and both its packets go up.
+    const { output } = await (vms[2] as TestVm).space.exec(["ping", "-c", "1", "-W", "2", "10.0.0.2"]);
+    assert.match(output, /1 received/);
+  }
+  assert.equal(dropsOf(3), before);
+  await flooded;
+  agent.flowClass = CLASS_L2;
 });
 
 test("packets that are to be segmented go up and out again whole, when there is never a flow", async () => {

@@ -64,8 +64,10 @@ export async function connectZooKeeper(options: ConnectOptions): Promise<Result<
   const waitedMs = options.connectWithinMs ?? patienceMs;
   const isUp = await settled(client.value, scheduler, waitedMs);
   if (!isUp && client.value.end === undefined) {
+    // Before detaching, which ends an attempt that is under way and would count as its failure.
+    const why = client.value.lastFailure || "no answer";
     client.value.detach();
-    return err({ kind: "unreachable", servers: options.servers, waitedMs, why: client.value.lastFailure });
+    return err({ kind: "unreachable", servers: options.servers, waitedMs, why });
   }
   // A server that wants credentials says so at the first request only.
   const probe = isUp ? await client.value.exists("/") : undefined;

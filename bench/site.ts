@@ -10,6 +10,7 @@ import { configure, macBytes, openSpace, removeNamespaces, type Space } from "..
 import { LockFile } from "../src/linux/flock.ts";
 import { createVeth } from "../src/linux/netlink/route/create-link.ts";
 import { changeLink } from "../src/linux/netlink/route/link.ts";
+import { disableIpv6 } from "../src/linux/sysctl.ts";
 
 const root = "/run/weftbench";
 const lockName = "lock";
@@ -75,6 +76,8 @@ export class BenchSite {
     const space = unwrap(openSpace(`${this.name}-${name}`));
     this.#spaces.set(name, space);
     unwrap(space.netlink.run(changeLink({ name: "lo" }, { isUp: true })));
+    // What is measured is IPv4: neighbor discovery of a thousand interfaces would be in the way.
+    for (const links of ["all", "default"]) unwrap(disableIpv6(links, space.netns));
     return space;
   }
 

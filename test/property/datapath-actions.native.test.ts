@@ -7,12 +7,8 @@ import { EbpfWorker } from "../../src/ebpf/ebpf-worker.ts";
 import { ProgramRunner, type RunOutcome } from "../../src/ebpf/fixture/program-runner.ts";
 import { compileDatapath, TestHost } from "../../src/ebpf/fixture/test-host.ts";
 import {
-  ACTION_DROP,
   ACTION_KIND_MASK,
   ACTION_MISS,
-  ACTION_TUNNEL,
-  ACTION_VPORT,
-  ACTION_WORDS,
   CLASS_COUNT,
   SHARD_COUNT,
   UPCALL_KEY,
@@ -21,11 +17,13 @@ import {
 } from "../../src/flow/layout.ts";
 import { FrameMutator } from "../fixtures/mutate-frame.ts";
 import { MemoryTwin } from "../native/datapath/memory-twin.ts";
+import { randomAction } from "./datapath-random-actions.ts";
 
 const VPORT = 9;
 const OUT = 8;
 const PEER = 5;
 const PEER_MTU = 1450;
+const TARGETS = { vports: [OUT], peers: [PEER], groups: [], lost: [0, 6, 7, 5000, 0xffff_ffff] };
 /** 10^4 frames by default, each with one action by each of two ways; `WEFT_FUZZ=1000000` for a night. */
 const FRAMES = Number(process.env["WEFT_FUZZ"] ?? 10_000);
 const SEED = Number(process.env["WEFT_FUZZ_SEED"] ?? 20_263);
@@ -56,25 +54,6 @@ after(async () => {
   worker?.close();
   await host?.close();
 });
-
-/** Any action at all: kinds that exist and one that does not, every flag, any words, now and then a target that is not there. */
-function randomAction(prng: Prng): Uint32Array {
-  const action = new Uint32Array(ACTION_WORDS);
-  for (let i = 4; i < 17; i++) action[i] = prng.below(8) === 0 ? prng.pick([0, 0xffff_ffff]) : prng.u32();
-  const kinds = [ACTION_VPORT, ACTION_VPORT, ACTION_VPORT, ACTION_TUNNEL, ACTION_TUNNEL, ACTION_DROP, ACTION_MISS, 9];
-  const kind = prng.pick(kinds);
-  const rewrites = prng.below(64) << 8;
-  const tags = prng.below(3) === 0 ? (prng.below(4) << 16) | (prng.below(4) << 18) : 0;
-  action[0] = kind | rewrites | tags;
-  const isLost = prng.below(16) === 0;
-  if (kind === ACTION_VPORT) action[1] = isLost ? prng.pick([0, 7, 5000, 0xffff_ffff]) : OUT;
-  else if (kind === ACTION_TUNNEL) action[1] = isLost ? prng.pick([0, 6, 5000]) : PEER;
-  else action[1] = 1 + prng.below(5);
-  action[2] = prng.below(0x100_0000);
-  const limit = prng.below(4) === 0 ? prng.below(200) : prng.pick([0, 1500]);
-  action[3] = limit | (prng.below(4) << 16) | (prng.below(64) << 24);
-  return action;
-}
 
 /** Both did the same: verdict, target, bytes that left, what went up. */
 function assertSame(found: RunOutcome, expected: RunOutcome, story: string): void {
@@ -108,7 +87,7 @@ test("any action on any frame does the same in the programs and in the memory da
   let refused = 0;
   for (let i = 0; i < FRAMES; i++) {
     const { bytes: frame, story: made } = mutator.next();
-    const action = randomAction(prng);
+    const action = randomAction(prng, TARGETS);
     const flowClass = prng.below(CLASS_COUNT);
     const input = { frame, vport: VPORT };
     const story = `seed ${SEED}, frame ${i} (${made}) ${hex(frame)}, class ${flowClass}, action ${[...action].map((w) => w.toString(16))}`;

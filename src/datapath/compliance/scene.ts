@@ -56,6 +56,27 @@ export interface Upcall {
   readonly frame: Uint8Array;
 }
 
+/** What happened in a step. `drops` are those of the step alone. */
+export interface Observed {
+  readonly out: readonly Output[];
+  readonly up: readonly Upcall[];
+  readonly drops: readonly DropCount[];
+}
+
+/** Everything that happened, as text that is equal when the same happened: frames in full, drops with their bytes. */
+export function printed({ out, up, drops }: Observed): Readonly<Record<"out" | "up" | "drops", readonly string[]>> {
+  return {
+    out: out.map(printedOutput).sort(byPlace),
+    up: up.map(printedUpcall),
+    drops: drops.map(printedDrop).sort(),
+  };
+}
+
+/** How many frames left, went up or were dropped. */
+export function countOf({ out, up, drops }: Observed): number {
+  return out.length + up.length + packetsIn(drops);
+}
+
 /** A member of a group: where to, and what is done to the tags. */
 export type GroupMember = Pick<ActionSpec, "to" | "pop" | "push">;
 
@@ -167,6 +188,20 @@ export class Scene {
 
   /** Does `act` and waits for all that it leads to, which must be what is expected and nothing else. */
   async expect(expected: Expected, act: () => void): Promise<readonly Upcall[]> {
+    const observed = await this.observe(eventsIn(expected), act);
+    const { up, drops } = observed;
+    const expectedUp = [...(expected.up ?? [])].sort((a, b) => this.#shardOf(a) - this.#shardOf(b));
+    assert.deepEqual(printed(observed), {
+      out: (expected.out ?? []).map(printedOutput).sort(byPlace),
+      up: expectedUp.map(printedExpectedUpcall),
+      drops: (expected.drops ?? []).map((drop) => printedExpectedDrop(drop, drops)).sort(),
+    });
+    for (const [i, upcall] of up.entries()) this.#assertRecord(upcall, expectedUp[i] as ExpectedUpcall);
+    return up;
+  }
+
+  /** Does `act` and waits until so many frames left, went up or were dropped; tells all of it. */
+  async observe(wanted: number, act: () => void): Promise<Observed> {
     const before = this.rig.control.drops();
     act();
     const out: Output[] = [];
@@ -176,24 +211,12 @@ export class Scene {
       up.push(...this.drain());
       return out.length + up.length + packetsIn(newDrops(before, this.rig.control.drops()));
     };
-    const wanted = eventsIn(expected);
     while (collect() < wanted && (await this.rig.wait()));
     await this.rig.settle();
     collect();
-    const drops = newDrops(before, this.rig.control.drops());
     // There is an order within a shard, and none between shards.
     up.sort((a, b) => (a.words[7] as number) - (b.words[7] as number));
-    const expectedUp = [...(expected.up ?? [])].sort((a, b) => this.#shardOf(a) - this.#shardOf(b));
-    assert.deepEqual(
-      { out: out.map(printedOutput).sort(byPlace), up: up.map(printedUpcall), drops: drops.map(printedDrop).sort() },
-      {
-        out: (expected.out ?? []).map(printedOutput).sort(byPlace),
-        up: expectedUp.map(printedExpectedUpcall),
-        drops: (expected.drops ?? []).map((drop) => printedExpectedDrop(drop, drops)).sort(),
-      },
-    );
-    for (const [i, upcall] of up.entries()) this.#assertRecord(upcall, expectedUp[i] as ExpectedUpcall);
-    return up;
+    return { out, up, drops: newDrops(before, this.rig.control.drops()) };
   }
 
   /** Takes all waiting upcalls. */

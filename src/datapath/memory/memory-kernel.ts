@@ -49,12 +49,15 @@ import type { DatapathMemory } from "../datapath.ts";
 import { DropCounts } from "./drop-counts.ts";
 import {
   frameClassOf,
+  isTagged,
   lengthOf,
   type MemoryPacket,
   networkLengthOf,
   packetOf,
   parseStateOf,
-  retag,
+  popTags,
+  pushTags,
+  tagsOf,
   ttlOf,
 } from "./packet.ts";
 import { rewrite } from "./rewrite.ts";
@@ -176,55 +179,81 @@ export class MemoryKernel {
   }
 
   #toPort(vport: number, packet: MemoryPacket): void {
-    const record = vport * VPORT_WORDS;
-    const { vports } = this.#memory;
-    const isUp = vport < VPORT_MAX && isWhole(vports, record) && ((vports[record + 3] as number) & VPORT_UP) !== 0;
-    if (isUp) this.#outputs.toPort(vport, packet.bytes);
+    if (this.#isPortUp(vport)) this.#outputs.toPort(vport, packet.bytes);
     else this.drops.count("vport-down", { vport, bytes: lengthOf(packet) });
   }
 
   #toPeer(peer: number, tunnelKey: number, packet: MemoryPacket): void {
-    const record = peer * PEER_WORDS;
-    const { peers, control } = this.#memory;
-    const isUp =
-      peer < PEER_MAX &&
-      isWhole(peers, record) &&
-      ((peers[record + 7] as number) & PEER_UP) !== 0 &&
-      peers[record + 1] === control[CONTROL_UNDERLAY];
-    const dropped = { vport: 0, bytes: lengthOf(packet) };
-    if (!isUp) return this.drops.count("peer-down", dropped);
-    const mtu = peers[record + 6] as number;
-    if (mtu !== 0 && networkLengthOf(packet) > mtu) return this.drops.count("too-big", dropped);
-    this.#outputs.toPeer(peer, tunnelKey & 0xff_ffff, packet.bytes);
+    const reason = this.#whyNotToPeer(peer, networkLengthOf(packet));
+    if (reason === undefined) this.#outputs.toPeer(peer, tunnelKey & 0xff_ffff, packet.bytes);
+    else this.drops.count(reason, { vport: 0, bytes: lengthOf(packet) });
   }
 
   /** `isLocalOnly`: the frame came by a tunnel, and is never sent into another. */
   #toGroup(group: number, packet: MemoryPacket, isLocalOnly: boolean): void {
     const { groups } = this.#memory;
     const record = group * (GROUP_HEADER_WORDS + GROUP_OUTPUTS * GROUP_OUTPUT_WORDS);
-    const count = groups[record + 1] as number;
     if (group >= GROUP_MAX) return this.#drop("group-limit", packet);
-    const generation = groups[record] as number;
-    if ((generation & 1) !== 0) return this.#drop("slot-retry", packet);
+    if (!isWhole(groups, record)) return this.#drop("slot-retry", packet);
+    const count = groups[record + 1] as number;
     if (count > GROUP_OUTPUTS) return this.#drop("group-limit", packet);
     for (let i = 0; i < count; i++) {
       const at = record + GROUP_HEADER_WORDS + i * GROUP_OUTPUT_WORDS;
-      const word = groups[at] as number;
       const target = groups[at + 1] as number;
-      const kind = word & ACTION_KIND_MASK;
+      const kind = (groups[at] as number) & ACTION_KIND_MASK;
       const isLeftOut = kind === ACTION_VPORT ? target === packet.vport : kind !== ACTION_TUNNEL || isLocalOnly;
-      if (isLeftOut) continue;
-      const copy = { ...packet, bytes: packet.bytes.slice() };
-      const vlan = {
-        pop: (word >>> ACTION_POP_SHIFT) & 3,
-        push: (word >>> ACTION_PUSH_SHIFT) & 3,
-        tcis: groups[at + 3] as number,
-      };
+      if (isLeftOut || !this.#mayLeave(kind, target, packet)) continue;
+      const copy = this.#retagged(packet, at);
       // The programs re-tag the one frame that they have: when that fails, the rest of the group is lost too.
-      if (!retag(copy, vlan)) return this.#drop("rewrite-failed", packet);
-      if (kind === ACTION_VPORT) this.#toPort(target, copy);
-      else this.#toPeer(target, groups[at + 2] as number, copy);
+      if (copy === undefined) return this.#drop("rewrite-failed", packet);
+      if (kind === ACTION_VPORT) this.#outputs.toPort(target, copy);
+      else this.#outputs.toPeer(target, (groups[at + 2] as number) & 0xff_ffff, copy);
     }
+  }
+
+  /** Whether a member of a group can be sent to; if not, it is counted, with the frame as it was before the member's tags. */
+  #mayLeave(kind: number, target: number, packet: MemoryPacket): boolean {
+    if (kind === ACTION_VPORT) {
+      if (this.#isPortUp(target)) return true;
+      this.drops.count("vport-down", { vport: target, bytes: lengthOf(packet) });
+      return false;
+    }
+    const reason = this.#whyNotToPeer(target, networkLengthOf(packet));
+    if (reason === undefined) return true;
+    this.drops.count(reason, { vport: 0, bytes: lengthOf(packet) });
+    return false;
+  }
+
+  /** The bytes of a copy with the operation of the group's output at word `at`. */
+  #retagged(packet: MemoryPacket, at: number): Uint8Array | undefined {
+    const { groups } = this.#memory;
+    const word = groups[at] as number;
+    // Counted anew: of a frame with more tags than the parser counts, the third may be the second by now.
+    const tags = tagsOf(packet.bytes);
+    const copy = { ...packet, bytes: packet.bytes.slice(), tags };
+    const pop = (word >>> ACTION_POP_SHIFT) & 3;
+    const push = (word >>> ACTION_PUSH_SHIFT) & 3;
+    if (!popTags(copy, pop)) return undefined;
+    pushTags(copy, push, groups[at + 3] as number);
+    // Undoing an operation leaves the outer tag beside the bytes.
+    if (push > 0 || Math.min(pop, tags) > 0) packet.isTagBeside = isTagged(packet.bytes);
+    return copy.bytes;
+  }
+
+  #isPortUp(vport: number): boolean {
+    const record = vport * VPORT_WORDS;
+    const { vports } = this.#memory;
+    return vport < VPORT_MAX && isWhole(vports, record) && ((vports[record + 3] as number) & VPORT_UP) !== 0;
+  }
+
+  #whyNotToPeer(peer: number, networkLength: number): DropReason | undefined {
+    const record = peer * PEER_WORDS;
+    const { peers, control } = this.#memory;
+    if (peer >= PEER_MAX || !isWhole(peers, record)) return "peer-down";
+    const isUp = ((peers[record + 7] as number) & PEER_UP) !== 0;
+    if (!isUp || peers[record + 1] !== control[CONTROL_UNDERLAY]) return "peer-down";
+    const mtu = peers[record + 6] as number;
+    return mtu !== 0 && networkLength > mtu ? "too-big" : undefined;
   }
 
   /** A copy of a traced frame goes up under the vport that it goes to; without budget for it there is no trace. */

@@ -90,37 +90,52 @@ export function isTagged(bytes: Uint8Array): boolean {
   return type === TPID || type === TPID_SERVICE;
 }
 
+/** VLAN tags at the beginning of a frame, 2 at most. */
+export function tagsOf(bytes: Uint8Array): number {
+  if (!isTagged(bytes)) return 0;
+  return isTagged(bytes.subarray(TAG_BYTES)) ? 2 : 1;
+}
+
 /** The frame's first tag as word 4 of an upcall record. */
 export function tagWordOf(bytes: Uint8Array): number {
   return u16At(bytes, TAG_AT + 2) | (1 << 16) | (u16At(bytes, TAG_AT) === TPID_SERVICE ? 1 << 17 : 0);
 }
 
 /**
- * Takes `pop` VLAN tags off and puts `push` on, TCIs outer in the low half, inner in the high half. Bytes become the packet's own.
- * False: what is left begins with a tag that is cut off, which a kernel cannot put beside the bytes.
+ * Takes VLAN tags off, no more than are counted. Bytes become the packet's own. False: what is left begins with a tag that is cut
+ * off, which a kernel cannot put beside the bytes.
  */
-export function retag(
-  packet: MemoryPacket,
-  vlan: { readonly pop: number; readonly push: number; readonly tcis: number },
-): boolean {
-  const pop = Math.min(vlan.pop, packet.tags);
-  const push = Math.min(vlan.push, 2);
-  if (pop === 0 && push === 0) return true;
-  const { bytes } = packet;
-  const left = bytes.subarray(TAG_BYTES * pop);
-  if (pop > 0 && isTagged(left) && left.length < ETHERNET_BYTES + TAG_BYTES) return false;
-  const moved = TAG_BYTES * (push - pop);
-  const out = new Uint8Array(bytes.length + moved);
-  out.set(bytes.subarray(0, TAG_AT));
-  if (push === 2) writeTag(out, TAG_AT + TAG_BYTES, { tpid: TPID, tci: vlan.tcis >>> 16 });
-  if (push >= 1) writeTag(out, TAG_AT, { tpid: push === 2 ? TPID_SERVICE : TPID, tci: vlan.tcis & 0xffff });
-  out.set(bytes.subarray(TAG_AT + TAG_BYTES * pop), TAG_AT + TAG_BYTES * push);
-  packet.bytes = out;
-  packet.tags += push - pop;
-  packet.l3 += moved;
-  if (packet.l4 !== 0) packet.l4 += moved;
-  packet.isTagBeside = isTagged(out);
-  return true;
+export function popTags(packet: MemoryPacket, wanted: number): boolean {
+  const count = Math.min(wanted, packet.tags);
+  if (count === 0) return true;
+  const out = new Uint8Array(packet.bytes.length - TAG_BYTES * count);
+  out.set(packet.bytes.subarray(0, TAG_AT));
+  out.set(packet.bytes.subarray(TAG_AT + TAG_BYTES * count), TAG_AT);
+  move(packet, out, -count);
+  const isCut = packet.isTagBeside && out.length < ETHERNET_BYTES + TAG_BYTES;
+  if (isCut) packet.isTagBeside = false;
+  return !isCut;
+}
+
+/** Puts one or two VLAN tags on: TCIs outer in the low half, inner in the high half. Bytes become the packet's own. */
+export function pushTags(packet: MemoryPacket, wanted: number, tcis: number): void {
+  const count = Math.min(wanted, 2);
+  if (count === 0) return;
+  const out = new Uint8Array(packet.bytes.length + TAG_BYTES * count);
+  out.set(packet.bytes.subarray(0, TAG_AT));
+  if (count === 2) writeTag(out, TAG_AT + TAG_BYTES, { tpid: TPID, tci: tcis >>> 16 });
+  writeTag(out, TAG_AT, { tpid: count === 2 ? TPID_SERVICE : TPID, tci: tcis & 0xffff });
+  out.set(packet.bytes.subarray(TAG_AT), TAG_AT + TAG_BYTES * count);
+  move(packet, out, count);
+}
+
+/** Takes over bytes that have so many tags more. */
+function move(packet: MemoryPacket, bytes: Uint8Array, tags: number): void {
+  packet.bytes = bytes;
+  packet.tags += tags;
+  packet.l3 += TAG_BYTES * tags;
+  if (packet.l4 !== 0) packet.l4 += TAG_BYTES * tags;
+  packet.isTagBeside = isTagged(bytes);
 }
 
 function writeTag(bytes: Uint8Array, at: number, tag: { readonly tpid: number; readonly tci: number }): void {

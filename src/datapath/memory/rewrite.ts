@@ -13,7 +13,7 @@ import {
 import { setU16, setU32, u8At, u16At, u32At } from "../../wire/bytes.ts";
 import { foldSum } from "../../wire/checksum.ts";
 import { IP_PROTOCOL } from "../../wire/ip-protocol.ts";
-import { frameClassOf, type MemoryPacket, retag } from "./packet.ts";
+import { frameClassOf, type MemoryPacket, popTags, pushTags } from "./packet.ts";
 
 /**
  * The rewrites of an action, checksums kept right by RFC 1624: the twin of bpf/rewrite.h, down to what is refused. Changes of a
@@ -31,7 +31,7 @@ const IDENTIFIER_AT = 4;
 export function rewrite(packet: MemoryPacket, action: Uint32Array): boolean {
   const flags = action[0] as number;
   packet.bytes = packet.bytes.slice();
-  if (!retag(packet, { pop: (flags >>> ACTION_POP_SHIFT) & 3, push: 0, tcis: 0 })) return false;
+  if (!popTags(packet, (flags >>> ACTION_POP_SHIFT) & 3)) return false;
   const frameClass = frameClassOf(packet);
   const isIp = frameClass === FRAME_IP4 || frameClass === FRAME_IP6;
   if (frameClass === FRAME_IP4 && !rewriteV4(packet, action)) return false;
@@ -40,7 +40,8 @@ export function rewrite(packet: MemoryPacket, action: Uint32Array): boolean {
   if ((flags & ACTION_SET_MAC) !== 0) {
     for (let i = 0; i < MAC_BYTES; i++) packet.bytes[i] = (action[4 + (i >> 2)] as number) >>> (8 * (i & 3));
   }
-  return retag(packet, { pop: 0, push: (flags >>> ACTION_PUSH_SHIFT) & 3, tcis: action[7] as number });
+  pushTags(packet, (flags >>> ACTION_PUSH_SHIFT) & 3, action[7] as number);
+  return true;
 }
 
 function rewriteV4(packet: MemoryPacket, action: Uint32Array): boolean {

@@ -17,7 +17,9 @@ const FLOWS_DEFAULT = 100;
 export async function listenAgent(socket: string, state: AgentState): Promise<Result<Server, string>> {
   rmSync(socket, { force: true });
   const server = createServer((request, response) => {
-    void answer(request, state).then((result) => reply(response, result));
+    // A request that cannot be read, or whose sender has gone, must not end the agent.
+    const answered = answer(request, state).catch(() => err(apiError("internal")));
+    void answered.then((result) => reply(response, result));
   });
   return new Promise((resolve) => {
     server.once("error", (error) => resolve(err(`cannot listen on ${socket}: ${error.message}`)));

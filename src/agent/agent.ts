@@ -21,6 +21,7 @@ import { ControlShell } from "./control-shell.ts";
 import { earlierVports } from "./core/bindings.ts";
 import { ControlCore } from "./core/control.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
+import { earlierPeers } from "./core/peers.ts";
 import { joinCloud } from "./join.ts";
 import { openMap } from "./maps.ts";
 import { openDatapath } from "./open-datapath.main.ts";
@@ -38,6 +39,8 @@ export interface AgentOptions {
   readonly seed: number;
   /** Opens a session with the store. */
   connect(): Tree;
+  /** Told once, with a sentence, when the agent cannot go on: it is to be stopped and started anew. */
+  onFailure(sentence: string): void;
 }
 
 /** A running agent. */
@@ -66,7 +69,8 @@ export async function startAgent(options: AgentOptions): Promise<Result<Agent, s
     alive,
     log,
     scheduler,
-    patienceMs: values["session-timeout"] + 2_000,
+    patienceMs: values["session-timeout"] + JOIN_SLACK_MS,
+    onLost: () => options.onFailure(`another agent has taken host id ${hostId} while we were away from the store`),
   });
   if (!joined.ok) {
     await connection.close();
@@ -79,6 +83,9 @@ export async function startAgent(options: AgentOptions): Promise<Result<Agent, s
   }
   return run({ options, workers, connection, layout, topology, stateKeys, datapath: datapath.value });
 }
+
+/** How long an earlier holder of the host id may take beyond its session's time-out: servers look for dead sessions in steps. */
+const JOIN_SLACK_MS = 2_000;
 
 interface Running {
   readonly options: AgentOptions;
@@ -96,10 +103,11 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   const prng = new Prng(options.seed);
   const core = new ControlCore({ hostId, udpPort: values["udp-port"] }, prng.fork(), {
     vports: earlierVports(datapath.memory.vports),
+    peers: earlierPeers(datapath.memory.peers),
   });
-  const threads: Worker[] = [];
+  const threads: WorkerThread[] = [];
   const toWorkers = (messages: readonly ToWorker[]): void => {
-    for (const thread of threads) thread.postMessage(messages);
+    for (const { thread } of threads) thread.postMessage(messages);
   };
   const questions = new Questions({ scheduler, workers, send: toWorkers });
   const state = new AgentState({
@@ -122,19 +130,31 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   });
   for (let worker = 0; worker < workers; worker++)
     threads.push(startThread(running, { worker, seed: prng.u32(), shell }));
+  const stop: Agent["stop"] = async ({ keep }) => {
+    shell.close();
+    for (const { thread } of threads) thread.postMessage("close");
+    await Promise.all(threads.map(({ ended }) => ended));
+    await datapath.close({ keep });
+    await connection.close();
+  };
   const server = await listenAgent(values["api-socket"], state);
-  if (!server.ok) return err(server.error);
+  if (!server.ok) {
+    await stop({ keep: false });
+    return server;
+  }
   shell.start();
   return ok({
-    async stop({ keep }) {
+    stop(how) {
       server.value.close();
-      shell.close();
-      for (const thread of threads) thread.postMessage("close");
-      await Promise.all(threads.map((thread) => new Promise((resolve) => thread.once("exit", resolve))));
-      await datapath.close({ keep });
-      await connection.close();
+      return stop(how);
     },
   });
+}
+
+/** A worker, and the promise of its end: a thread that has crashed says so only once. */
+interface WorkerThread {
+  readonly thread: Worker;
+  readonly ended: Promise<void>;
 }
 
 interface NewThread {
@@ -143,8 +163,8 @@ interface NewThread {
   readonly shell: ControlShell;
 }
 
-function startThread(running: Running, { worker, seed, shell }: NewThread): Worker {
-  const { values, log } = running.options;
+function startThread(running: Running, { worker, seed, shell }: NewThread): WorkerThread {
+  const { values, log, onFailure } = running.options;
   const start: WorkerStart = {
     worker,
     workers: running.workers,
@@ -164,10 +184,9 @@ function startThread(running: Running, { worker, seed, shell }: NewThread): Work
   thread.on("message", (message: FromWorker) => shell.dispatch({ kind: "worker", worker, message }));
   thread.on("error", (error) => {
     log.error("worker.crashed", { worker, error: error.message, stack: error.stack ?? "" });
-    process.exitCode = 1;
-    process.kill(process.pid, "SIGTERM");
+    onFailure(`simulation worker ${worker} has crashed: ${error.message}`);
   });
-  return thread;
+  return { thread, ended: new Promise((resolve) => thread.once("exit", () => resolve())) };
 }
 
 /** Release of this agent, as it is published. */

@@ -5,6 +5,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { Id } from "../model/objects.ts";
 import type { StateKeys } from "../store/recipes/state-keys.ts";
+import type { StoreError } from "../store/recipes/store-error.ts";
 import type { TopologyStore } from "../store/recipes/topology-store.ts";
 
 /** What is needed to join. */
@@ -19,20 +20,22 @@ export interface JoinOptions {
   /** How long an earlier holder of the host id may take to go: its session's time-out and some. */
   readonly patienceMs: Duration;
   readonly log: Log;
+  /** Told when our session has expired and another agent has claimed the id since. */
+  onLost?(): void;
 }
 
 /** Makes the host known and claims its id. A second agent with the same id is refused, and told who holds it. */
 export async function joinCloud(options: JoinOptions): Promise<Result<void, string>> {
   const { topology, hostId, hostName } = options;
   const known = await topology.get("host", hostId);
-  if (!known.ok) return err(`the store does not answer as it should: ${JSON.stringify(known.error)}`);
+  if (!known.ok) return err(storeSentence(known.error));
   if (known.value === undefined) {
     const object = { kind: "host", id: hostId, name: hostName, portIds: [], tunnelZoneIds: [] } as const;
     const created = await topology.transact([{ op: "create", object }]);
     // An operator may have created it in between: then it is there now.
     const now = created.ok ? undefined : await topology.get("host", hostId);
     const isThere = now === undefined || (now.ok && now.value !== undefined);
-    if (!created.ok && !isThere) return err(`cannot register host ${hostName}: ${JSON.stringify(created.error)}`);
+    if (!created.ok && !isThere) return err(storeSentence(created.error));
   }
   return claim(options, options.scheduler.clock.now() + options.patienceMs);
 }
@@ -41,10 +44,14 @@ export async function joinCloud(options: JoinOptions): Promise<Result<void, stri
 async function claim(options: JoinOptions, until: Instant): Promise<Result<void, string>> {
   const { stateKeys, hostId, log, scheduler } = options;
   const key = { kind: "host", id: hostId, name: HOST_ALIVE_KEY };
-  const onLost = (): void => log.error("host.id.taken", { host: hostId });
+  const onLost = (): void => {
+    log.error("host.id.taken", { host: hostId });
+    options.onLost?.();
+  };
   for (let isFirst = true; ; isFirst = false) {
     const claimed = await stateKeys.set(key, options.alive, { writer: "first", onLost });
     if (claimed.ok) return ok(undefined);
+    if (claimed.error.kind !== "held") return err(storeSentence(claimed.error));
     const holder = await stateKeys.get(key);
     const who =
       holder.ok && holder.value !== undefined
@@ -57,6 +64,20 @@ async function claim(options: JoinOptions, until: Instant): Promise<Result<void,
     }
     if (isFirst) log.info("host.id.waiting", { host: hostId, holder: who });
     await sleep(scheduler, RETRY_MS);
+  }
+}
+
+/** A refusal of the store as one sentence that says what to do. */
+function storeSentence(error: StoreError): string {
+  switch (error.kind) {
+    case "store-unavailable":
+      return `the store cannot be reached (${error.why}): start it, or give its address with --store`;
+    case "layout-newer":
+      return `the store has layout ${error.found}, this agent knows ${error.supported}: upgrade the agent`;
+    case "damaged":
+      return `the document of this host in the store is damaged (${JSON.stringify(error.error)}): repair or delete it`;
+    default:
+      return `the store refuses to register this host: ${JSON.stringify(error)}`;
   }
 }
 

@@ -10,6 +10,7 @@ import { systemScheduler } from "../base/scheduler.ts";
 import { digest, openZooKeeper } from "../zookeeper/connect.ts";
 import { type Agent, startAgent } from "./agent.ts";
 import { type AgentValues, agentSchema } from "./config.ts";
+import { datapathNeeds } from "./open-datapath.main.ts";
 
 /** Exit code of a configuration that cannot be used (sysexits.h EX_CONFIG). */
 const EXIT_CONFIG = 78;
@@ -40,14 +41,18 @@ async function run(words: readonly string[]): Promise<void> {
   const log = openLog({ level: values["log.level"], fields: { process: "agent", host: hostId } });
   const secret = readSecret(values);
   if (!secret.ok) return fail(secret.error, EXIT_CONFIG);
-  mkdirSync(dirname(values["api-socket"]), { recursive: true, mode: 0o700 });
-  const started = await startAgent({
+  const ready = await datapathNeeds(values);
+  if (!ready.ok) return fail(ready.error, EXIT_FAILED);
+  const folder = makeFolder(dirname(values["api-socket"]));
+  if (!folder.ok) return fail(folder.error, EXIT_CONFIG);
+  const starting = startAgent({
     hostId,
     hostName: values["host-name"] ?? hostname(),
     values,
     scheduler: systemScheduler,
     log,
     seed: randomBytes(4).readUInt32LE(),
+    onFailure: (sentence) => void starting.then((agent) => giveUp(agent, sentence)),
     connect() {
       const client = openZooKeeper({
         servers: values.store,
@@ -59,6 +64,7 @@ async function run(words: readonly string[]): Promise<void> {
       throw new Error(`store: ${JSON.stringify(client.error)}`);
     },
   });
+  const started = await starting;
   if (!started.ok) return fail(started.error, EXIT_FAILED);
   process.stdout.write(`serving unix:${values["api-socket"]}\n`);
   stopOnRequest(started.value, values.keep);
@@ -69,6 +75,23 @@ function stopOnRequest(agent: Agent, keep: boolean): void {
     if (isRepeated) process.exit(EXIT_FAILED);
     void agent.stop({ keep }).then(() => process.exit(0));
   });
+}
+
+/** The kernel keeps forwarding: whoever supervises the agent starts another, which takes the flows over. */
+function giveUp(agent: Result<Agent, string>, sentence: string): void {
+  fail(sentence, EXIT_FAILED);
+  if (agent.ok) void agent.value.stop({ keep: true }).then(() => process.exit(EXIT_FAILED));
+}
+
+function makeFolder(path: string): Result<void, string> {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return ok(undefined);
+  } catch (error) {
+    return err(
+      `api-socket: ${error instanceof Error ? error.message : String(error)}; give a path that can be written`,
+    );
+  }
 }
 
 function readSecret(values: AgentValues): Result<{ readonly auth?: readonly ReturnType<typeof digest>[] }, string> {

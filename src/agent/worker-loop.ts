@@ -14,7 +14,7 @@ export interface WorkerLoopParts {
   readonly core: WorkerCore;
   readonly datapath: DatapathWorker;
   readonly scheduler: Scheduler;
-  /** Takes the messages that wait right now out of the inbox, without going back to the event loop. */
+  /** Takes the messages that wait right now out of the inbox, without going back to the event loop. May call `close`. */
   takeMessages(): readonly ToWorker[];
   send(message: FromWorker): void;
   /** Spinning steals the processor from the packets on a machine with few of them. */
@@ -46,13 +46,15 @@ export class WorkerLoop {
 
   /** Takes messages that arrived through the event loop. */
   receive(messages: readonly ToWorker[]): void {
+    if (this.#isClosed) return;
     const now = this.#parts.scheduler.clock.now();
     for (const message of messages) this.#parts.core.receive(message, now);
     this.kick();
   }
 
-  /** Ends the loop. */
+  /** Ends the loop. Idempotent. */
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#parts.datapath.close();
@@ -65,6 +67,8 @@ export class WorkerLoop {
     const { clock } = scheduler;
     const now = clock.now();
     for (const message of this.#parts.takeMessages()) core.receive(message, now);
+    // One of them may have ended the loop: the datapath's memory is no longer ours then.
+    if (this.#isClosed) return;
     if (core.turn(now)) return this.kick();
     this.#report(now);
     if (this.#parts.maySpin && this.#spin(now)) return this.kick();

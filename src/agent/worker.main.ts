@@ -1,4 +1,4 @@
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import { unwrap } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
@@ -25,24 +25,28 @@ const loop = new WorkerLoop({
   maySpin: start.maySpin,
 });
 
-port.on("message", (messages: readonly ToWorker[] | "close") => {
-  if (messages === "close") {
-    loop.close();
-    port.close();
-  } else loop.receive(messages);
+const inbox: MessagePort = port;
+inbox.on("message", (messages: readonly ToWorker[] | "close") => {
+  if (messages === "close") end();
+  else loop.receive(messages);
 });
 loop.kick();
 
+/** The thread ends when its inbox is closed, wherever it was when it was told to. */
+function end(): void {
+  loop.close();
+  inbox.close();
+}
+
 function takeWaiting(): readonly ToWorker[] {
   const taken: ToWorker[] = [];
-  for (
-    let next = receiveMessageOnPort(port as NonNullable<typeof port>);
-    next !== undefined;
-    next = receiveMessageOnPort(port as NonNullable<typeof port>)
-  ) {
+  for (let next = receiveMessageOnPort(inbox); next !== undefined; next = receiveMessageOnPort(inbox)) {
     const messages = next.message as readonly ToWorker[] | "close";
-    if (messages === "close") loop.close();
-    else taken.push(...messages);
+    if (messages === "close") {
+      end();
+      return [];
+    }
+    taken.push(...messages);
   }
   return taken;
 }

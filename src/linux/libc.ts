@@ -165,7 +165,7 @@ function load(): Result<Libc, LinuxError> {
     koffi = createRequire(import.meta.url)("koffi") as Koffi;
   } catch (cause) {
     return fail(
-      `koffi has no binary for ${process.platform}-${process.arch} (install with optional packages): ${cause}`,
+      `koffi has no binary for ${process.platform}-${process.arch} (install with optional packages): ${firstLine(cause)}`,
     );
   }
   try {
@@ -180,6 +180,11 @@ function load(): Result<Libc, LinuxError> {
   } catch (cause) {
     return fail(`libc.so.6 (glibc) does not load: ${cause}`);
   }
+}
+
+/** Of a module that is not found, Node tells who asked for it, line by line. */
+function firstLine(cause: unknown): string {
+  return String(cause).split("\n")[0] as string;
 }
 
 /**

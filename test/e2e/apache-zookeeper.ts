@@ -1,55 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-/** The release that weft is tested against. 3.9.6 cannot be had from Maven Central: its parent POM is missing. */
-export const apacheVersion = "3.9.5";
-
-/** Artifacts that the server needs and does not declare: it calls them `provided`. */
-const artifacts = [
-  `org.apache.zookeeper:zookeeper:${apacheVersion}`,
-  "io.dropwizard.metrics:metrics-core:4.1.12.1",
-  "org.xerial.snappy:snappy-java:1.1.10.5",
-  "ch.qos.logback:logback-classic:1.3.15",
-  "commons-cli:commons-cli:1.5.0",
-];
-
-/** The jars, downloaded once into the user's cache. Throws with what Maven said. */
-export function apacheJars(): string {
-  const folder = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "weft", "zookeeper", apacheVersion);
-  if (existsSync(folder)) return join(folder, "*");
-  mkdirSync(join(folder, ".."), { recursive: true });
-  const work = mkdtempSync(`${folder}-`);
-  writeFileSync(join(work, "pom.xml"), pom());
-  const args = ["-q", "-B", "-f", join(work, "pom.xml"), "dependency:copy-dependencies", `-DoutputDirectory=${work}`];
-  const { status, stdout, stderr } = spawnSync("mvn", args, { encoding: "utf8" });
-  if (status !== 0)
-    throw new Error(`mvn could not fetch ZooKeeper ${apacheVersion}: ${stdout}${stderr}`.slice(0, 2_000));
-  rmSync(join(work, "pom.xml"));
-  renameSync(work, folder);
-  return join(folder, "*");
-}
-
-function pom(): string {
-  const dependencies = artifacts.map((artifact) => {
-    const [group, name, version] = artifact.split(":");
-    return `<dependency><groupId>${group}</groupId><artifactId>${name}</artifactId><version>${version}</version></dependency>`;
-  });
-  return `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>weft.test</groupId>
-<artifactId>zookeeper</artifactId><version>1</version><packaging>pom</packaging>
-<dependencies>${dependencies.join("")}</dependencies></project>`;
-}
+import { apacheClassPath } from "./apache-jars.ts";
 
 /** One server of Apache ZooKeeper on loopback: alone, or a member of an ensemble. */
 export class ApacheServer {
@@ -85,7 +39,7 @@ export class ApacheServer {
       "logback.configurationFile": join(this.#folder, "logback.xml"),
     };
     const properties = Object.entries(settings).map(([key, value]) => `-D${key}=${value}`);
-    const command = [...options, ...properties, "-cp", `${apacheJars()}:${this.#folder}`, this.#main];
+    const command = [...options, ...properties, "-cp", `${apacheClassPath()}:${this.#folder}`, this.#main];
     // A shell would be one process too many to kill: the log is written through an inherited descriptor.
     const child = spawn("java", [...command, join(this.#folder, "zoo.cfg")], { stdio: ["ignore", "pipe", "pipe"] });
     const write = (text: Buffer): void => writeFileSync(join(this.#folder, "log"), text, { flag: "a" });
@@ -175,9 +129,4 @@ export async function freePorts(count: number): Promise<number[]> {
   const ports = servers.map((server) => (server.address() as { readonly port: number }).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
-}
-
-/** Files under the jars' folder, for a test that wants to see that it is complete. */
-export function apacheJarNames(): readonly string[] {
-  return readdirSync(join(apacheJars(), ".."));
 }

@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { unwrap } from "../../src/base/result.ts";
 import { type RunningStoreServer, startStoreServer } from "../../src/store-server/start.ts";
 import { needs } from "../needs.ts";
-import { apacheJars } from "./apache-zookeeper.ts";
+import { apacheClassPath } from "./apache-jars.ts";
 
 /** Debian's Python: python3-kazoo is not seen by others. */
 const python = "/usr/bin/python3";
@@ -69,7 +69,7 @@ describe("stock clients of ZooKeeper on the embedded server", { timeout: 120_000
       "quit",
       "",
     ].join("\n");
-    const args = ["-cp", apacheJars(), "org.apache.zookeeper.ZooKeeperMain", "-server", address];
+    const args = ["-cp", apacheClassPath(), "org.apache.zookeeper.ZooKeeperMain", "-server", address];
     const { text } = await run("java", args, script);
     const expected = [
       "Created /cli",

@@ -44,7 +44,8 @@ export function kernelImage(): string | undefined {
   const depends = run("apt-cache", ["depends", PACKAGE]);
   const name = /Depends: (linux-image-6\.1\S+)/.exec(depends ?? "")?.[1];
   if (name === undefined) return undefined;
-  if (globSync("linux-image-*.deb", { cwd: CACHE }).length === 0) run("apt-get", ["download", name], CACHE);
+  if (globSync("linux-image-*.deb", { cwd: CACHE }).length === 0)
+    run("apt-get", ["download", "-o", "Acquire::Retries=3", name], CACHE);
   const archive = globSync("linux-image-*.deb", { cwd: CACHE }).at(-1);
   if (archive === undefined) return undefined;
   run("dpkg-deb", ["-x", archive, "unpacked"], CACHE);

@@ -11,7 +11,7 @@ import type { AgentState } from "./agent-state.ts";
 const FLOWS_DEFAULT = 100;
 
 /**
- * The agent's own API on a Unix socket that only its owner can open. Plain `node:http`: four questions need no framework, and
+ * The agent's own API on a Unix socket that only its owner can open. Plain `node:http`: five questions need no framework, and
  * the agent's memory is for flows.
  */
 export async function listenAgent(socket: string, state: AgentState): Promise<Result<Server, string>> {
@@ -34,6 +34,7 @@ async function answer(request: IncomingMessage, state: AgentState): Promise<Resu
   const url = new URL(request.url ?? "/", "http://agent");
   const route = `${request.method} ${url.pathname}`;
   if (route === `GET ${AGENT_PATHS.status}`) return ok(await state.status());
+  if (route === `GET ${AGENT_PATHS.version}`) return ok(state.version());
   if (route === `GET ${AGENT_PATHS.drops}`) return ok(state.drops());
   if (route === `GET ${AGENT_PATHS.flows}`) {
     const limit = Math.min(FLOWS_MAX, Number(url.searchParams.get("limit") ?? FLOWS_DEFAULT) || 0);

@@ -1,4 +1,11 @@
-import type { AgentDrops, AgentFlows, AgentStatus, AgentTrace, DropLine } from "../api-schema/agent-api.ts";
+import type {
+  AgentDrops,
+  AgentFlows,
+  AgentStatus,
+  AgentTrace,
+  AgentVersion,
+  DropLine,
+} from "../api-schema/agent-api.ts";
 import type { DatapathControl } from "../datapath/datapath.ts";
 import { DROP_REASONS, dropReasonOf } from "../flow/drop-reason.ts";
 import type { Id } from "../model/objects.ts";
@@ -43,6 +50,11 @@ export class AgentState {
   /** The version of the world that every worker's flows follow. */
   get reachedVersion(): number {
     return Math.min(...this.#reached);
+  }
+
+  /** GET /version */
+  version(): AgentVersion {
+    return { version: this.#parts.core.version, reached: this.reachedVersion };
   }
 
   /** GET /status */

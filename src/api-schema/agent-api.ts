@@ -11,11 +11,18 @@ import { FLOWS_MAX, FRAME_BYTES_MAX } from "./limits.ts";
  * form of the public API (`ErrorBody`). All answers are snapshots and change nothing.
  *
  *     GET  /status                                            AgentStatus
+ *     GET  /version                                           AgentVersion
  *     GET  /flows?limit=N                                     AgentFlows
  *     GET  /drops                                             AgentDrops
  *     POST /trace       AgentTraceRequest                     AgentTrace
  */
-export const AGENT_PATHS = { status: "/status", flows: "/flows", drops: "/drops", trace: "/trace" } as const;
+export const AGENT_PATHS = {
+  status: "/status",
+  version: "/version",
+  flows: "/flows",
+  drops: "/drops",
+  trace: "/trace",
+} as const;
 
 /** Name of the state key of kind `host` by which an agent says that it lives; its text is a `HostAlive`. */
 export const HOST_ALIVE_KEY = "alive";
@@ -95,6 +102,15 @@ export const agentStatus = {
 
 /** State of an agent. */
 export type AgentStatus = FromSchema<typeof agentStatus>;
+
+/**
+ * How far an agent has come: the version of the world that its control thread knows, and the one that every installed flow
+ * follows. Equal: nothing is on its way. The answer costs the workers nothing.
+ */
+export interface AgentVersion {
+  readonly version: number;
+  readonly reached: number;
+}
 
 /** One installed flow. */
 export const flowLine = {

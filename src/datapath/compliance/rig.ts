@@ -1,4 +1,4 @@
-import { ipFromV4 } from "../../addr/ip.ts";
+import { type Ip, ipFromV4, ipFromWords } from "../../addr/ip.ts";
 import type { DatapathControl, DatapathWorker, Underlay, WantedPeer } from "../datapath.ts";
 
 /** A frame that left the datapath. Checksums that were left to the device are completed. */
@@ -20,6 +20,8 @@ export interface Rig {
   readonly control: DatapathControl;
   /** A face that owns all shards. */
   readonly worker: DatapathWorker;
+  /** The underlay that the rig has made. */
+  readonly around: UnderlayWorld;
   /** What this rig cannot do, and why: cases that need it are skipped with that reason. */
   readonly lacks: Readonly<Partial<Record<Ability, string>>>;
   /** The datapath's clock: monotonic ms (u32). */
@@ -67,23 +69,32 @@ export const WORLD = {
   narrowMtu: 128,
 } as const;
 
-/** Our address on the underlay, 192.0.2.1. */
-export const UNDERLAY: Underlay = { address: ipFromV4(0xc000_0201), udpPort: 6677, mtu: 1500 };
-
-/** The IPv4 address of a peer on the underlay: 192.0.2.10 and up; `STRANGER` is 192.0.2.10. */
-export function peerAddress(peer: number): number {
-  return 0xc000_020a + peer;
+/** Who is on the underlay, of one address family. */
+export interface UnderlayWorld {
+  readonly family: 4 | 6;
+  /** Our end. */
+  readonly underlay: Underlay;
+  readonly peers: readonly WantedPeer[];
+  /** The address of a peer; of `STRANGER` one that is no peer's. */
+  addressOf(peer: number): Ip;
 }
 
-/** The peers as the suite sets them. */
-export const PEERS: readonly WantedPeer[] = [
-  { peer: WORLD.peer, address: ipFromV4(peerAddress(WORLD.peer)), mtu: 1450, isUp: true, epoch: 1 },
-  {
-    peer: WORLD.narrowPeer,
-    address: ipFromV4(peerAddress(WORLD.narrowPeer)),
-    mtu: WORLD.narrowMtu,
-    isUp: true,
-    epoch: 1,
-  },
-  { peer: WORLD.downPeer, address: ipFromV4(peerAddress(WORLD.downPeer)), mtu: 1450, isUp: false, epoch: 1 },
-];
+/** The underlay of the suite: 192.0.2.1 and peers from 192.0.2.10 on, or the same under 2001:db8::/64. */
+export function underlayWorld(family: 4 | 6): UnderlayWorld {
+  const address = (last: number): Ip =>
+    family === 4 ? ipFromV4(0xc000_0200 + last) : ipFromWords(0x2001_0db8, 0, [0, last]);
+  const addressOf = (peer: number): Ip => address(10 + peer);
+  const record = (peer: number, mtu: number, isUp: boolean): WantedPeer => {
+    return { peer, address: addressOf(peer), mtu, isUp, epoch: 1 };
+  };
+  return {
+    family,
+    underlay: { address: address(1), udpPort: 6677, mtu: 1500 },
+    peers: [
+      record(WORLD.peer, 1450, true),
+      record(WORLD.narrowPeer, WORLD.narrowMtu, true),
+      record(WORLD.downPeer, 1450, false),
+    ],
+    addressOf,
+  };
+}

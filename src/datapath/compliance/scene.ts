@@ -20,7 +20,7 @@ import type { DropCount, WantedPort } from "../datapath.ts";
 import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../limits.ts";
 import { writeRecord } from "../records.ts";
 import { type ActionSpec, actionOf } from "./action.ts";
-import { type Output, PEERS, type Rig, UNDERLAY, WORLD } from "./rig.ts";
+import { type Output, type Rig, WORLD } from "./rig.ts";
 
 /** An upcall as a case expects it; what is undefined may be anything. */
 export interface ExpectedUpcall {
@@ -92,14 +92,14 @@ export class Scene {
 
   /** Makes the world as `WORLD` says: no flows, no groups, default credits, the peers, no tunnel keys. */
   async reset(): Promise<void> {
-    const { control } = this.rig;
+    const { control, around } = this.rig;
     await this.rig.settle();
     this.rig.outputs();
     this.drain();
     for (let slot = 0; slot < this.flows.slots; slot++) if (this.flows.isLive(slot)) this.flows.remove(slot);
     for (const vport of WORLD.vports) this.setCredits(vport, [CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT]);
-    assert.equal((await control.setUnderlay(UNDERLAY)).ok, true);
-    assert.equal((await control.setPeers(PEERS)).ok, true);
+    assert.equal((await control.setUnderlay(around.underlay)).ok, true);
+    assert.equal((await control.setPeers(around.peers)).ok, true);
     assert.equal((await control.setTunnelKeys([])).ok, true);
   }
 

@@ -13,7 +13,7 @@ import { TUNNEL_CASES } from "./tunnel-cases.ts";
 import { UPCALL_CASES } from "./upcall-cases.ts";
 import { VLAN_CASES } from "./vlan-cases.ts";
 
-const GROUPS: Readonly<Record<string, readonly Case[]>> = {
+const GROUPS = {
   "finding the flow": LOOKUP_CASES,
   parsing: PARSE_CASES,
   rewrites: REWRITE_CASES,
@@ -24,11 +24,16 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   upcalls: UPCALL_CASES,
   executing: EXECUTE_CASES,
   ports: PORT_CASES,
-};
+} satisfies Readonly<Record<string, readonly Case[]>>;
+
+/** A chapter of the suite. */
+export type GroupName = keyof typeof GROUPS;
 
 /** How a rig is made, and what it will lack, which must be known before it is made. */
 export interface RigKind {
   readonly lacks: Rig["lacks"];
+  /** The chapters that are run; all unless given. */
+  readonly only?: readonly GroupName[];
   make(): Promise<Rig>;
 }
 
@@ -46,9 +51,9 @@ export function datapathSuite(name: string, kind: RigKind): void {
     });
     after(() => scene?.rig.close());
     beforeEach(() => scene.reset());
-    for (const [group, cases] of Object.entries(GROUPS)) {
+    for (const group of kind.only ?? (Object.keys(GROUPS) as GroupName[])) {
       describe(group, () => {
-        for (const each of cases) {
+        for (const each of GROUPS[group] as readonly Case[]) {
           it(each.name, { skip: whyNot(kind.lacks, each.needs) }, async () => {
             await each.run(scene);
           });

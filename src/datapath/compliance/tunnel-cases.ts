@@ -11,7 +11,7 @@ import {
 } from "../../flow/layout.ts";
 import type { Case } from "./case.ts";
 import * as f from "./frames.ts";
-import { STRANGER, WORLD } from "./rig.ts";
+import { STRANGER, underlayWorld, WORLD } from "./rig.ts";
 import type { Scene } from "./scene.ts";
 
 const KEY = 0x1_2345;
@@ -85,6 +85,16 @@ const EGRESS_CASES: readonly Case[] = [
       await scene.expect({ drops }, () => scene.rig.send(1, frame));
       Atomics.store(peers, peer * PEER_WORDS, generation);
       await scene.expect({ out: [{ kind: "tunnel", peer, tunnelKey: KEY, frame }] }, () => scene.rig.send(1, frame));
+    },
+  },
+  {
+    name: "drops for a peer of another address family than the underlay's",
+    run: async (scene) => {
+      const { family, peers } = scene.rig.around;
+      const other = underlayWorld(family === 4 ? 6 : 4).addressOf(peer);
+      await scene.rig.control.setPeers(peers.map((each) => (each.peer === peer ? { ...each, address: other } : each)));
+      scene.install(1, frame, { action: { to: { peer, tunnelKey: KEY } } });
+      await scene.expect({ drops: [{ vport: 0, reason: "peer-down" }] }, () => scene.rig.send(1, frame));
     },
   },
   {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { unwrap } from "../../../src/base/result.ts";
 import { sleep, systemScheduler } from "../../../src/base/scheduler.ts";
 import type { Output, Rig } from "../../../src/datapath/compliance/rig.ts";
-import { WORLD } from "../../../src/datapath/compliance/rig.ts";
+import { underlayWorld, WORLD } from "../../../src/datapath/compliance/rig.ts";
 import type {
   DatapathControl,
   DatapathMemory,
@@ -54,6 +54,7 @@ export const PROGRAM_RIG_LACKS: Rig["lacks"] = {
  */
 export class ProgramRig implements Rig {
   readonly lacks = PROGRAM_RIG_LACKS;
+  readonly around = underlayWorld(4);
   readonly control: DatapathControl;
   readonly worker: DatapathWorker;
   readonly #host: TestHost;

@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { type Ip, ipFromV4, isV4, sameIp } from "../../../src/addr/ip.ts";
 import { unwrap } from "../../../src/base/result.ts";
 import { sleep, systemScheduler } from "../../../src/base/scheduler.ts";
 import * as frames from "../../../src/datapath/compliance/frames.ts";
 import {
   type Output,
-  PEERS,
-  peerAddress,
   type Rig,
   STRANGER,
-  UNDERLAY,
+  type UnderlayWorld,
+  underlayWorld,
   WORLD,
 } from "../../../src/datapath/compliance/rig.ts";
 import type { DatapathControl, DatapathWorker } from "../../../src/datapath/datapath.ts";
 import { EbpfWorker } from "../../../src/ebpf/ebpf-worker.ts";
 import { monotonicMs } from "../../../src/ebpf/fixture/switch-agent.ts";
-import { compileDatapath, TestHost, TestNamespace, v4 } from "../../../src/ebpf/fixture/test-host.ts";
+import { compileDatapath, TestHost, TestNamespace } from "../../../src/ebpf/fixture/test-host.ts";
 import { SHARD_COUNT, VPORT_UP, VPORT_WORDS } from "../../../src/flow/layout.ts";
 import { createVeth } from "../../../src/linux/netlink/route/create-link.ts";
 import { changeLink, deleteLink, getLink } from "../../../src/linux/netlink/route/link.ts";
@@ -24,7 +24,7 @@ import { PacketReceiver, type ReceivedFrame } from "../../../src/linux/packet-re
 import { PacketSender } from "../../../src/linux/packet-sender.ts";
 import { disableIpv6 } from "../../../src/linux/sysctl.ts";
 import { buildFrame } from "../../../src/wire/build-frame.ts";
-import { layerOf, parseFrame } from "../../../src/wire/frame.ts";
+import { type Frame, layerOf, parseFrame } from "../../../src/wire/frame.ts";
 import { fillChecksums } from "../../../src/wire/frame-checksum.ts";
 import { Ipv4View } from "../../../src/wire/ipv4.ts";
 import { UdpView } from "../../../src/wire/udp.ts";
@@ -36,8 +36,11 @@ const HOST_MAC = 0x0200_0000_0a01;
 const WIRE_MAC = 0x0200_0000_0a02;
 const UNDERLAY_DEVICE = "under0";
 const WIRE_DEVICE = "wire0";
-/** Bytes of outer Ethernet, IPv4, UDP and VXLAN headers. */
-const OUTER_BYTES = 14 + 20 + 8 + 8;
+/** Bytes of UDP and VXLAN headers. */
+const UDP_BYTES = 8;
+const VXLAN_BYTES = 8;
+/** First byte of a VXLAN header: the key is valid (RFC 7348 5). */
+const VXLAN_FLAGS = 0x08;
 /** How often `wait` says yes before a case is given up, and after how many it waits by the clock. */
 const WAITS_MAX = 3000;
 const EAGER_WAITS = 50;
@@ -85,6 +88,7 @@ class FarEnd {
  */
 export class VethRig implements Rig {
   readonly lacks = {};
+  readonly around: UnderlayWorld;
   readonly control: DatapathControl;
   readonly worker: DatapathWorker;
   readonly #host: TestHost;
@@ -97,8 +101,9 @@ export class VethRig implements Rig {
   #waits = 0;
   #probe = 0;
 
-  private constructor(host: TestHost) {
+  private constructor(host: TestHost, family: 4 | 6) {
     this.#host = host;
+    this.around = underlayWorld(family);
     this.control = host.datapath;
     const { space } = host;
     for (const vport of WORLD.vports) this.#spaces.set(vport, vport === 3 ? space : new TestNamespace(`end${vport}`));
@@ -111,10 +116,10 @@ export class VethRig implements Rig {
   }
 
   /** Makes the world. The thread stays on one CPU, so that frames keep their order on the way. */
-  static async open(): Promise<VethRig> {
+  static async open(family: 4 | 6 = 4): Promise<VethRig> {
     assert.ok(compileDatapath());
     spawnSync("taskset", ["-cp", "0", `${process.pid}`]);
-    return new VethRig(await TestHost.open("rig"));
+    return new VethRig(await TestHost.open(`rig${family}`), family);
   }
 
   now(): number {
@@ -130,15 +135,17 @@ export class VethRig implements Rig {
   }
 
   sendTunnelled(peer: number, tunnelKey: number, frame: Uint8Array): void {
-    const payload = new Uint8Array(8 + frame.length);
-    payload.set([0x08, 0, 0, 0, tunnelKey >>> 16, (tunnelKey >>> 8) & 0xff, tunnelKey & 0xff, 0]);
-    payload.set(frame, 8);
-    const outer = buildFrame({
-      eth: { src: WIRE_MAC, dst: HOST_MAC },
-      ipv4: { src: peerAddress(peer), dst: UNDERLAY.address.w3 },
-      udp: { srcPort: 50_000, dstPort: UNDERLAY.udpPort },
-      payload,
-    });
+    const payload = new Uint8Array(VXLAN_BYTES + frame.length);
+    payload.set([VXLAN_FLAGS, 0, 0, 0, tunnelKey >>> 16, (tunnelKey >>> 8) & 0xff, tunnelKey & 0xff, 0]);
+    payload.set(frame, VXLAN_BYTES);
+    const { family, underlay, addressOf } = this.around;
+    const link = { eth: { src: WIRE_MAC, dst: HOST_MAC } };
+    const transport = { udp: { srcPort: 50_000, dstPort: underlay.udpPort }, payload };
+    const [src, dst] = [addressOf(peer), underlay.address];
+    const outer =
+      family === 4
+        ? buildFrame({ ...link, ipv4: { src: src.w3, dst: dst.w3 }, ...transport })
+        : buildFrame({ ...link, ipv6: { src, dst }, ...transport });
     this.#wireEnd.send(outer);
   }
 
@@ -158,7 +165,7 @@ export class VethRig implements Rig {
       for (const frame of end.received()) left.push({ kind: "vport", vport, frame: completed(frame.bytes, frame) });
     }
     for (const frame of this.#wireEnd.received()) {
-      const output = decapsulated(frame);
+      const output = decapsulated(frame, this.around);
       if (output !== undefined) left.push(output);
     }
     return left;
@@ -259,14 +266,15 @@ export class VethRig implements Rig {
     const peer = { name: WIRE_DEVICE, netnsFd: this.#wire.netns.fd, mac: macBytes(WIRE_MAC), mtu: MTU, usesArp: false };
     const link = { name: UNDERLAY_DEVICE, mac: macBytes(HOST_MAC), mtu: MTU };
     unwrap(space.connection.run(createVeth({ link, peer })));
-    unwrap(disableIpv6(UNDERLAY_DEVICE, space.netns));
+    if (this.around.family === 4) unwrap(disableIpv6(UNDERLAY_DEVICE, space.netns));
     unwrap(disableIpv6(WIRE_DEVICE, this.#wire.netns));
     unwrap(this.#wire.connection.run(changeLink({ name: WIRE_DEVICE }, { isUp: true })));
     unwrap(space.connection.run(changeLink({ name: UNDERLAY_DEVICE }, { isUp: true })));
-    space.address(UNDERLAY_DEVICE, addressBytes(UNDERLAY.address.w3), 24);
+    const { family, underlay, peers, addressOf } = this.around;
+    space.address(UNDERLAY_DEVICE, addressBytes(underlay.address), family === 4 ? 24 : 64);
     const ifindex = space.ifindex(UNDERLAY_DEVICE);
-    for (const peerIndex of [STRANGER, ...PEERS.map((known) => known.peer)]) {
-      const address = addressBytes(peerAddress(peerIndex));
+    for (const peer of [STRANGER, ...peers.map((known) => known.peer)]) {
+      const address = addressBytes(addressOf(peer));
       unwrap(space.connection.run(addNeighbor({ ifindex, address, mac: macBytes(WIRE_MAC) })));
     }
     return new FarEnd(this.#wire, WIRE_DEVICE);
@@ -292,24 +300,42 @@ function farName(vport: number): string {
 }
 
 /** What left by the tunnel, with the outer headers as RFC 7348 and our own rules want them; undefined for other frames. */
-function decapsulated(received: ReceivedFrame): Output | undefined {
+function decapsulated(received: ReceivedFrame, around: UnderlayWorld): Output | undefined {
   const { bytes } = received;
   const outer = parseFrame(bytes);
-  const ip = layerOf(outer, "ipv4");
   const udp = layerOf(outer, "udp");
-  if (ip === undefined || udp === undefined || udp.fields.dstPort !== UNDERLAY.udpPort) return undefined;
-  assert.equal(ip.fields.src, UNDERLAY.address.w3);
-  assert.deepEqual([ip.fields.dontFragment, ip.fields.ttl, ip.fields.fragmentOffset], [true, 64, 0]);
+  if (udp === undefined || udp.fields.dstPort !== around.underlay.udpPort) return undefined;
   assert.ok(udp.fields.srcPort >= 49_152, `source port ${udp.fields.srcPort}`);
-  const header = new UdpView(bytes, udp.offset);
-  assert.equal(header.checksum, 0, "no outer checksum over IPv4");
-  assert.equal(new Ipv4View(bytes, ip.offset).totalLength, bytes.length - 14);
-  assert.deepEqual([...bytes.subarray(OUTER_BYTES - 8, OUTER_BYTES - 4)], [0x08, 0, 0, 0], "VXLAN flags");
-  const vni = bytes.subarray(OUTER_BYTES - 4, OUTER_BYTES);
-  assert.equal(vni[3], 0);
-  const tunnelKey = ((vni[0] as number) << 16) | ((vni[1] as number) << 8) | (vni[2] as number);
-  const peer = PEERS.find(({ address }) => address.w3 === ip.fields.dst)?.peer ?? -1;
-  return { kind: "tunnel", peer, tunnelKey, frame: completed(bytes.slice(OUTER_BYTES), received) };
+  const remote = around.family === 4 ? outerV4(bytes, around) : outerV6(outer, around);
+  const vxlan = udp.offset + UDP_BYTES;
+  assert.deepEqual([...bytes.subarray(vxlan, vxlan + 4)], [VXLAN_FLAGS, 0, 0, 0], "VXLAN flags");
+  const [high = 0, middle = 0, low = 0, reserved] = bytes.subarray(vxlan + 4, vxlan + VXLAN_BYTES);
+  assert.equal(reserved, 0);
+  const peer = around.peers.find(({ address }) => sameIp(address, remote))?.peer ?? -1;
+  const frame = completed(bytes.slice(vxlan + VXLAN_BYTES), received);
+  return { kind: "tunnel", peer, tunnelKey: (high << 16) | (middle << 8) | low, frame };
+}
+
+/** Checks an outer IPv4 header; gives the destination. */
+function outerV4(bytes: Uint8Array, { underlay }: UnderlayWorld): Ip {
+  const ip = layerOf(parseFrame(bytes), "ipv4");
+  assert.ok(ip);
+  const { src, dst, dontFragment, ttl, fragmentOffset } = ip.fields;
+  assert.equal(src, underlay.address.w3);
+  assert.deepEqual([dontFragment, ttl, fragmentOffset], [true, 64, 0]);
+  assert.equal(new Ipv4View(bytes, ip.offset).totalLength, bytes.length - ip.offset);
+  assert.equal(new UdpView(bytes, ip.end).checksum, 0, "no outer checksum over IPv4");
+  return ipFromV4(dst);
+}
+
+/** Checks an outer IPv6 header; gives the destination. */
+function outerV6(outer: Frame, { underlay }: UnderlayWorld): Ip {
+  const ip = layerOf(outer, "ipv6");
+  assert.ok(ip);
+  assert.ok(sameIp(ip.fields.src, underlay.address));
+  assert.equal(ip.fields.hopLimit, 64);
+  assert.notEqual(new UdpView(outer.bytes, ip.end).checksum, 0, "UDP over IPv6 has a checksum (RFC 8200 8.1)");
+  return ip.fields.dst;
 }
 
 /** The frame with the checksum that was left to the device. */
@@ -326,8 +352,11 @@ function tagged({ bytes, vlan }: ReceivedFrame): Uint8Array {
   return Uint8Array.of(...bytes.subarray(0, 12), ...tag, ...bytes.subarray(12));
 }
 
-function addressBytes(address: number): Uint8Array {
-  return v4(address >>> 24, (address >>> 16) & 0xff, (address >>> 8) & 0xff, address & 0xff);
+function addressBytes(address: Ip): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  for (const [i, word] of [address.w0, address.w1, address.w2, address.w3].entries()) view.setUint32(4 * i, word);
+  return isV4(address) ? bytes.slice(12) : bytes;
 }
 
 function macBytes(mac: number): Uint8Array {

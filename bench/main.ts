@@ -1,24 +1,26 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { loadavg, setPriority } from "node:os";
+import { loadavg } from "node:os";
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { onStop } from "../src/base/parent.ts";
 import { systemScheduler } from "../src/base/scheduler.ts";
 import type { Bench, BenchGroup } from "./bench-group.ts";
-import { buildWeft } from "./build-weft.ts";
+import { builtFolder, buildWeft } from "./build-weft.ts";
 import type { Figure } from "./figure.ts";
+import { change } from "./figures/change.ts";
 import { flowSetup } from "./figures/flow-setup.ts";
 import { memory } from "./figures/memory.ts";
 import { twoHosts } from "./figures/two-hosts.ts";
 import { walk } from "./figures/walk.ts";
 import { buildLoad } from "./load/load.ts";
 import { fullPace, quickPace } from "./pace.ts";
+import { raisePriority } from "./priority.ts";
 import { formatFigure, formatMarkdown } from "./report.ts";
 import { BenchSite } from "./site.ts";
 
 const help = `weft bench: every published figure, each beside its rival or limit.
 
-Usage: npm run bench -- [--quick] [--all] [--only WORD] [--json FILE] [--markdown] [--sources]
+Usage: npm run bench -- [--quick] [--all] [--only WORD] [--json FILE] [--markdown] [--no-build | --sources]
 Example: npm run bench -- --json figures.json
 
   --quick     shorter and fewer rounds: about two minutes, and less to be trusted
@@ -26,21 +28,19 @@ Example: npm run bench -- --json figures.json
   --only WORD only groups whose name or figures contain WORD
   --json FILE write the figures as JSON
   --markdown  print the figures as a Markdown table too
+  --no-build  run what the last bench built
   --sources   run the sources as they are, not the built form
 
 It makes network namespaces, eBPF maps and processes named weftbench-PID and takes them away again.`;
 
-/** What else runs on the machine disturbs less; weft and its rivals inherit it alike. */
-const PRIORITY = -10;
-
 /** Groups in the order in which they run. */
-const PUBLISHED: readonly BenchGroup[] = [walk, flowSetup, twoHosts, memory];
+const PUBLISHED: readonly BenchGroup[] = [walk, flowSetup, twoHosts, change, memory];
 const PARTS: readonly BenchGroup[] = [];
 
 const { values: asked } = parseArgs({
   options: {
     ...{ quick: { type: "boolean" }, all: { type: "boolean" }, sources: { type: "boolean" } },
-    ...{ markdown: { type: "boolean" }, help: { type: "boolean" } },
+    ...{ markdown: { type: "boolean" }, help: { type: "boolean" }, "no-build": { type: "boolean" } },
     ...{ only: { type: "string" }, json: { type: "string" } },
   },
 });
@@ -57,9 +57,9 @@ async function main(): Promise<number> {
       .map((load) => load.toFixed(2))
       .join(" ")} (figures want a quiet machine)`,
   );
-  setPriority(PRIORITY);
+  process.on("exit", raisePriority(process.pid));
   buildLoad();
-  const form = asked.sources === true ? undefined : buildWeft();
+  const form = asked.sources === true ? undefined : asked["no-build"] === true ? builtFolder : buildWeft();
   const site = BenchSite.claim();
   onStop(systemScheduler.clock, () => {
     void site.close(true).finally(() => process.exit(130));

@@ -11,6 +11,8 @@ const SENDER_MAC = "02:00:00:00:01:01";
 
 /** One bridge with a VM that sends, a router, another bridge with VMs that receive: what the figures of flows walk through. */
 export interface RoutedNetwork {
+  /** The bridge of the receivers. */
+  readonly bridgeId: string;
   readonly sender: Load;
   /** Interface by which the sender sends. */
   readonly senderIface: string;
@@ -45,6 +47,7 @@ export async function buildRoutedNetwork(cloud: WeftCloud, receivers: number): P
     await answered(cloud.api.addNeighbor("router", routerId, { ip: targetAddress(i), mac: targetMac(i) }));
   }
   return {
+    bridgeId: right,
     sender: new Load(cloud.site, near.space),
     senderIface: near.iface,
     receivers: cloud.site.space("receivers"),

@@ -11,6 +11,7 @@ import { LockFile } from "../src/linux/flock.ts";
 import { createVeth } from "../src/linux/netlink/route/create-link.ts";
 import { changeLink } from "../src/linux/netlink/route/link.ts";
 import { disableIpv6 } from "../src/linux/sysctl.ts";
+import { raisePriority } from "./priority.ts";
 
 const root = "/run/weftbench";
 const lockName = "lock";
@@ -99,6 +100,7 @@ export class BenchSite {
   async startWeft(plan: Omit<ChildPlan, "logPath">): Promise<LabChild> {
     const child = LabChild.start({ ...plan, logPath: this.of(`${plan.name}.log`) });
     this.#children.push(child);
+    raisePriority(child.pid);
     unwrapText(await child.ready(this.scheduler));
     return child;
   }

@@ -585,6 +585,9 @@ static void watch(char **v)
 			continue;
 		uint64_t now = now_ns(), advance = f.sequence - previous;
 
+		/* Overtaken by others: it was counted as missing already, or the sender was started again. */
+		if (seen->frames && f.sequence < previous)
+			advance = step;
 		/* One sender takes its targets in turn, so that frames of one target are a fixed number apart. */
 		if (seen->frames == 1)
 			step = advance;

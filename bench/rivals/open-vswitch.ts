@@ -30,6 +30,8 @@ export interface OpenVswitch {
   readonly senderIface: string;
   readonly receivers: Space;
   readonly receiverIface: string;
+  /** Flows that it has set up after a miss since it was started. */
+  installed(): Promise<number>;
 }
 
 /**
@@ -65,7 +67,13 @@ export async function startOpenVswitch(site: BenchSite): Promise<OpenVswitch> {
     await configure("add-port", "br0", `p${port}`, "--", "set", "interface", `p${port}`, `ofport_request=${port}`);
   await exists(site, join(folder, "br0.mgmt"));
   for (const flow of pipeline()) await run("ovs-ofctl", "add-flow", join(folder, "br0.mgmt"), flow);
-  return { sender: new Load(site, near), senderIface: "eth0", receivers: far, receiverIface: "eth0" };
+  const installed = async (): Promise<number> => {
+    const target = join(folder, "vswitchd.ctl");
+    const report = await run("ovs-appctl", "-t", target, "dpif-netdev/pmd-stats-show");
+    const counts = [...report.matchAll(/miss with success upcall: *(\d+)/g)].map(([, count]) => Number(count));
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
+  return { sender: new Load(site, near), senderIface: "eth0", receivers: far, receiverIface: "eth0", installed };
 }
 
 function pipeline(): readonly string[] {

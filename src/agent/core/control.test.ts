@@ -128,6 +128,28 @@ describe("control core", () => {
     );
   });
 
+  it("has flows to a host's ports simulated again when the room on the way to it changes", () => {
+    const bench = new Bench();
+    bench.step({ kind: "start" }).object(host).object(zone).object(port("p1", "h1")).object(bridge);
+    bench.object(port("p2", "h2"));
+    bench.step({ kind: "active", portId: "p2", state: { hostId: "h2", tunnelKey: 0x77, generation: 1 } });
+    const remote = { at: "remote", hostId: "h2", tunnelKey: 0x77, isActive: true };
+    assert.deepEqual(bench.placement("p2"), remote);
+    assert.deepEqual(bench.object({ ...zone, mtu: 9000 }).placement("p2"), remote);
+    assert.equal(bench.object({ ...zone, mtu: 9000 }).placement("p2"), undefined, "no news without a change");
+  });
+
+  it("deals the credits of a port that went away among the others", () => {
+    const bench = new Bench();
+    bench.step({ kind: "start" }).object(host).object(port("p1", "h1")).object(bridge).object(port("p2", "h1"));
+    bench.step({ kind: "ports", outcomes: [up(1), up(2)] });
+    const [shared] = bench.of("set-credits");
+    bench.gone("port", "p2");
+    const [alone] = bench.of("set-credits");
+    assert.deepEqual(alone?.vports, [1]);
+    assert.ok((alone?.packets ?? 0) > (shared?.packets ?? 0));
+  });
+
   it("keeps a peer's number when the zone names other hosts", () => {
     const bench = running();
     const members = [...zone.members, { hostId: "h0", address: "192.0.2.9" }];
@@ -153,12 +175,17 @@ describe("control core", () => {
     const epoch = old.of("set-peers")[0]?.peers[0]?.epoch ?? 0;
     assert.deepEqual(first, [], "no news without a change");
     const core = new ControlCore({ hostId: "h1", udpPort: 6677 }, new Prng(1), { peers: new Map([[epoch, 9]]) });
-    const names = [{ kind: "host", id: "h1" }, { kind: "tunnel-zone", id: "z" }] as const;
+    const names = [
+      { kind: "host", id: "h1" },
+      { kind: "tunnel-zone", id: "z" },
+    ] as const;
     const members = [{ hostId: "h0", address: "192.0.2.9" }, ...zone.members];
     core.step({ kind: "start" }, 0);
     core.step({ kind: "object", name: names[0], object: host }, 0);
     const effects = core.step({ kind: "object", name: names[1], object: { ...zone, members } }, 0);
-    const peers = effects.flatMap((effect) => (effect.kind === "set-peers" ? effect.peers.map((peer) => peer.peer) : []));
+    const peers = effects.flatMap((effect) =>
+      effect.kind === "set-peers" ? effect.peers.map((peer) => peer.peer) : [],
+    );
     assert.deepEqual(peers, [10, 9]);
   });
 

@@ -195,6 +195,7 @@ export class ControlCore {
     this.#keys.release(id, now);
     this.#publish(id);
     this.#setPorts();
+    this.#dealCredits();
   }
 
   #setPorts(): void {
@@ -337,7 +338,13 @@ export class ControlCore {
   }
 
   #tellPeers(peers: readonly WantedPeer[]): void {
-    for (const [hostId, peer] of this.#peers.changes(peers)) this.#tell({ kind: "peer", hostId, ...peer });
+    const changed = new Map(this.#peers.changes(peers));
+    for (const [hostId, peer] of changed) this.#tell({ kind: "peer", hostId, ...peer });
+    // Flows do not carry a tag of their peer: whoever sends to a port there is found by the port's placement.
+    for (const [portId, placement] of this.#placements) {
+      const isThere = placement.at === "remote" && changed.has(placement.hostId);
+      if (isThere) this.#tellWorld({ kind: "placement", portId, placement });
+    }
   }
 
   #fromWorker(worker: number, message: FromWorker): void {

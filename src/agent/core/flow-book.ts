@@ -2,10 +2,18 @@ import type { Instant } from "../../base/clock.ts";
 import type { DatapathMemory } from "../../datapath/datapath.ts";
 import { ExpiryWheel } from "../../flow/expiry-wheel.ts";
 import { type FlowContent, FlowTable } from "../../flow/flow-table.ts";
-import { ACTION_WORDS, KEY_WORDS, SLOT_ACTION, VPORT_MAX } from "../../flow/layout.ts";
+import {
+  ACTION_GROUP,
+  ACTION_KIND_MASK,
+  ACTION_WORDS,
+  KEY_WORDS,
+  SHARD_COUNT,
+  SLOT_ACTION,
+  VPORT_MAX,
+} from "../../flow/layout.ts";
 import { type ReferenceListener, TagIndex, type TagList } from "../../flow/tag-index.ts";
 import type { Groups } from "./groups.ts";
-import { FLOW_LIFE_S, IDLE_TAG_SETS_MAX } from "./limits.ts";
+import { FLOW_LIFE_S, IDLE_TAG_SETS_MAX, PORT_FLOW_SHARE } from "./limits.ts";
 import type { WorkerCounts } from "./worker-counts.ts";
 
 /** A flow younger than this that is thrown out is a sign of hash flooding. */
@@ -68,6 +76,8 @@ export class FlowBook {
     this.#armedAt = new Uint32Array(this.table.slots);
     this.#isQueued = new Uint8Array(this.table.slots);
     this.#left = this.table.takeOver(parts.shards);
+    for (const slot of this.#left) this.#keepGroup(slot);
+    this.table.setQuota(Math.floor((this.table.slots * parts.shards.length * PORT_FLOW_SHARE) / SHARD_COUNT));
     this.#content = { key: this.#armedAt, keyOffset: 0, flowClass: 0, action: this.#armedAt, actionOffset: 0, now: 0 };
     this.#installed = parts.counts.metrics.index("weft_worker_flows_installed");
     this.#evicted = parts.counts.metrics.index("weft_worker_flows_evicted");
@@ -177,6 +187,14 @@ export class FlowBook {
   /** Tags of a flow. */
   tagsOf(slot: number): readonly number[] {
     return this.#tags.tagsOf(slot);
+  }
+
+  /** Until it is simulated again, a flow that was left must flood to whom it did: its group is not free for another flood. */
+  #keepGroup(slot: number): void {
+    const at = this.table.keyAt(slot) + SLOT_ACTION;
+    const { words } = this.table;
+    if (((words[at] as number) & ACTION_KIND_MASK) !== ACTION_GROUP) return;
+    if (!this.#groups.adopt(slot, words[at + 1] as number)) this.table.revoke(slot);
   }
 
   #write(slot: number, flow: NewFlow, now: number): void {

@@ -38,6 +38,19 @@ describe("flood groups of a worker", () => {
     assert.notEqual(groups.intern(flood(8)), first);
   });
 
+  it("leaves a group alone that a flow of an earlier agent still uses, and takes none of another worker's", () => {
+    const earlier = new Groups(records, { worker: 0, workers: 2 });
+    const left = earlier.intern(flood(7));
+    const groups = new Groups(records, { worker: 0, workers: 2 });
+    assert.ok(groups.adopt(1, left));
+    assert.notEqual(groups.intern(flood(8)), left);
+    assert.equal(targetOf(left), 7);
+    assert.equal(groups.adopt(2, GROUP_MAX - 1), false);
+    groups.use(1, 0);
+    groups.setNow(GROUP_REST_MS);
+    assert.equal(groups.intern(flood(9)), left);
+  });
+
   it("has none left when all are used or rest", () => {
     const groups = new Groups(records, { worker: 0, workers: 1 });
     let last = 1;

@@ -53,6 +53,17 @@ export class Groups {
     return this.#rest(free);
   }
 
+  /**
+   * The flow of `slot`, left by an earlier agent, uses `group`: its content stays until the flow is simulated again. False for
+   * a group outside this worker's share, which another worker may write at any time.
+   */
+  adopt(slot: number, group: number): boolean {
+    const i = group - this.#first;
+    if (i < 0 || i >= this.#users.length) return false;
+    this.use(slot, group);
+    return true;
+  }
+
   /** The flow of `slot` uses `group` from now on (0: none). */
   use(slot: number, group: number): void {
     const before = this.#bySlot.get(slot) ?? 0;

@@ -51,3 +51,5 @@ export const CREDIT_BYTES_PER_PACKET = 512;
 export const WANTED_MAX = 10_000;
 /** How long a flood group keeps its content after it was last used: longer than a frame takes from a worker through the kernel. */
 export const GROUP_REST_MS = 1_000;
+/** Share of a worker's slots that one port's flows may fill before they are the first to be thrown out: a scan evicts itself. */
+export const PORT_FLOW_SHARE = 1 / 8;

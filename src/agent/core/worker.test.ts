@@ -10,7 +10,7 @@ import { buildFrame } from "../../wire/build-frame.ts";
 import { formatFrame } from "../../wire/frame.ts";
 import { makeWorker } from "../make-worker.ts";
 import { shardsOf } from "../worker-settings.ts";
-import type { FromWorker } from "./messages.ts";
+import type { FlowLine, FromWorker } from "./messages.ts";
 import type { WorkerCore } from "./worker.ts";
 
 const base = { tenant: "t", isUp: true } as const;
@@ -322,6 +322,18 @@ describe("worker core", () => {
     assert.match(bench.received["vm1"]?.[0] ?? "", /10\.1\.1\.1.*10\.1\.1\.11.*time-exceeded/i);
   });
 
+  it("takes room for a port's many flows from that port, not from the few flows of another", () => {
+    for (let mac = 1; mac <= 8; mac++)
+      bench.send("vm3", udp(3, { mac: 0x0600_0000_0000 + mac, ip: ip(2, mac) }, ip(2, 3)));
+    bench.clock.advance(1_000);
+    const ofVm3 = (): number => flowsOf(bench).filter((flow) => flow.vport === 3).length;
+    assert.equal(ofVm3(), 8);
+    for (let mac = 1; mac <= 4_000; mac++)
+      bench.send("vm1", udp(1, { mac: 0x0600_0000_0000 + mac, ip: ip(1, mac & 0xff) }, ip(1, 1)));
+    assert.ok(bench.core.counts.metrics.get("weft_worker_flows_evicted") > 1_000);
+    assert.equal(ofVm3(), 8);
+  });
+
   it("says when all its flows follow a version of the world", () => {
     bench.messages.length = 0;
     bench.tell({ kind: "version", version: 7 });
@@ -346,3 +358,10 @@ describe("worker core", () => {
     assert.equal(bench.core.counts.metrics.get("weft_worker_flows_expired"), 1);
   });
 });
+
+/** The installed flows. */
+function flowsOf(bench: Bench): readonly FlowLine[] {
+  bench.messages.splice(0);
+  bench.tell({ kind: "ask-flows", request: 1, limit: 10_000 });
+  return bench.messages.flatMap((message) => (message.kind === "flows" ? message.flows : []));
+}

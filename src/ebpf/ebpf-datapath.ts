@@ -15,6 +15,7 @@ import type {
   WantedTunnelKey,
   WorkerSettings,
 } from "../datapath/datapath.ts";
+import { clearPeer, writePeer, writeUnderlay } from "../datapath/records.ts";
 import { CONTROL_INJECT, CONTROL_TUNNEL, PEER_EPOCH, PEER_MAX, PEER_WORDS } from "../flow/layout.ts";
 import type { LinuxError } from "../linux/errno.ts";
 import type { Link } from "../linux/netlink/route/link.ts";
@@ -28,7 +29,6 @@ import { BUCKETS_PER_SHARD, RING_BYTES } from "./limits.ts";
 import { datapathObject } from "./object.ts";
 import { type DatapathName, PinDirectory } from "./pins.ts";
 import { isUsable, macOf, PortTable, u32Bytes } from "./port-table.ts";
-import { clearPeer, writePeer, writeUnderlay } from "./records.ts";
 import { readDrops, workerDrops, writePeerAddresses, writeTunnelKeys } from "./tables.ts";
 import { settingsOf } from "./worker-settings.ts";
 

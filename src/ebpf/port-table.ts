@@ -1,6 +1,7 @@
 import { type Mac, macFrom } from "../addr/mac.ts";
 import type { PortOutcome, WantedPort } from "../datapath/datapath.ts";
 import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../datapath/limits.ts";
+import { ABSENT_VPORT, type VportRecord, writeVport } from "../datapath/records.ts";
 import type { BpfMap } from "../linux/bpf/map.ts";
 import { listAddresses } from "../linux/netlink/route/address.ts";
 import { changeLink, getLink, isAdminUp, type Link, linkFlags } from "../linux/netlink/route/link.ts";
@@ -9,7 +10,6 @@ import { listFilters } from "../linux/netlink/route/traffic-control.ts";
 import { disableIpv6 } from "../linux/sysctl.ts";
 import { INJECT_DEVICE, INJECT_PEER, TUNNEL_DEVICE } from "./devices.ts";
 import type { HostNetwork } from "./host-network.ts";
-import { ABSENT_VPORT, type VportRecord, writeVport } from "./records.ts";
 
 /** What a port table works on. */
 export interface PortTableParts {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { ipFromV4 } from "../addr/ip.ts";
 import { unwrap } from "../base/result.ts";
+import { writePeer } from "../datapath/records.ts";
 import { type DropReason, dropCode } from "../flow/drop-reason.ts";
 import {
   ACTION_DEC_TTL,
@@ -32,7 +33,6 @@ import { EbpfWorker } from "./ebpf-worker.ts";
 import { ProgramRunner } from "./fixture/program-runner.ts";
 import { actionOf } from "./fixture/switch-agent.ts";
 import { compileDatapath, TestHost } from "./fixture/test-host.ts";
-import { writePeer } from "./records.ts";
 
 const VPORT = 9;
 const OUT = 8;

@@ -1,5 +1,6 @@
 import { err, ok, type Result } from "../base/result.ts";
 import type { DatapathError, DropCount, WantedPeer, WantedTunnelKey } from "../datapath/datapath.ts";
+import { addressWords } from "../datapath/records.ts";
 import { dropCode } from "../flow/drop-reason.ts";
 import {
   CONTROL_INJECT_FAILED,
@@ -11,7 +12,6 @@ import {
 import type { BpfMap } from "../linux/bpf/map.ts";
 import { datapathError } from "./errors.ts";
 import { DROP_ENTRIES_MAX } from "./limits.ts";
-import { addressWords } from "./records.ts";
 
 /** A kernel hash table that is to hold exactly what is wanted: entries are added and changed before old ones go. */
 function replaceAll(

@@ -9,10 +9,10 @@ import { ipFromV4 } from "../../src/addr/ip.ts";
 import { bpfObjectOf } from "../../src/base/entry.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { unwrap } from "../../src/base/result.ts";
+import { writePeer } from "../../src/datapath/records.ts";
 import { EbpfWorker } from "../../src/ebpf/ebpf-worker.ts";
 import { ProgramRunner } from "../../src/ebpf/fixture/program-runner.ts";
 import { compileDatapath, TestHost } from "../../src/ebpf/fixture/test-host.ts";
-import { writePeer } from "../../src/ebpf/records.ts";
 import { extractKey } from "../../src/flow/key.ts";
 import {
   ACTION_DROP,

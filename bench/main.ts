@@ -5,11 +5,13 @@ import { parseArgs } from "node:util";
 import { onStop } from "../src/base/parent.ts";
 import { systemScheduler } from "../src/base/scheduler.ts";
 import type { Bench, BenchGroup } from "./bench-group.ts";
-import { builtFolder, buildWeft } from "./build-weft.ts";
+import { buildWeft, builtFolder } from "./build-weft.ts";
 import type { Figure } from "./figure.ts";
 import { change } from "./figures/change.ts";
 import { flowSetup } from "./figures/flow-setup.ts";
 import { memory } from "./figures/memory.ts";
+import { netlinkPart, zooKeeperPart } from "./figures/parts.ts";
+import { start } from "./figures/start.ts";
 import { twoHosts } from "./figures/two-hosts.ts";
 import { walk } from "./figures/walk.ts";
 import { buildLoad } from "./load/load.ts";
@@ -34,8 +36,8 @@ Example: npm run bench -- --json figures.json
 It makes network namespaces, eBPF maps and processes named weftbench-PID and takes them away again.`;
 
 /** Groups in the order in which they run. */
-const PUBLISHED: readonly BenchGroup[] = [walk, flowSetup, twoHosts, change, memory];
-const PARTS: readonly BenchGroup[] = [];
+const PUBLISHED: readonly BenchGroup[] = [walk, flowSetup, twoHosts, change, memory, start];
+const PARTS: readonly BenchGroup[] = [netlinkPart, zooKeeperPart];
 
 const { values: asked } = parseArgs({
   options: {

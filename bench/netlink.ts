@@ -13,20 +13,8 @@ import { changeLink, getLink, listLinks } from "../src/linux/netlink/route/link.
 import { addNeighbor, deleteNeighbor } from "../src/linux/netlink/route/neighbor.ts";
 import { NetlinkSocket } from "../src/linux/netlink/socket.ts";
 import { createNetns, deleteNetns, Netns } from "../src/linux/netns.ts";
-
-/**
- * One measured figure, beside its rival where there is one. `ratio` is value / rival_value; `spread` (max - min) /
- * median.
- */
-export interface Figure {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly rival: string | null;
-  readonly rival_value: number | null;
-  readonly ratio: number | null;
-  readonly spread: number;
-}
+import { type Figure, figureOf } from "./figure.ts";
+import { formatFigure } from "./report.ts";
 
 const rounds = 7;
 const neighbors = 2000;
@@ -168,21 +156,8 @@ interface Measured {
   readonly rival?: readonly number[];
 }
 
-function figure({ name, unit, values, rival }: Measured): Figure {
-  const value = median(values);
-  const rivalValue = rival === undefined ? null : median(rival);
-  const spread = (Math.max(...values) - Math.min(...values)) / value;
-  const ratio = rivalValue === null ? null : value / rivalValue;
-  return { name, value, unit, rival: rival === undefined ? null : "ip -batch", rival_value: rivalValue, ratio, spread };
+function figure({ rival, ...own }: Measured): Figure {
+  return figureOf(rival === undefined ? own : { ...own, rival: { name: "ip -batch", values: rival } });
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
-if (import.meta.main) {
-  for (const { name, value, unit, rival, rival_value, ratio } of await benchNetlink()) {
-    const beside = rival === null ? "" : `  (${rival}: ${rival_value?.toFixed(0)}, ratio ${ratio?.toFixed(2)})`;
-    process.stdout.write(`${name.padEnd(32)} ${value.toFixed(1).padStart(10)} ${unit}${beside}\n`);
-  }
-}
+if (import.meta.main) for (const one of await benchNetlink()) process.stdout.write(`${formatFigure(one)}\n`);

@@ -10,7 +10,8 @@ import type { ZooKeeperClient } from "../src/zookeeper/client.ts";
 import { connectZooKeeper } from "../src/zookeeper/connect.ts";
 import { startApache } from "../test/e2e/apache-zookeeper.ts";
 import { needs } from "../test/needs.ts";
-import type { Figure } from "./netlink.ts";
+import { type Figure, figureOf } from "./figure.ts";
+import { formatFigure } from "./report.ts";
 
 const rounds = 5;
 const nodes = 10_000;
@@ -144,23 +145,9 @@ interface Beside {
 }
 
 function figure(name: string, unit: string, { own, apache }: Beside): Figure {
-  const value = median(own);
-  const rivalValue = apache === undefined ? null : median(apache);
-  return {
-    ...{ name, value, unit, rival: apache === undefined ? null : "Apache ZooKeeper 3.9.5, same client" },
-    rival_value: rivalValue,
-    ratio: rivalValue === null ? null : value / rivalValue,
-    spread: (Math.max(...own) - Math.min(...own)) / value,
-  };
+  const measured = { name, unit, values: own };
+  const rival = "Apache ZooKeeper 3.9.5, same client";
+  return figureOf(apache === undefined ? measured : { ...measured, rival: { name: rival, values: apache } });
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
-if (import.meta.main) {
-  for (const { name, value, unit, rival, rival_value, ratio } of await benchZooKeeper()) {
-    const beside = rival === null ? "" : `  (${rival}: ${rival_value?.toFixed(1)}, ratio ${ratio?.toFixed(2)})`;
-    process.stdout.write(`${name.padEnd(24)} ${value.toFixed(1).padStart(10)} ${unit}${beside}\n`);
-  }
-}
+if (import.meta.main) for (const one of await benchZooKeeper()) process.stdout.write(`${formatFigure(one)}\n`);

@@ -2,7 +2,7 @@ import { PORT_ACTIVE_KEY, parsePortActive } from "../api-schema/agent-api.ts";
 import { unreachable } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
 import type { Scheduler } from "../base/scheduler.ts";
-import type { DatapathControl, WantedPort } from "../datapath/datapath.ts";
+import type { DatapathControl, WantedPort, WantedTunnelKey } from "../datapath/datapath.ts";
 import { VPORT_WORDS } from "../flow/layout.ts";
 import type { Id, Kind } from "../model/objects.ts";
 import type { StateKeys, StateWatch } from "../store/recipes/state-keys.ts";
@@ -55,7 +55,9 @@ export class ControlShell {
   #answering = 0;
   #isRunning = false;
   #outbox: ToWorker[] = [];
+  #wantedPorts: () => readonly WantedPort[] = () => [];
   #ports: readonly WantedPort[] = [];
+  #mustSetKeys = false;
   #isSettingPorts = false;
   #mustSetPorts = false;
   #isClosed = false;
@@ -145,14 +147,14 @@ export class ControlShell {
       case "set-group":
         return writeGroup(datapath.memory.groups, effect.group, localGroup(effect.vports));
       case "set-ports":
-        this.#ports = effect.ports;
+        this.#wantedPorts = effect.wanted;
         return this.#setPorts();
       case "set-underlay":
         return this.#change("underlay", () => datapath.setUnderlay(effect.underlay));
       case "set-peers":
         return this.#change("peers", () => datapath.setPeers(effect.peers));
       case "set-tunnel-keys":
-        return this.#change("tunnel-keys", () => datapath.setTunnelKeys(effect.keys));
+        return this.#setTunnelKeys(effect.wanted);
       case "set-credits":
         return this.#setCredits(effect.vports, effect.packets);
       case "tell-workers":
@@ -244,6 +246,16 @@ export class ControlShell {
     });
   }
 
+  /** Keys that are asked for again before they were written are written once. */
+  #setTunnelKeys(wanted: () => readonly WantedTunnelKey[]): void {
+    if (this.#mustSetKeys) return;
+    this.#mustSetKeys = true;
+    this.#change("tunnel-keys", () => {
+      this.#mustSetKeys = false;
+      return this.#parts.datapath.setTunnelKeys(wanted());
+    });
+  }
+
   /** One attempt at a time; a wish that comes meanwhile is done right after, with the newest wanted set. */
   #setPorts(): void {
     this.#mustSetPorts = true;
@@ -252,6 +264,7 @@ export class ControlShell {
     this.#datapathWork = this.#datapathWork.then(async () => {
       while (this.#mustSetPorts && !this.#isClosed) {
         this.#mustSetPorts = false;
+        this.#ports = this.#wantedPorts();
         const outcomes = await this.#parts.datapath.setPorts(this.#ports);
         this.dispatch({ kind: "ports", outcomes });
       }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { VirtualScheduler } from "../base/scheduler.ts";
 import { Prng } from "../base/prng.ts";
+import { VirtualScheduler } from "../base/scheduler.ts";
 import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import { SHARD_COUNT } from "../flow/layout.ts";
 import { NEIGHBOR_DEFAULTS } from "../state/neighbor-settings.ts";

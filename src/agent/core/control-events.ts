@@ -52,9 +52,10 @@ export type ControlEffect =
   /** A flood group of local ports, written before a tunnel key names it. */
   | { readonly kind: "set-group"; readonly group: number; readonly vports: readonly number[] }
   | { readonly kind: "set-underlay"; readonly underlay: Underlay }
-  | { readonly kind: "set-ports"; readonly ports: readonly WantedPort[] }
+  /** Lists are asked for when the datapath is ready for them: a thousand bindings in a row would else make a million rows. */
+  | { readonly kind: "set-ports"; wanted(): readonly WantedPort[] }
   | { readonly kind: "set-peers"; readonly peers: readonly WantedPeer[] }
-  | { readonly kind: "set-tunnel-keys"; readonly keys: readonly WantedTunnelKey[] }
+  | { readonly kind: "set-tunnel-keys"; wanted(): readonly WantedTunnelKey[] }
   /** Upcall credits of every attached port, per shard: the ring is dealt out among those that are there. */
   | { readonly kind: "set-credits"; readonly vports: readonly number[]; readonly packets: number }
   | { readonly kind: "tell-workers"; readonly message: ToWorker }

@@ -93,7 +93,7 @@ describe("control core", () => {
       bench.of("close-map").map((effect) => effect.map),
       ["fdb", "bridge-neighbor"],
     );
-    assert.deepEqual(bench.of("set-ports").at(-1)?.ports, []);
+    assert.deepEqual(bench.of("set-ports").at(-1)?.wanted(), []);
   });
 
   it("publishes a port when its interface is attached and up, and takes it back when it goes down", () => {
@@ -217,7 +217,8 @@ describe("control core", () => {
       bench
         .of("set-tunnel-keys")
         .at(-1)
-        ?.keys.some((key) => key.target.kind === "group"),
+        ?.wanted()
+        .some((key) => key.target.kind === "group"),
     );
     bench.step({ kind: "ports", outcomes: [up(3)] });
     assert.deepEqual(

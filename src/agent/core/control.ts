@@ -1,7 +1,7 @@
 import { unreachable } from "../../base/assert.ts";
 import type { Instant } from "../../base/clock.ts";
 import type { Prng } from "../../base/prng.ts";
-import type { PortOutcome, WantedPeer } from "../../datapath/datapath.ts";
+import type { PortOutcome, WantedPeer, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
 import type { Id, Port, TopologyObject, TunnelZone } from "../../model/objects.ts";
 import type { Placement, WorldChange } from "../../sim/world-change.ts";
 import { Bindings } from "./bindings.ts";
@@ -48,6 +48,11 @@ export class ControlCore {
   /** Ports of an earlier agent are still served: they stay as they are until all that this agent wants is known. */
   readonly #takesOver: boolean;
   #isLoaded = false;
+  readonly #wantedPorts = (): readonly WantedPort[] => this.#bindings.wantedPorts();
+  readonly #wantedKeys = (): readonly WantedTunnelKey[] => [
+    ...this.#bindings.wantedKeys(),
+    ...this.#floods.wantedKeys(),
+  ];
   #effects: ControlEffect[] = [];
   #version = 0;
 
@@ -94,7 +99,8 @@ export class ControlCore {
 
   /** Everything a worker needs that starts late: the present world as messages. */
   snapshot(): readonly ToWorker[] {
-    const objects = [...this.#slice.objects()].map((object): WorldChange => ({ kind: "object", object }));
+    const walked = [...this.#slice.objects()].filter((object) => isWalked(object.kind));
+    const objects = walked.map((object): WorldChange => ({ kind: "object", object }));
     const placements = [...this.#placements].map(
       ([portId, placement]): WorldChange => ({ kind: "placement", portId, placement }),
     );
@@ -136,7 +142,9 @@ export class ControlCore {
     const before = this.#slice.get(name.id);
     const change = this.#slice.update(name, object);
     this.#watch(change.watch);
-    this.#tellWorld(object === undefined ? { kind: "absent", id: name.id } : { kind: "object", object });
+    if (isWalked(name.kind)) {
+      this.#tellWorld(object === undefined ? { kind: "absent", id: name.id } : { kind: "object", object });
+    }
     if (name.kind === "port") this.#port(name.id, object as Port | undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, object as TunnelZone | undefined);
     if (before === undefined && object !== undefined) this.#openMaps(object);
@@ -202,14 +210,11 @@ export class ControlCore {
     if (this.#takesOver && !this.#isLoaded) return;
     // Keys first: peers send as soon as a port is published, which its attachment brings about.
     this.#setTunnelKeys();
-    this.#effects.push({ kind: "set-ports", ports: this.#bindings.wantedPorts() });
+    this.#effects.push({ kind: "set-ports", wanted: this.#wantedPorts });
   }
 
   #setTunnelKeys(): void {
-    this.#effects.push({
-      kind: "set-tunnel-keys",
-      keys: [...this.#bindings.wantedKeys(), ...this.#floods.wantedKeys()],
-    });
+    this.#effects.push({ kind: "set-tunnel-keys", wanted: this.#wantedKeys });
   }
 
   /**
@@ -386,6 +391,11 @@ export class ControlCore {
 function mapsOf(kind: ObjectName["kind"]): readonly MapName[] {
   if (kind === "bridge") return ["fdb", "bridge-neighbor"];
   return kind === "router" ? ["neighbor"] : [];
+}
+
+/** Objects that packets walk through; hosts and tunnel zones are control's own, and a host names all of its ports. */
+function isWalked(kind: ObjectName["kind"]): boolean {
+  return kind !== "host" && kind !== "tunnel-zone";
 }
 
 /** The bridge that an object is or belongs to. */

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { request, type Server } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { ManualClock } from "../base/clock.ts";
+import { Prng } from "../base/prng.ts";
+import { unwrap } from "../base/result.ts";
+import { systemScheduler } from "../base/scheduler.ts";
+import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
+import { dropCode } from "../flow/drop-reason.ts";
+import { listenAgent } from "./agent-server.ts";
+import { AgentState } from "./agent-state.ts";
+import { ControlCore } from "./core/control.ts";
+import type { ToWorker } from "./core/messages.ts";
+import { Questions } from "./questions.ts";
+
+const HOST = "00000000-0000-8000-8000-000000000001";
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly body: { readonly [name: string]: unknown };
+}
+
+describe("the agent's own API", () => {
+  let folder: string;
+  let socket: string;
+  let server: Server;
+  let state: AgentState;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "weft-agent-"));
+    socket = join(folder, "agent.sock");
+    const send = (messages: readonly ToWorker[]): void => {
+      for (const message of messages) {
+        if (message.kind !== "ask-flows") continue;
+        for (const worker of [0, 1])
+          state.take(worker, { kind: "flows", request: message.request, flows: [], total: 10 + worker });
+      }
+    };
+    state = new AgentState({
+      ...{ hostId: HOST, release: "1", startedAt: 5, workers: 2, datapathName: "memory" },
+      core: new ControlCore({ hostId: HOST, udpPort: 6677 }, new Prng(1)),
+      datapath: new MemoryDatapath({
+        ...{ clock: new ManualClock(0), prng: new Prng(2), bucketsPerShard: 1 },
+        send: () => undefined,
+      }),
+      questions: new Questions({ scheduler: systemScheduler, workers: 2, send }),
+      isStoreConnected: () => true,
+    });
+    server = unwrap(await listenAgent(socket, state));
+  });
+
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  function ask(method: string, path: string, body = ""): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const asked = request({ socketPath: socket, method, path }, (response) => {
+        let text = "";
+        response.on("data", (chunk: Buffer) => (text += `${chunk}`));
+        response.once("end", () => resolve({ status: response.statusCode, body: JSON.parse(text) }));
+      });
+      asked.once("error", reject);
+      asked.end(body);
+    });
+  }
+
+  it("is for its owner only, and tells the state with the flows of all workers", async () => {
+    assert.equal(statSync(socket).mode & 0o777, 0o600);
+    const { status, body } = await ask("GET", "/status");
+    assert.equal(status, 200);
+    assert.deepEqual([body["hostId"], body["flows"], body["isStoreConnected"]], [HOST, 21, true]);
+  });
+
+  it("adds the drops of workers up, by reason", async () => {
+    const drops = [{ vport: 0, reason: dropCode("no-route"), packets: 3 }];
+    for (const worker of [0, 1]) state.take(worker, { kind: "counts", drops, metrics: {} });
+    const { body } = await ask("GET", "/drops");
+    const [line] = body["drops"] as readonly { readonly reason: string; readonly packets: number }[];
+    assert.deepEqual([line?.reason, line?.packets], ["no-route", 6]);
+  });
+
+  it("answers what it cannot read with an error, and goes on", async () => {
+    assert.equal((await ask("POST", "/trace", "{")).status, 400);
+    assert.equal((await ask("POST", "/trace", "{}")).status, 400);
+    assert.equal((await ask("GET", "/nothing")).status, 404);
+    assert.equal((await ask("GET", "//")).status, 500);
+    assert.equal((await ask("GET", "/status")).status, 200);
+  });
+
+  it("does not mind a sender that leaves in the middle of its request", async () => {
+    const sender = connect(socket);
+    const requested = new Promise((resolve) => server.once("request", resolve));
+    sender.write("POST /trace HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{");
+    await requested;
+    sender.destroy();
+    assert.equal((await ask("GET", "/status")).status, 200);
+  });
+});

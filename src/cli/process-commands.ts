@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mainOf, nodeOptions, type ProcessName } from "../base/entry.ts";
+import { mainOf, nodeOptionsOf, type ProcessName } from "../base/entry.ts";
 import { err, ok } from "../base/result.ts";
 import { usageError } from "./cli-error.ts";
 import type { CommandResult, VerbModule } from "./command.ts";
@@ -44,7 +44,7 @@ async function start(name: ProcessName, words: readonly string[]): CommandResult
   } catch {
     return err(usageError(`this release has no ${name}`));
   }
-  const child = spawn(process.execPath, [...nodeOptions, main, ...words], { stdio: "inherit" });
+  const child = spawn(process.execPath, [...nodeOptionsOf(name), main, ...words], { stdio: "inherit" });
   // A Ctrl-C of the terminal reaches the child as well; we wait for what it makes of it.
   const wait = (): void => undefined;
   process.on("SIGINT", wait);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { mainOf, nodeOptions, type ProcessName } from "../base/entry.ts";
+import { mainOf, nodeOptionsOf, type ProcessName } from "../base/entry.ts";
 import { childLink } from "../base/parent.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
@@ -62,7 +62,7 @@ export class LabChild {
     giveToUser(plan.logPath);
     const { env, stdio } = childLink(environment());
     const start = (): ChildProcess =>
-      spawn(process.execPath, [...nodeOptions, plan.path ?? mainOf(plan.main), ...plan.args], {
+      spawn(process.execPath, [...nodeOptionsOf(plan.main), plan.path ?? mainOf(plan.main), ...plan.args], {
         detached: true,
         env,
         stdio: ["ignore", "pipe", log, stdio[3]],

@@ -113,11 +113,11 @@ test("a port that sends nothing but new flows, as fast as it can, does not keep 
 test("packets that are to be segmented go up and out again whole, when there is never a flow", async () => {
   agent.isInstalling = false;
   agent.largest = 0;
-  const server = (vms[2] as TestVm).space.exec(["timeout", "10", "iperf3", "-s", "-1"]);
+  const server = (vms[2] as TestVm).space.exec(["timeout", "60", "iperf3", "-s", "-1"]);
   const client = [
     "sh",
     "-c",
-    "for i in 1 2 3 4 5 6 7 8; do iperf3 -c 10.0.0.3 -n 20M && exit 0; sleep 0.1; done; exit 1",
+    "for i in 1 2 3 4 5 6 7 8; do iperf3 -c 10.0.0.3 -n 4M && exit 0; sleep 0.1; done; exit 1",
   ];
   const { code, output } = await (vms[0] as TestVm).space.exec(client);
   agent.isInstalling = true;
@@ -131,7 +131,7 @@ test("packets that are to be segmented go up and out again whole, when there is 
 });
 
 test("a TCP connection with segmentation offload crosses", async () => {
-  const server = (vms[1] as TestVm).space.exec(["timeout", "10", "iperf3", "-s", "-1"]);
+  const server = (vms[1] as TestVm).space.exec(["timeout", "60", "iperf3", "-s", "-1"]);
   const client = [
     "sh",
     "-c",

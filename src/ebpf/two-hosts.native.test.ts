@@ -77,8 +77,8 @@ for (const family of [4, 6] as const) {
     });
 
     test("TCP crosses the tunnel", async () => {
-      const server = vm(4).space.exec(["timeout", "10", "iperf3", "-s", "-1"]);
-      const attempt = "iperf3 -M 1380 -c 10.0.0.4 -n 50M && exit 0; sleep 0.1";
+      const server = vm(4).space.exec(["timeout", "60", "iperf3", "-s", "-1"]);
+      const attempt = "iperf3 -M 1380 -c 10.0.0.4 -n 20M && exit 0; sleep 0.1";
       const { code, output } = await vm(1).space.exec([
         "sh",
         "-c",

@@ -6,9 +6,10 @@ import type { Id, Port, TopologyObject, TunnelZone } from "../../model/objects.t
 import type { Placement, WorldChange } from "../../sim/world-change.ts";
 import { Bindings } from "./bindings.ts";
 import type { ControlEffect, ControlEvent, ControlSettings, PortActive } from "./control-events.ts";
+import { bridgeOf, isWalked, mapsOf, samePlacement } from "./control-objects.ts";
 import { Floods } from "./floods.ts";
 import { UPCALL_CREDIT_MIN, UPCALL_CREDITS_PER_SHARD } from "./limits.ts";
-import type { FromWorker, MapName, ToWorker } from "./messages.ts";
+import type { FromWorker, ToWorker } from "./messages.ts";
 import { HeldOpinions } from "./opinions.ts";
 import { Peers } from "./peers.ts";
 import { type ObjectName, Slice } from "./slice.ts";
@@ -386,28 +387,4 @@ export class ControlCore {
   #log(level: "info" | "warn", event: string, fields: Readonly<Record<string, string | number>>): void {
     this.#effects.push({ kind: "log", level, event, fields });
   }
-}
-
-function mapsOf(kind: ObjectName["kind"]): readonly MapName[] {
-  if (kind === "bridge") return ["fdb", "bridge-neighbor"];
-  return kind === "router" ? ["neighbor"] : [];
-}
-
-/** Objects that packets walk through; hosts and tunnel zones are control's own, and a host names all of its ports. */
-function isWalked(kind: ObjectName["kind"]): boolean {
-  return kind !== "host" && kind !== "tunnel-zone";
-}
-
-/** The bridge that an object is or belongs to. */
-function bridgeOf(object: TopologyObject | undefined): Id | undefined {
-  if (object?.kind === "bridge") return object.id;
-  return object?.kind === "port" && object.deviceKind === "bridge" ? object.bridgeId : undefined;
-}
-
-function samePlacement(a: Placement | undefined, b: Placement | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  if (a.isActive !== b.isActive) return false;
-  if (a.at === "local" && b.at === "local") return a.vport === b.vport;
-  if (a.at === "remote" && b.at === "remote") return a.hostId === b.hostId && a.tunnelKey === b.tunnelKey;
-  return false;
 }

@@ -1,0 +1,30 @@
+import type { Id, TopologyObject } from "../../model/objects.ts";
+import type { Placement } from "../../sim/world-change.ts";
+import type { MapName } from "./messages.ts";
+import type { ObjectName } from "./slice.ts";
+
+/** Replicated maps that belong to a device of this kind. */
+export function mapsOf(kind: ObjectName["kind"]): readonly MapName[] {
+  if (kind === "bridge") return ["fdb", "bridge-neighbor"];
+  return kind === "router" ? ["neighbor"] : [];
+}
+
+/** Objects that packets walk through; hosts and tunnel zones are control's own, and a host names all of its ports. */
+export function isWalked(kind: ObjectName["kind"]): boolean {
+  return kind !== "host" && kind !== "tunnel-zone";
+}
+
+/** The bridge that an object is or belongs to. */
+export function bridgeOf(object: TopologyObject | undefined): Id | undefined {
+  if (object?.kind === "bridge") return object.id;
+  return object?.kind === "port" && object.deviceKind === "bridge" ? object.bridgeId : undefined;
+}
+
+/** Equality by value. */
+export function samePlacement(a: Placement | undefined, b: Placement | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  if (a.isActive !== b.isActive) return false;
+  if (a.at === "local" && b.at === "local") return a.vport === b.vport;
+  if (a.at === "remote" && b.at === "remote") return a.hostId === b.hostId && a.tunnelKey === b.tunnelKey;
+  return false;
+}

@@ -24,7 +24,7 @@ export const agentSchema = {
   datapath: { type: "string", default: "ebpf", choices: ["ebpf", "memory"], help: "Driver of the datapath." },
   workers: { type: "integer", default: 1, help: "Simulation workers, 1..8. Default: one." },
   "flow-limit": { type: "integer", default: 131_072, help: "Flows that the table holds at 3/4 load." },
-  "ring-bytes": { type: "integer", default: 262_144, help: "Upcall ring of each of the 16 shards, a power of two." },
+  "ring-bytes": { type: "integer", default: 524_288, help: "Upcall ring of each of the 16 shards, a power of two." },
   "pin-folder": {
     type: "string",
     default: "system",

@@ -27,8 +27,8 @@ export const RESIMULATION_CHUNK = 256;
 export const IDLE_TAG_SETS_MAX = 16_384;
 /** ICMP errors that a worker makes in a second for one ingress port (RFC 1812 4.3.2.8, RFC 4443 2.4 f). */
 export const ICMP_ERRORS_PER_SECOND = 100;
-/** Upcalls of all ports together that may wait in a shard's ring: small ones fill 3/4 of its default 256 KB. */
-export const UPCALL_CREDITS_PER_SHARD = 512;
+/** Upcalls of all ports together that may wait in a shard's ring: small ones fill 3/4 of its default 512 KB. */
+export const UPCALL_CREDITS_PER_SHARD = 1024;
 /** Least credit of a port per shard, in packets. */
 export const UPCALL_CREDIT_MIN = 8;
 /** First flood group that control uses for what peers send; workers share those below for their own floods. */

@@ -154,6 +154,27 @@ describe("what one process at a time may have", () => {
   }
 });
 
+describe("ownership in time", () => {
+  test("what is released and claimed again at once is never had under the number that is being given up", async () => {
+    const world = new FaultyWorld(6, 1);
+    const [{ connection }] = world.processes as [FaultyProcess];
+    const fences: bigint[] = [];
+    const ownership = new ServiceOwnership(connection, {
+      ...{ folder: layout.owners("x"), label: "x" },
+      onOwned: (_, fence) => void fences.push(fence),
+      onLost: () => assert.fail("nothing was lost"),
+    });
+    for (let round = 0; round < 5; round++) {
+      ownership.claim("1");
+      await world.pass(1_000);
+      assert.equal(ownership.isOwned("1"), true);
+      void ownership.release("1");
+    }
+    assert.equal(new Set(fences).size, 5);
+    world.stop();
+  });
+});
+
 describe("port leases in time", () => {
   test("a block without bindings for five minutes goes back; a binding keeps it", async () => {
     const { world, leases } = oneHost();

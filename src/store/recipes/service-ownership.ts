@@ -31,6 +31,8 @@ export class ServiceOwnership {
   readonly #options: OwnershipOptions;
   readonly #tenure: Tenure;
   readonly #claims = new Map<string, Claim>();
+  /** When what was released is gone. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #watch: SteadyWatch;
   readonly #stop: () => void;
 
@@ -54,7 +56,7 @@ export class ServiceOwnership {
     if (this.#claims.has(id)) return;
     const { folder, label } = this.#options;
     const claim: Claim = new Claim(this.#connection, this.#tenure, {
-      ...{ path: childOf(folder, escapeName(id)), label },
+      ...{ path: childOf(folder, escapeName(id)), label, after: this.#leaving.get(id) },
       onOwned: (fence) => this.#options.onOwned(id, fence),
       onLost: () => this.#options.onLost(id),
       owned: () => this.owned().length,
@@ -68,7 +70,9 @@ export class ServiceOwnership {
     if (claim === undefined) return;
     this.#claims.delete(id);
     claim.release();
+    this.#leaving.set(id, claim.over);
     await claim.over;
+    if (this.#leaving.get(id) === claim.over) this.#leaving.delete(id);
   }
 
   /** Whether this process certainly owns the object now. Ask before each act. */
@@ -96,6 +100,8 @@ export class ServiceOwnership {
 interface ClaimOptions {
   readonly path: string;
   readonly label: string;
+  /** The claim before, which may be removing its node: what stands there then is not this one's. */
+  readonly after: Promise<void> | undefined;
   onOwned(fence: bigint): void;
   onLost(): void;
   /** How many objects this process owns. */
@@ -150,6 +156,7 @@ class Claim {
         if (state === "closed") this.wake();
       }),
     ];
+    await this.#options.after;
     while (!this.#connection.isClosed) {
       if (await this.#step(this.#connection.tree)) break;
     }

@@ -10,7 +10,8 @@ import type { StoreError } from "./store-error.ts";
 export interface StateKeys {
   /**
    * Sets a key. `first`: refused with `held` while another session owns it. `last`: taken over from whoever owns it, who
-   * hears it by `onLost`. Setting an own key replaces its text. `store-unavailable` says that it is not there yet: it is set
+   * hears it by `onLost`. Setting an own key replaces its text. When the reply to a write is lost and somebody else takes the key
+   * before this one is back, the claim is made again: it takes effect at least once, not exactly once. `store-unavailable` says that it is not there yet: it is set
    * as soon as the store is back, unless it is cleared before.
    */
   set(key: StateKey, text: string, claim: KeyClaim): Promise<Result<void, StoreError>>;

@@ -57,7 +57,15 @@ export class TreePortLeases implements PortLeases {
     this.#layout = options.layout ?? new Layout();
     this.#tenure = Tenure.of(connection);
     this.#blocks = new PortBlocks(connection, new Prng(options.seed));
-    this.#stopListening = connection.onRenewed(() => void this.#restoreAll());
+    const stops = [
+      connection.onRenewed(() => void this.#restoreAll()),
+      connection.onState((state) => {
+        if (state === "closed") this.#sweepTimer?.cancel();
+      }),
+    ];
+    this.#stopListening = () => {
+      for (const stop of stops) stop();
+    };
   }
 
   async take(wanted: PortBlockRequest): Promise<Result<PortLease, PortLeaseError>> {
@@ -204,7 +212,7 @@ export class TreePortLeases implements PortLeases {
   }
 
   #armSweep(): void {
-    if (this.#sweepTimer !== undefined || this.#isClosed) return;
+    if (this.#sweepTimer !== undefined || this.#isClosed || this.#options.connection.isClosed) return;
     this.#sweepTimer = this.#options.connection.scheduler.after(leaseSweepMs, () => {
       this.#sweepTimer = undefined;
       const now = this.#options.connection.scheduler.clock.now();

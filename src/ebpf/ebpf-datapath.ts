@@ -29,7 +29,7 @@ import { BUCKETS_PER_SHARD, RING_BYTES } from "./limits.ts";
 import { datapathObject } from "./object.ts";
 import { type DatapathName, PinDirectory } from "./pins.ts";
 import { isUsable, macOf, PortTable, u32Bytes } from "./port-table.ts";
-import { readDrops, workerDrops, writePeerAddresses, writeTunnelKeys } from "./tables.ts";
+import { readDrops, WantedTable, workerDrops, writePeerAddresses, writeTunnelKeys } from "./tables.ts";
 import { settingsOf } from "./worker-settings.ts";
 
 /** How to open the eBPF datapath of a host. */
@@ -60,6 +60,8 @@ export class EbpfDatapath implements DatapathControl {
   readonly #kernel: KernelMemory;
   readonly #host: HostNetwork;
   readonly #ports: PortTable;
+  readonly #peerAddresses: WantedTable;
+  readonly #tunnelKeys: WantedTable;
   readonly #listeners: ((event: LinkEvent) => void)[] = [];
   readonly #cpus = possibleCpus();
   #peers: readonly number[] = [];
@@ -79,6 +81,8 @@ export class EbpfDatapath implements DatapathControl {
     this.memory = kernel.memory;
     this.isReopened = kernel.isReopened;
     this.#peers = livePeers(kernel.memory.peers);
+    this.#peerAddresses = new WantedTable(kernel.tables.peer_addresses);
+    this.#tunnelKeys = new WantedTable(kernel.tables.tunnel_keys);
     this.#ports = new PortTable({
       host,
       vports: kernel.memory.vports,
@@ -134,11 +138,11 @@ export class EbpfDatapath implements DatapathControl {
     for (const peer of this.#peers) if (!wanted.has(peer)) clearPeer(this.memory.peers, peer);
     for (const peer of peers) writePeer(this.memory.peers, peer);
     this.#peers = [...wanted];
-    return Promise.resolve(writePeerAddresses(this.#kernel.tables.peer_addresses, peers));
+    return Promise.resolve(writePeerAddresses(this.#peerAddresses, peers));
   }
 
   setTunnelKeys(keys: readonly WantedTunnelKey[]): Promise<Result<void, DatapathError>> {
-    return Promise.resolve(writeTunnelKeys(this.#kernel.tables.tunnel_keys, keys));
+    return Promise.resolve(writeTunnelKeys(this.#tunnelKeys, keys));
   }
 
   onLink(listener: (event: LinkEvent) => void): void {

@@ -26,6 +26,8 @@ interface Port {
   /** The interface on which the programs are; 0: none yet. */
   ifindex: number;
   refusal: string | undefined;
+  /** What was told of it last, while nothing has been heard of its interface since. */
+  outcome: PortOutcome | undefined;
 }
 
 const INGRESS_NAME = "vport_ingress";
@@ -51,7 +53,7 @@ export class PortTable {
       if (next.get(vport)?.interfaceName !== port.wanted.interfaceName) await this.#remove(vport, port);
     }
     const outcomes: PortOutcome[] = [];
-    for (const port of wanted) outcomes.push(await this.#bind(port));
+    for (const port of wanted) outcomes.push(this.#unchanged(port) ?? (await this.#bind(port)));
     return outcomes;
   }
 
@@ -65,6 +67,7 @@ export class PortTable {
         if (port.ifindex === link.ifindex) await this.#release(port);
         continue;
       }
+      port.outcome = undefined;
       if (port.ifindex === link.ifindex) this.#write(port, await this.#fresh(link));
       else await this.#attach(port, link);
     }
@@ -80,9 +83,16 @@ export class PortTable {
     for (const [vport, port] of this.#ports) await this.#remove(vport, port);
   }
 
+  /** The outcome of a port that is attached as it is wanted: a thousand ports are not asked for when one more comes. */
+  #unchanged(wanted: WantedPort): PortOutcome | undefined {
+    const port = this.#ports.get(wanted.vport);
+    const isSame = port?.wanted.interfaceName === wanted.interfaceName && port.wanted.epoch === wanted.epoch;
+    return isSame && port.ifindex !== 0 ? port.outcome : undefined;
+  }
+
   async #bind(wanted: WantedPort): Promise<PortOutcome> {
     const earlier = this.#ports.get(wanted.vport);
-    const port: Port = { wanted, ifindex: earlier?.ifindex ?? 0, refusal: undefined };
+    const port: Port = { wanted, ifindex: earlier?.ifindex ?? 0, refusal: undefined, outcome: undefined };
     this.#ports.set(wanted.vport, port);
     const { vport } = wanted;
     const found = await this.#parts.host.run(getLink({ name: wanted.interfaceName }));
@@ -95,7 +105,8 @@ export class PortTable {
     else await this.#attach(port, link);
     if (port.refusal !== undefined) return { vport, state: "refused", why: port.refusal };
     const now = await this.#fresh(link);
-    return { vport, state: "attached", isUp: isUsable(now), mac: macOf(now), mtu: now.mtu };
+    port.outcome = { vport, state: "attached", isUp: isUsable(now), mac: macOf(now), mtu: now.mtu };
+    return port.outcome;
   }
 
   async #attach(port: Port, link: Link): Promise<void> {
@@ -183,6 +194,7 @@ export class PortTable {
   #forget(port: Port): void {
     if (port.ifindex !== 0) this.#parts.interfaces.delete(u32Bytes(port.ifindex));
     port.ifindex = 0;
+    port.outcome = undefined;
     const record = { ...ABSENT_VPORT, epoch: port.wanted.epoch };
     writeVport(this.#parts.vports, port.wanted.vport, { record, credits: CREDITS });
   }

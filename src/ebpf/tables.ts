@@ -13,39 +13,61 @@ import type { BpfMap } from "../linux/bpf/map.ts";
 import { datapathError } from "./errors.ts";
 import { DROP_ENTRIES_MAX } from "./limits.ts";
 
-/** A kernel hash table that is to hold exactly what is wanted: entries are added and changed before old ones go. */
-function replaceAll(
-  map: BpfMap,
-  wanted: ReadonlyMap<string, { readonly key: Uint8Array; readonly value: Uint8Array }>,
-): Result<void, DatapathError> {
-  for (const { key, value } of wanted.values()) {
-    const written = map.update(key, value);
-    if (!written.ok) return err(datapathError("limit", written.error));
+interface Entry {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** A kernel hash table that is to hold exactly what is wanted. It knows what it wrote: a change costs what differs. */
+export class WantedTable {
+  readonly #map: BpfMap;
+  /** Undefined until the first set, which meets what an earlier process left. */
+  #written: Map<string, Entry> | undefined;
+
+  constructor(map: BpfMap) {
+    this.#map = map;
   }
-  for (const key of map.keys()) if (!wanted.has(`${key}`)) map.delete(key);
-  return ok(undefined);
+
+  /** Entries are added and changed before old ones go. */
+  set(wanted: ReadonlyMap<string, Entry>): Result<void, DatapathError> {
+    this.#written ??= this.#left();
+    const written = this.#written;
+    for (const [id, { key, value }] of wanted) {
+      if (`${written.get(id)?.value}` === `${value}`) continue;
+      const done = this.#map.update(key, value);
+      if (!done.ok) return err(datapathError("limit", done.error));
+      written.set(id, { key, value });
+    }
+    for (const [id, { key }] of written) {
+      if (wanted.has(id)) continue;
+      this.#map.delete(key);
+      written.delete(id);
+    }
+    return ok(undefined);
+  }
+
+  #left(): Map<string, Entry> {
+    return new Map(this.#map.keys().map((key) => [`${key}`, { key, value: new Uint8Array(0) }]));
+  }
 }
 
 /** Makes the table of peers by source address what `peers` says. */
-export function writePeerAddresses(map: BpfMap, peers: readonly WantedPeer[]): Result<void, DatapathError> {
+export function writePeerAddresses(table: WantedTable, peers: readonly WantedPeer[]): Result<void, DatapathError> {
   const entries = peers.map(({ peer, address }) => entry(addressWords(address), [peer]));
-  return replaceAll(map, new Map(entries));
+  return table.set(new Map(entries));
 }
 
 /** Makes the table of this host's tunnel keys what `keys` says. */
-export function writeTunnelKeys(map: BpfMap, keys: readonly WantedTunnelKey[]): Result<void, DatapathError> {
+export function writeTunnelKeys(table: WantedTable, keys: readonly WantedTunnelKey[]): Result<void, DatapathError> {
   const entries = keys.map(({ key, target }) =>
     target.kind === "vport"
       ? entry([key], [TUNNEL_KIND_VPORT, target.vport])
       : entry([key], [TUNNEL_KIND_GROUP, target.group]),
   );
-  return replaceAll(map, new Map(entries));
+  return table.set(new Map(entries));
 }
 
-function entry(
-  key: readonly number[],
-  value: readonly number[],
-): readonly [string, { readonly key: Uint8Array; readonly value: Uint8Array }] {
+function entry(key: readonly number[], value: readonly number[]): readonly [string, Entry] {
   const bytes = (words: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(words).buffer);
   return [`${bytes(key)}`, { key: bytes(key), value: bytes(value) }];
 }

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { VirtualScheduler } from "../../base/scheduler.ts";
 import { value } from "../compliance/expecting.ts";
 import { type FaultyProcess, FaultyWorld, worldSessionMs } from "../compliance/faulty-world.ts";
+import { passTime } from "../compliance/virtual-time.ts";
 import { leaseIdleMs, leaseSweepMs } from "../limits.ts";
+import { MemoryTreeServer } from "../memory/memory-tree-server.ts";
+import { StoreConnection } from "./connection.ts";
 import { TreeElection } from "./election.ts";
 import { Layout } from "./layout.ts";
 import { TreeLock } from "./lock.ts";
@@ -152,6 +156,41 @@ describe("what one process at a time may have", () => {
       world.stop();
     });
   }
+});
+
+describe("a process that takes up the session of the one before it", () => {
+  test("takes away the places that the other left in queues, and has its port blocks again under their numbers", async () => {
+    const scheduler = new VirtualScheduler();
+    const server = new MemoryTreeServer({ scheduler });
+    const old = server.connect();
+    const before = new StoreConnection({ scheduler, connect: () => old });
+    for (let i = 0; i < 3; i++) void new TreeLock(before, layout.lock("x")).acquire({ label: "old", waitMs: 1e6 });
+    const leases = new TreePortLeases({
+      connection: before,
+      label: "h",
+      listener: { onLost: () => assert.fail() },
+      seed: 1,
+    });
+    const lease = taken(leases.take(wholeBlock));
+    await passTime(scheduler, 1_000);
+    const { fence, turn } = lease();
+    const { id, password } = old.session;
+    server.isolate(old);
+    const resume = { id, password };
+    const after = new StoreConnection({ scheduler, connect: () => server.connect({ resume }) });
+    const lock = resolved(new TreeLock(after, layout.lock("x")).acquire({ label: "new", waitMs: 5_000 }));
+    const restarted = new TreePortLeases({
+      connection: after,
+      label: "h",
+      listener: { onLost: () => assert.fail() },
+      seed: 2,
+    });
+    const again = taken(restarted.retake({ device: "r1", address: wholeBlock.address, block: 16, turn }));
+    await passTime(scheduler, 1_000);
+    assert.equal(lock()?.ok, true);
+    assert.deepEqual([again().fence, again().turn, again().isUsable()], [fence, turn, true]);
+    server.stop();
+  });
 });
 
 describe("ownership in time", () => {

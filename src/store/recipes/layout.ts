@@ -19,8 +19,8 @@ export const defaultRoot = "/weft";
  *     <root>/transactions/<session>-<n>                   ephemeral: transaction n of this session happened
  *     <root>/maps/<kind>/<id>/<map>[/<part>]              opinions: key,value,sequence
  *     <root>/state/<kind>/<name>/<id>                     ephemeral: a state key
- *     <root>/locks/<name>/<session>-<n>,<sequence>        ephemeral: who holds a lock, and who waits for it
- *     <root>/elections/<name>/<session>-<n>,<sequence>    ephemeral: who leads, and who would next
+ *     <root>/locks/<name>/<session>-<start>-<n>,<sequence>      ephemeral: who holds a lock, and who waits for it
+ *     <root>/elections/<name>/<session>-<start>-<n>,<sequence>  ephemeral: who leads, and who would next
  *     <root>/owners/<service>/<id>                        ephemeral: who owns an object for a service
  *     <root>/nat/<device>/<address>/<block>               who leased a block of ports last; its version counts leases
  *     <root>/nat/<device>/<address>/<block>/taken         ephemeral: the block is leased

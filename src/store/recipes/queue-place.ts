@@ -89,13 +89,14 @@ export class QueuePlace {
     if (!(await this.#connection.untilConnected(reconnectWaitMs))) return undefined;
     const names = this.#names();
     names.count += 1;
-    const name = `${this.#sessionName()}${names.count},`;
+    const name = `${this.#sessionName()}${names.since}-${names.count},`;
     names.live.add(name);
     return name;
   }
 
-  #names(): { count: number; readonly live: Set<string> } {
-    const known = namesOf.get(this.#connection) ?? { count: 0, live: new Set() };
+  #names(): Names {
+    const since = this.#connection.scheduler.clock.wall().toString(36);
+    const known = namesOf.get(this.#connection) ?? { since, count: 0, live: new Set<string>() };
     namesOf.set(this.#connection, known);
     return known;
   }
@@ -227,8 +228,15 @@ export class QueuePlace {
   }
 }
 
-/** Names given so far over a connection, and those whose places are still taken. */
-const namesOf = new WeakMap<StoreConnection, { count: number; readonly live: Set<string> }>();
+/** Names given over a connection: those whose places are still taken, without the store's number. */
+interface Names {
+  /** Tells this process from one that had its session before. */
+  readonly since: string;
+  count: number;
+  readonly live: Set<string>;
+}
+
+const namesOf = new WeakMap<StoreConnection, Names>();
 
 /** The number that the store gave a node: the last ten digits of its name. */
 export function sequenceOf(name: string): number {

@@ -12,7 +12,8 @@ import type { Opinion } from "./core/messages.ts";
 import { openMap } from "./maps.ts";
 
 const BRIDGE = "00000000-0000-8000-8000-000000000002";
-const learned: Opinion = { map: "fdb", deviceId: BRIDGE, vlan: 0, mac: 0x0200_0000_0001, portId: "p1" };
+const PORT = "00000000-0000-8000-8000-00000000000a";
+const learned: Opinion = { map: "fdb", deviceId: BRIDGE, vlan: 0, mac: 0x0200_0000_0001, portId: PORT };
 
 describe("a device's map", () => {
   let scheduler: VirtualScheduler;
@@ -45,13 +46,13 @@ describe("a device's map", () => {
     assert.deepEqual(
       [one.told, two.told],
       [
-        ["loaded", "p1"],
-        ["loaded", "p1"],
+        ["loaded", PORT],
+        ["loaded", PORT],
       ],
     );
     one.map.remove(learned);
     await passTime(scheduler, 1_000);
-    assert.deepEqual(two.told, ["loaded", "p1", "undefined"]);
+    assert.deepEqual(two.told, ["loaded", PORT, "undefined"]);
   });
 
   it("tells a host that comes later what is there, before it says that it is loaded", async () => {
@@ -59,7 +60,7 @@ describe("a device's map", () => {
     await passTime(scheduler, 1_000);
     const late = host();
     await passTime(scheduler, 1_000);
-    assert.deepEqual(late.told, ["p1", "loaded"]);
+    assert.deepEqual(late.told, [PORT, "loaded"]);
   });
 
   it("is silent after it was closed, and ignores opinions of another kind", async () => {
@@ -69,6 +70,6 @@ describe("a device's map", () => {
     one.map.put({ map: "bridge-neighbor", deviceId: BRIDGE, ip: { w0: 0, w1: 0, w2: 0xffff, w3: 1 }, mac: 1 });
     one.map.put(learned);
     await passTime(scheduler, 1_000);
-    assert.deepEqual([one.told, two.told], [["loaded", "p1"], ["loaded"]]);
+    assert.deepEqual([one.told, two.told], [["loaded", PORT], ["loaded"]]);
   });
 });

@@ -1,3 +1,4 @@
+import { assert } from "../../base/assert.ts";
 import { Counters } from "../../base/metrics.ts";
 import { err, ok, type Result, unwrap } from "../../base/result.ts";
 import { childOf, nameOf, parentOf } from "../data-tree-path.ts";
@@ -106,7 +107,13 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
 
   put(key: K, value: V): Promise<Result<void, StoreError>> {
     const { kind } = this.#options;
-    return this.#own.want(kind.key.format(key), kind.value.format(value));
+    const [name, text] = [kind.key.format(key), kind.value.format(value)];
+    // An opinion that nobody can read back would be written for ever: it never becomes visible.
+    assert(kind.key.parse(name).ok && kind.value.parse(text).ok, "an opinion of another kind", {
+      key: name,
+      value: text,
+    });
+    return this.#own.want(name, text);
   }
 
   remove(key: K, value?: V): Promise<Result<void, StoreError>> {

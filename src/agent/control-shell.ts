@@ -221,7 +221,10 @@ export class ControlShell {
   #publishFlood(bridgeId: Id, key: number | undefined): void {
     const { stateKeys, log, hostId } = this.#parts;
     const name = { kind: "bridge", id: bridgeId, name: `${FLOOD_KEY_PREFIX}${hostId}` };
-    const done = key === undefined ? stateKeys.clear(name) : stateKeys.set(name, String(key), { writer: "last" });
+    // Not before the datapath knows the key: peers flood to it as soon as they see it.
+    const done = this.#datapathWork.then(() =>
+      key === undefined ? stateKeys.clear(name) : stateKeys.set(name, String(key), { writer: "last" }),
+    );
     void done.then((result) => {
       if (!result.ok) log.warn("flood-key.failed", { bridge: bridgeId, error: JSON.stringify(result.error) });
     });

@@ -256,6 +256,20 @@ describe("control core", () => {
     assert.deepEqual(bench.of("map-remove"), [{ kind: "map-remove", opinion }]);
   });
 
+  it("opens a bridge's maps again when the bridge comes back, and waits for them", () => {
+    const bench = running();
+    assert.deepEqual(
+      bench
+        .gone("bridge", "b")
+        .of("close-map")
+        .map(({ map }) => map),
+      ["fdb", "bridge-neighbor"],
+    );
+    bench.object(bridge);
+    assert.equal(bench.of("open-map").length, 2);
+    assert.equal(bench.of("watch-floods").length, 1);
+  });
+
   it("answers a worker that wants an object outside the slice that there is none", () => {
     const bench = running().step({ kind: "worker", worker: 0, message: { kind: "want", id: "x" } });
     assert.deepEqual(bench.of("tell-workers")[0]?.message, { kind: "world", change: { kind: "absent", id: "x" } });

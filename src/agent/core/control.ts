@@ -149,6 +149,7 @@ export class ControlCore {
     if (name.kind === "port") this.#port(name.id, object as Port | undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, object as TunnelZone | undefined);
     if (before === undefined && object !== undefined) this.#openMaps(object);
+    if (before !== undefined && object === undefined) this.#closeMaps(name);
     this.#flood(bridgeOf(object ?? before), now);
     for (const gone of change.unwatch) this.#forget(gone, now);
   }
@@ -163,13 +164,15 @@ export class ControlCore {
   #forget(name: ObjectName, now: Instant): void {
     this.#effects.push({ kind: "unwatch-object", name });
     this.#pending.delete(name.id);
-    if (name.kind === "bridge") {
-      this.#effects.push({ kind: "unwatch-floods", bridgeId: name.id });
-      this.#flood(name.id, now);
-    }
+    if (name.kind === "bridge") this.#flood(name.id, now);
     this.#tellWorld({ kind: "absent", id: name.id });
     if (name.kind === "port") this.#port(name.id, undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, undefined);
+    this.#closeMaps(name);
+  }
+
+  #closeMaps(name: ObjectName): void {
+    if (name.kind === "bridge") this.#effects.push({ kind: "unwatch-floods", bridgeId: name.id });
     for (const map of mapsOf(name.kind)) {
       this.#pending.delete(`${map} ${name.id}`);
       this.#effects.push({ kind: "close-map", map, deviceId: name.id });

@@ -94,6 +94,11 @@ export class Translator {
     else keys.set(told.hostId, told.key);
   }
 
+  /** Forgets the keys of a bridge that is gone: when it comes back, its hosts say anew which they have. */
+  forgetFloodKeys(bridgeId: Id): void {
+    this.#floodKeys.delete(this.#world.handleOf(bridgeId));
+  }
+
   /** Number of outputs of the last `forward`. */
   get outputCount(): number {
     return this.#outputCount;

@@ -115,7 +115,10 @@ export class WorkerCore {
       case "world":
         this.#state.applyChange(message.change);
         if (message.change.kind === "object") this.#release(message.change.object.id, undefined);
-        if (message.change.kind === "absent") this.#release(message.change.id, undefined);
+        if (message.change.kind === "absent") {
+          this.#translator.forgetFloodKeys(message.change.id);
+          this.#release(message.change.id, undefined);
+        }
         return;
       case "peer":
         if (message.mtu === 0) this.#translator.peers.delete(message.hostId);

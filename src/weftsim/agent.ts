@@ -1,14 +1,14 @@
-import { formatHostAlive } from "../api-schema/agent-api.ts";
 import { AgentState } from "../agent/agent-state.ts";
 import { ControlShell, type OpenMap } from "../agent/control-shell.ts";
 import { earlierVports } from "../agent/core/bindings.ts";
-import { earlierPeers } from "../agent/core/peers.ts";
 import { ControlCore } from "../agent/core/control.ts";
 import type { ControlEvent } from "../agent/core/control-events.ts";
 import type { FromWorker, MapName, ToWorker } from "../agent/core/messages.ts";
+import { earlierPeers } from "../agent/core/peers.ts";
 import { joinCloud } from "../agent/join.ts";
 import { openMap } from "../agent/maps.ts";
 import { Questions } from "../agent/questions.ts";
+import { formatHostAlive } from "../api-schema/agent-api.ts";
 import type { Log } from "../base/log.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Scheduler } from "../base/scheduler.ts";
@@ -80,7 +80,7 @@ export class SimAgent {
     this.#stateKeys = new TreeStateKeys(this.connection, this.#layout);
     this.core = new ControlCore({ hostId, udpPort: UDP_PORT }, prng.fork(), {
       vports: earlierVports(datapath.memory.vports),
-    peers: earlierPeers(datapath.memory.peers),
+      peers: earlierPeers(datapath.memory.peers),
     });
     const toWorkers = (messages: readonly ToWorker[]): void => this.#toWorkers(messages);
     const questions = new Questions({ scheduler: life, workers: parts.workers, send: toWorkers });

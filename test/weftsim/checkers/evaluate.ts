@@ -1,5 +1,5 @@
 import type { Bridge, Chain, Id, Port, Route, Router, Rule, TopologyObject } from "../../../src/model/objects.ts";
-import { bitsOf, isInside, passes, type PlainPacket, type Rulebook } from "./evaluate-filter.ts";
+import { bitsOf, isInside, type PlainPacket, passes, type Rulebook } from "./evaluate-filter.ts";
 
 /** A VM as the evaluator sees it. */
 export interface PlainVm {

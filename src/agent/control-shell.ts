@@ -1,7 +1,7 @@
 import { PORT_ACTIVE_KEY, parsePortActive } from "../api-schema/agent-api.ts";
 import { unreachable } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
-import type { Scheduler } from "../base/scheduler.ts";
+import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { DatapathControl, WantedPort, WantedTunnelKey } from "../datapath/datapath.ts";
 import { VPORT_WORDS } from "../flow/layout.ts";
 import type { Id, Kind } from "../model/objects.ts";
@@ -10,7 +10,7 @@ import type { StoreWatch, TopologyStore } from "../store/recipes/topology-store.
 import type { ControlCore } from "./core/control.ts";
 import type { ControlEffect, ControlEvent, PortActive } from "./core/control-events.ts";
 import { localGroup, writeGroup } from "./core/groups.ts";
-import { CREDIT_BYTES_PER_PACKET } from "./core/limits.ts";
+import { CREDIT_BYTES_PER_PACKET, GATHER_MS } from "./core/limits.ts";
 import type { FromWorker, MapName, Opinion, ToWorker } from "./core/messages.ts";
 import type { ObjectName } from "./core/slice.ts";
 
@@ -259,7 +259,7 @@ export class ControlShell {
     });
   }
 
-  /** One attempt at a time; a wish that comes meanwhile is done right after, with the newest wanted set. */
+  /** One attempt at a time; what is wished meanwhile is gathered and done after it, with the newest wanted set. */
   #setPorts(): void {
     this.#mustSetPorts = true;
     if (this.#isSettingPorts) return;
@@ -270,6 +270,7 @@ export class ControlShell {
         this.#ports = this.#wantedPorts();
         const outcomes = await this.#parts.datapath.setPorts(this.#ports);
         this.dispatch({ kind: "ports", outcomes });
+        if (this.#mustSetPorts) await sleep(this.#parts.scheduler, GATHER_MS);
       }
       this.#isSettingPorts = false;
     });

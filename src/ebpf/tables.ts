@@ -13,63 +13,73 @@ import type { BpfMap } from "../linux/bpf/map.ts";
 import { datapathError } from "./errors.ts";
 import { DROP_ENTRIES_MAX } from "./limits.ts";
 
+/** An entry of a kernel table, in words. `id` is its key in a form that can be compared. */
 interface Entry {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
+  readonly id: number | string;
+  readonly key: readonly number[];
+  readonly value: readonly number[];
 }
 
 /** A kernel hash table that is to hold exactly what is wanted. It knows what it wrote: a change costs what differs. */
 export class WantedTable {
   readonly #map: BpfMap;
-  /** Undefined until the first set, which meets what an earlier process left. */
-  #written: Map<string, Entry> | undefined;
+  readonly #written = new Map<Entry["id"], Entry>();
+  #isFirst = true;
 
   constructor(map: BpfMap) {
     this.#map = map;
   }
 
-  /** Entries are added and changed before old ones go. */
-  set(wanted: ReadonlyMap<string, Entry>): Result<void, DatapathError> {
-    this.#written ??= this.#left();
-    const written = this.#written;
-    for (const [id, { key, value }] of wanted) {
-      if (`${written.get(id)?.value}` === `${value}`) continue;
-      const done = this.#map.update(key, value);
+  /** Entries are added and changed before old ones go; the first set also removes what an earlier process left. */
+  set(wanted: readonly Entry[]): Result<void, DatapathError> {
+    const left = this.#isFirst ? this.#map.keys() : [];
+    for (const entry of wanted) {
+      const before = this.#written.get(entry.id);
+      if (before !== undefined && sameWords(before.value, entry.value)) continue;
+      const done = this.#map.update(bytesOf(entry.key), bytesOf(entry.value));
       if (!done.ok) return err(datapathError("limit", done.error));
-      written.set(id, { key, value });
+      this.#written.set(entry.id, entry);
     }
-    for (const [id, { key }] of written) {
-      if (wanted.has(id)) continue;
-      this.#map.delete(key);
-      written.delete(id);
+    this.#isFirst = false;
+    const ids = new Set(wanted.map(({ id }) => id));
+    for (const [id, { key }] of this.#written) {
+      if (ids.has(id)) continue;
+      this.#map.delete(bytesOf(key));
+      this.#written.delete(id);
     }
+    const kept = new Set(left.length === 0 ? [] : wanted.map(({ key }) => `${bytesOf(key)}`));
+    for (const key of left) if (!kept.has(`${key}`)) this.#map.delete(key);
     return ok(undefined);
   }
+}
 
-  #left(): Map<string, Entry> {
-    return new Map(this.#map.keys().map((key) => [`${key}`, { key, value: new Uint8Array(0) }]));
-  }
+function bytesOf(words: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(words).buffer);
+}
+
+function sameWords(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((word, i) => word === b[i]);
 }
 
 /** Makes the table of peers by source address what `peers` says. */
 export function writePeerAddresses(table: WantedTable, peers: readonly WantedPeer[]): Result<void, DatapathError> {
-  const entries = peers.map(({ peer, address }) => entry(addressWords(address), [peer]));
-  return table.set(new Map(entries));
+  return table.set(
+    peers.map(({ peer, address }) => {
+      const key = [...addressWords(address)];
+      return { id: key.join(), key, value: [peer] };
+    }),
+  );
 }
 
 /** Makes the table of this host's tunnel keys what `keys` says. */
 export function writeTunnelKeys(table: WantedTable, keys: readonly WantedTunnelKey[]): Result<void, DatapathError> {
-  const entries = keys.map(({ key, target }) =>
-    target.kind === "vport"
-      ? entry([key], [TUNNEL_KIND_VPORT, target.vport])
-      : entry([key], [TUNNEL_KIND_GROUP, target.group]),
+  return table.set(
+    keys.map(({ key, target }) => ({
+      id: key,
+      key: [key],
+      value: target.kind === "vport" ? [TUNNEL_KIND_VPORT, target.vport] : [TUNNEL_KIND_GROUP, target.group],
+    })),
   );
-  return table.set(new Map(entries));
-}
-
-function entry(key: readonly number[], value: readonly number[]): readonly [string, Entry] {
-  const bytes = (words: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(words).buffer);
-  return [`${bytes(key)}`, { key: bytes(key), value: bytes(value) }];
 }
 
 /** Reads the drop counters, each summed over `cpus` CPUs. About 1 µs an entry: for once a second, not for each packet. */

@@ -53,3 +53,5 @@ export const WANTED_MAX = 10_000;
 export const GROUP_REST_MS = 1_000;
 /** Share of a worker's slots that one port's flows may fill before they are the first to be thrown out: a scan evicts itself. */
 export const PORT_FLOW_SHARE = 1 / 8;
+/** How long wishes for ports are gathered while others follow each other: a thousand bindings take a few passes over all ports. */
+export const GATHER_MS = 20;

@@ -91,7 +91,7 @@ async function runAll(
     } catch (error) {
       progress("");
       failed++;
-      complain(`${group.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      complain(`${group.name}: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
       await bench.site.clear();
     }

@@ -147,6 +147,9 @@ export class BenchSite {
     this.#spaces.clear();
     removeNamespaces(`${this.name}-`);
     removePins(this.name);
+    for (const file of readdirSync(this.folder)) {
+      if (file !== lockName) rmSync(this.of(file), { recursive: true, force: true });
+    }
   }
 
   /** Takes everything away. */

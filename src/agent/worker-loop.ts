@@ -31,6 +31,7 @@ export class WorkerLoop {
   #isScheduled = false;
   #isClosed = false;
   #timer: Timer | undefined;
+  #timerAt: Instant = 0;
   #countsAt: Instant = 0;
 
   constructor(parts: WorkerLoopParts) {
@@ -73,9 +74,23 @@ export class WorkerLoop {
     this.#report(now);
     if (this.#parts.maySpin && this.#spin(now)) return this.kick();
     if (!datapath.sleep(this.#wake)) return this.kick();
-    this.#timer?.cancel();
-    this.#timer = scheduler.after(Math.max(1, core.nextAt() - clock.now()), this.#run);
+    this.#wakeBy(core.nextAt());
   }
+
+  /** A timer that is due earlier anyway stays: one turn too many is cheaper than a new timer for each upcall. */
+  #wakeBy(at: Instant): void {
+    const { scheduler } = this.#parts;
+    const now = scheduler.clock.now();
+    if (this.#timerAt > now && this.#timerAt <= at) return;
+    this.#timer?.cancel();
+    this.#timerAt = Math.max(now + 1, at);
+    this.#timer = scheduler.after(this.#timerAt - now, this.#due);
+  }
+
+  readonly #due = (): void => {
+    this.#timerAt = 0;
+    this.#turns();
+  };
 
   readonly #wake = (): void => {
     if (this.#isClosed) return;

@@ -111,8 +111,8 @@ export class EbpfWorker implements DatapathWorker {
       return false;
     }
     this.#wake = wake;
-    if (this.#poll === undefined) this.#poll = pollFd(this.#epoll.fd, { readable: true }, () => this.#onReadable());
-    else this.#poll.set({ readable: true });
+    // The watch stays: taking it out of the event loop while awake costs more system calls than what it tells then.
+    this.#poll ??= pollFd(this.#epoll.fd, { readable: true }, () => this.#onReadable());
     return true;
   }
 
@@ -126,10 +126,10 @@ export class EbpfWorker implements DatapathWorker {
 
   #onReadable(): void {
     const wake = this.#wake;
+    if (wake === undefined) return;
     this.#wake = undefined;
-    this.#poll?.set({});
     this.#setSleeping(0);
-    wake?.();
+    wake();
   }
 
   #setSleeping(value: number): void {

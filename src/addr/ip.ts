@@ -39,11 +39,6 @@ export function sameIp(a: Ip, b: Ip): boolean {
   return a.w3 === b.w3 && a.w2 === b.w2 && a.w1 === b.w1 && a.w0 === b.w0;
 }
 
-/** Numeric order, IPv4 (mapped) among IPv6. */
-export function compareIp(a: Ip, b: Ip): number {
-  return a.w0 - b.w0 || a.w1 - b.w1 || a.w2 - b.w2 || a.w3 - b.w3;
-}
-
 /** True for 224.0.0.0/4 and ff00::/8. */
 export function isMulticastIp(ip: Ip): boolean {
   return isV4(ip) ? ip.w3 >>> 28 === 0xe : ip.w0 >>> 24 === 0xff;

@@ -9,13 +9,14 @@ import type {
   UpcallRecord,
   WorkerSettings,
 } from "../datapath/datapath.ts";
+import { EXECUTE_FRAME_BYTES_MAX } from "../datapath/limits.ts";
 import { CONTROL_SLEEPING, CONTROL_STALE, CREDIT_WORDS, SHARD_COUNT, VPORT_MAX } from "../flow/layout.ts";
 import { EpollSet } from "../linux/epoll.ts";
 import type { Netns } from "../linux/netns.ts";
 import { type Poll, pollFd } from "../linux/poll.ts";
 import { datapathError } from "./errors.ts";
 import { Injector } from "./injector.ts";
-import { EXECUTE_FRAME_BYTES, STALE_UPCALL_NS } from "./limits.ts";
+import { STALE_UPCALL_NS } from "./limits.ts";
 import { RECORD_HEADER_BYTES, RingReader } from "./ring-reader.ts";
 import { openWorkerMemory, type WorkerMemory } from "./worker-settings.ts";
 
@@ -42,7 +43,7 @@ export class EbpfWorker implements DatapathWorker {
   readonly #injector: Injector;
   readonly #epoll: EpollSet;
   readonly #record: UpcallRecord;
-  readonly #tagged = new Uint8Array(EXECUTE_FRAME_BYTES + 4);
+  readonly #tagged = new Uint8Array(EXECUTE_FRAME_BYTES_MAX + 4);
   /** Upcalls from before this moment of the kernel's clock are too old. */
   readonly #staleBefore: bigint;
   /** Rings in which records of an earlier process may still be. */
@@ -175,7 +176,7 @@ export class EbpfWorker implements DatapathWorker {
   ): UpcallRecord {
     const { from, captured, vlan } = frame;
     const tagged = this.#tagged;
-    const length = Math.min(captured, EXECUTE_FRAME_BYTES);
+    const length = Math.min(captured, EXECUTE_FRAME_BYTES_MAX);
     tagged.set(ring.bytes.subarray(from, from + 12));
     const type = (vlan & VLAN_SERVICE) !== 0 ? 0x88a8 : 0x8100;
     tagged[12] = type >>> 8;

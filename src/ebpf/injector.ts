@@ -1,5 +1,6 @@
 import type { Result } from "../base/result.ts";
 import type { ExecuteFrame } from "../datapath/datapath.ts";
+import { EXECUTE_BATCH, EXECUTE_FRAME_BYTES_MAX, EXECUTE_FRAME_BYTES_MIN } from "../datapath/limits.ts";
 import {
   ACTION_WORDS,
   CONTROL_INJECT_FAILED,
@@ -12,7 +13,7 @@ import type { LinuxError } from "../linux/errno.ts";
 import type { Netns } from "../linux/netns.ts";
 import { gsoType, PacketSender } from "../linux/packet-sender.ts";
 import { type ChecksumPlace, findChecksum, SEGMENTABLE } from "./frame-offload.ts";
-import { EXECUTE_BATCH, EXECUTE_FRAME_BYTES, INJECT_BUFFER_BYTES } from "./limits.ts";
+import { INJECT_BUFFER_BYTES } from "./limits.ts";
 import type { WorkerMemory } from "./worker-settings.ts";
 
 /**
@@ -45,7 +46,7 @@ export class Injector {
     const kind = {
       ifindex: memory.injectIfindex,
       slots: EXECUTE_BATCH,
-      frameBytesMax: EXECUTE_FRAME_BYTES,
+      frameBytesMax: EXECUTE_FRAME_BYTES_MAX,
       sendBufferBytes: INJECT_BUFFER_BYTES,
     };
     const open = (): Result<PacketSender, LinuxError> => PacketSender.open(kind);
@@ -56,7 +57,7 @@ export class Injector {
   /** Queues a frame; a full batch is sent first. False: it cannot be sent in this form. */
   add(frame: ExecuteFrame, action: Uint32Array, actionOffset: number): boolean {
     const { length, offset } = frame;
-    if (length < 14 || length > EXECUTE_FRAME_BYTES) return false;
+    if (length < EXECUTE_FRAME_BYTES_MIN || length > EXECUTE_FRAME_BYTES_MAX) return false;
     const isOffloaded = frame.isChecksumPartial || frame.gsoSize > 0;
     const hasPlace = isOffloaded && findChecksum(frame.bytes, offset, this.#place);
     if (frame.gsoSize > 0 && !(hasPlace && this.#place.protocol === SEGMENTABLE)) return false;

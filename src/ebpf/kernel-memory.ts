@@ -244,6 +244,3 @@ function settleCredits({ memory, rings }: Mapped): void {
     credits[at + 3] = (credits[at + 1] as number) - waiting.bytes;
   }
 }
-
-/** Words of one bucket and of its counters, to size what a host may hold. */
-export const BUCKET_BYTES = 4 * BUCKET_WORDS;

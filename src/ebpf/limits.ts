@@ -2,10 +2,6 @@
 export const BUCKETS_PER_SHARD = 1376;
 /** Bytes of one shard's upcall ring. Mapped twice, so 16 of them are resident with twice 8 MB; a tiny record takes 256. */
 export const RING_BYTES = 512 << 10;
-/** Frames that one sendmmsg(2) sends: 64 amortise the call, and a quarter of a worker's execution table. */
-export const EXECUTE_BATCH = 64;
-/** Longest frame that can be executed: a full GSO packet with two VLAN tags. */
-export const EXECUTE_FRAME_BYTES = 65_535 + 22;
 /** MTU of the inject device: packets without offload may be as long as IP allows. */
 export const INJECT_MTU = 65_535;
 /** Send buffer of a worker's inject socket: a batch of the longest frames. */

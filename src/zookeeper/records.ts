@@ -2,9 +2,6 @@ import type { NodeStat } from "../store/tree.ts";
 import type { JuteReader, JuteWriter } from "./jute.ts";
 import type { Acl } from "./protocol.ts";
 
-/** Bytes of a Stat on the wire. */
-export const statBytes = 68;
-
 /** Reads a Stat. */
 export function readStat(reader: JuteReader): NodeStat {
   const czxid = reader.long("czxid");

@@ -1,5 +1,6 @@
 import type { Instant } from "../../base/clock.ts";
 import { ACTION_VPORT, GROUP_HEADER_WORDS, GROUP_OUTPUT_WORDS, GROUP_OUTPUTS } from "../../flow/layout.ts";
+import { closedGeneration, openedGeneration } from "../../flow/slot-protocol.ts";
 import { CONTROL_GROUP_FIRST, GROUP_REST_MS } from "./limits.ts";
 
 const RECORD_WORDS = GROUP_HEADER_WORDS + GROUP_OUTPUTS * GROUP_OUTPUT_WORDS;
@@ -100,11 +101,11 @@ export class Groups {
 /** Writes a group under its seqlock: a flood that is under way sends to the old outputs or to the new ones. */
 export function writeGroup(records: Uint32Array, group: number, content: GroupContent): void {
   const at = group * RECORD_WORDS;
-  const odd = ((records[at] as number) | 1) >>> 0;
-  Atomics.store(records, at, odd);
+  const opened = openedGeneration(records[at] as number);
+  Atomics.store(records, at, opened);
   records[at + 1] = content.count;
   records.set(content.words.subarray(0, content.count * GROUP_OUTPUT_WORDS), at + GROUP_HEADER_WORDS);
-  Atomics.store(records, at, (odd + 1) >>> 0 || 2);
+  Atomics.store(records, at, closedGeneration(opened));
 }
 
 /** The content of a group of local ports. */

@@ -3,7 +3,6 @@ import { err, ok, type Result } from "../base/result.ts";
 import type { DatapathError, DatapathMemory } from "../datapath/datapath.ts";
 import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../datapath/limits.ts";
 import {
-  BUCKET_WORDS,
   CONTROL_BUCKETS,
   CONTROL_EPOCH,
   CONTROL_MAGIC,

@@ -5,15 +5,15 @@ import { moduleOf } from "../base/entry.ts";
 import type { Log } from "../base/log.ts";
 import { Prng } from "../base/prng.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { Scheduler } from "../base/scheduler.ts";
+import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { DatapathControl } from "../datapath/datapath.ts";
 import { SHARD_COUNT, WORKER_MAX } from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
-import { StoreConnection } from "../store/recipes/connection.ts";
+import type { StoreConnection } from "../store/recipes/connection.ts";
 import { Layout } from "../store/recipes/layout.ts";
 import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
-import type { Tree } from "../store/tree.ts";
+import type { ResumableTree, SessionTicket } from "../store/tree.ts";
 import { listenAgent } from "./agent-server.ts";
 import { AgentState } from "./agent-state.ts";
 import type { AgentValues } from "./config.ts";
@@ -23,9 +23,11 @@ import { ControlCore } from "./core/control.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
 import { earlierPeers } from "./core/peers.ts";
 import { joinCloud } from "./join.ts";
+import { CLAIM_SLACK_MS, WITHDRAW_MS } from "./limits.ts";
 import { openMap } from "./maps.ts";
 import { openDatapath } from "./open-datapath.main.ts";
 import { Questions } from "./questions.ts";
+import { StoreSession } from "./store-session.ts";
 import { shardsOf, type WorkerStart } from "./worker-settings.ts";
 
 /** What an agent is started with. */
@@ -37,23 +39,29 @@ export interface AgentOptions {
   readonly log: Log;
   /** Seed of keys and jitter, from the operating system. */
   readonly seed: number;
-  /** Opens a session with the store. */
-  connect(): Tree;
+  /** Opens a session with the store, or takes one up that an earlier agent of this host left open. */
+  connect(ticket: SessionTicket | undefined): ResumableTree;
   /** Told once, with a sentence, when the agent cannot go on: it is to be stopped and started anew. */
   onFailure(sentence: string): void;
 }
 
 /** A running agent. */
 export interface Agent {
-  /** Stops. With `keep`, programs and flows stay in the kernel. */
+  /** Stops for good: its ports are withdrawn, its session ends, programs and flows go. With `keep`, as `handOver`. */
   stop(options: { readonly keep: boolean }): Promise<void>;
+  /**
+   * Stops for the next agent of this host, in this order: takes nothing new, lets the workers finish, leaves programs and flows in
+   * the kernel and releases their lock, leaves the session with the store open. What was published and learned stays.
+   */
+  handOver(): Promise<void>;
 }
 
 /** Starts an agent with real threads. The error is a sentence that says what to do. */
 export async function startAgent(options: AgentOptions): Promise<Result<Agent, string>> {
   const { hostId, values, scheduler, log } = options;
   const workers = Math.min(Math.max(1, values.workers), WORKER_MAX);
-  const connection = new StoreConnection({ scheduler, connect: () => options.connect() });
+  const session = new StoreSession({ scheduler, ticket: undefined, connect: (ticket) => options.connect(ticket) });
+  const { connection } = session;
   const layout = new Layout();
   const topology = new TreeTopologyStore(connection, layout);
   const stateKeys = new TreeStateKeys(connection, layout);
@@ -69,7 +77,7 @@ export async function startAgent(options: AgentOptions): Promise<Result<Agent, s
     alive,
     log,
     scheduler,
-    patienceMs: values["session-timeout"] + JOIN_SLACK_MS,
+    patienceMs: values["session-timeout"] + CLAIM_SLACK_MS,
     onLost: () => options.onFailure(`another agent has taken host id ${hostId} while we were away from the store`),
   });
   if (!joined.ok) {
@@ -81,15 +89,13 @@ export async function startAgent(options: AgentOptions): Promise<Result<Agent, s
     await connection.close();
     return err(datapath.error.message);
   }
-  return run({ options, workers, connection, layout, topology, stateKeys, datapath: datapath.value });
+  return run({ options, workers, session, connection, layout, topology, stateKeys, datapath: datapath.value });
 }
-
-/** How long an earlier holder of the host id may take beyond its session's time-out: servers look for dead sessions in steps. */
-const JOIN_SLACK_MS = 2_000;
 
 interface Running {
   readonly options: AgentOptions;
   readonly workers: number;
+  readonly session: StoreSession;
   readonly connection: StoreConnection;
   readonly layout: Layout;
   readonly topology: TreeTopologyStore;
@@ -131,11 +137,12 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   for (let worker = 0; worker < workers; worker++)
     threads.push(startThread(running, { worker, seed: prng.u32(), shell }));
   const stop: Agent["stop"] = async ({ keep }) => {
-    shell.close();
+    if (!keep) await withdraw(shell, connection);
+    shell.close({ keep });
     for (const { thread } of threads) thread.postMessage("close");
     await Promise.all(threads.map(({ ended }) => ended));
     await datapath.close({ keep });
-    await connection.close();
+    await (keep ? running.session.detach() : connection.close());
   };
   const server = await listenAgent(values["api-socket"], state);
   if (!server.ok) {
@@ -143,12 +150,17 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     return server;
   }
   shell.start();
-  return ok({
-    stop(how) {
-      server.value.close();
-      return stop(how);
-    },
-  });
+  const end = (how: { readonly keep: boolean }): Promise<void> => {
+    server.value.close();
+    return stop(how);
+  };
+  return ok({ stop: end, handOver: () => end({ keep: true }) });
+}
+
+/** Tells everybody that this host's ports are left on purpose, if the store takes it soon. */
+async function withdraw(shell: ControlShell, connection: StoreConnection): Promise<void> {
+  if (connection.tree.session.state !== "connected") return;
+  await Promise.race([shell.withdrawAll(), sleep(connection.scheduler, WITHDRAW_MS)]);
 }
 
 /** A worker, and the promise of its end: a thread that has crashed says so only once. */

@@ -95,6 +95,13 @@ describe("control shell", () => {
     const read = stateKeys.get({ kind: "port", id: PORT, name: PORT_ACTIVE_KEY });
     await passTime(scheduler, 100);
     const value = await read;
+    return value.ok && value.value !== undefined && !value.value.text.includes('"isActive":false');
+  }
+
+  async function isMentioned(): Promise<boolean> {
+    const read = stateKeys.get({ kind: "port", id: PORT, name: PORT_ACTIVE_KEY });
+    await passTime(scheduler, 100);
+    const value = await read;
     return value.ok && value.value !== undefined;
   }
 
@@ -105,6 +112,28 @@ describe("control shell", () => {
     datapath.setInterfaceUp("vm", false);
     await passTime(scheduler, 1_000);
     assert.equal(await isPublished(), false);
+  });
+
+  it("withdraws in words a port that stays bound, and wholly one that does not", async () => {
+    await plug();
+    datapath.setInterfaceUp("vm", false);
+    await passTime(scheduler, 1_000);
+    assert.deepEqual([await isPublished(), await isMentioned()], [false, true]);
+    datapath.setInterfaceUp("vm", true);
+    await passTime(scheduler, 1_000);
+    assert.equal(await isPublished(), true);
+    const gone = topology.transact([{ op: "delete", kind: "port", id: PORT }]);
+    await passTime(scheduler, 1_000);
+    assert.ok((await gone).ok);
+    assert.equal(await isMentioned(), false);
+  });
+
+  it("withdraws every port in words before it leaves on purpose", async () => {
+    await plug();
+    const withdrawn = shell.withdrawAll();
+    await passTime(scheduler, 1_000);
+    await withdrawn;
+    assert.deepEqual([await isPublished(), await isMentioned()], [false, true]);
   });
 
   it("tells the workers every version once, each after all that it consists of", () => {

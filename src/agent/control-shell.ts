@@ -1,4 +1,4 @@
-import { PORT_ACTIVE_KEY, parsePortActive } from "../api-schema/agent-api.ts";
+import { formatPortActive, PORT_ACTIVE_KEY, parsePortActive } from "../api-schema/agent-api.ts";
 import { unreachable } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
@@ -18,7 +18,8 @@ import type { ObjectName } from "./core/slice.ts";
 export interface OpenMap {
   put(opinion: Opinion): void;
   remove(opinion: Opinion): void;
-  close(): void;
+  /** Ends the copy; what was learned here is taken back, unless it is to be kept for the next process of this session. */
+  close(options?: { readonly keep?: boolean }): void;
 }
 
 /** State keys of a bridge by which hosts say under which tunnel key they take its floods: this and the host's id. */
@@ -51,6 +52,8 @@ export class ControlShell {
   readonly #actives = new Map<Id, StateWatch>();
   readonly #floods = new Map<Id, StateWatch>();
   readonly #maps = new Map<string, OpenMap>();
+  /** What this host says of its ports. */
+  readonly #published = new Map<Id, PortActive>();
   readonly #queue: ControlEvent[] = [];
   #answering = 0;
   #isRunning = false;
@@ -98,11 +101,17 @@ export class ControlShell {
     }
   }
 
-  /** Stops following. What was published stays until the session ends. */
-  close(): void {
+  /** Says of every port that it is not forwarded for any more, before a session is closed on purpose. */
+  async withdrawAll(): Promise<void> {
+    const all = [...this.#published];
+    await Promise.all(all.map(([portId, state]) => this.#publish({ kind: "withdraw-active", portId, state })));
+  }
+
+  /** Stops following. What was published stays until the session ends; with `keep` also what was learned. */
+  close(options: { readonly keep?: boolean } = {}): void {
     this.#isClosed = true;
     for (const watch of [...this.#objects.values(), ...this.#actives.values(), ...this.#floods.values()]) watch.close();
-    for (const map of this.#maps.values()) map.close();
+    for (const map of this.#maps.values()) map.close(options);
   }
 
   #perform(effect: ControlEffect): void {
@@ -134,7 +143,7 @@ export class ControlShell {
         return;
       case "publish-active":
       case "withdraw-active":
-        return this.#publish(effect.portId, effect.kind === "publish-active" ? effect.state : undefined);
+        return void this.#publish(effect);
       case "watch-floods":
         return this.#watchFloods(effect.bridgeId);
       case "unwatch-floods":
@@ -185,7 +194,9 @@ export class ControlShell {
     const tell = (text: string | undefined): void => {
       const read = text === undefined ? undefined : parsePortActive(text);
       if (read?.ok === false) this.#parts.log.warn("port.active.damaged", { port: portId, why: read.error });
-      this.dispatch({ kind: "active", portId, state: read?.ok === true ? read.value : undefined });
+      const isWithdrawn = read?.ok === true && read.value.isActive === false;
+      const state = read?.ok === true && !isWithdrawn ? read.value : undefined;
+      this.dispatch({ kind: "active", portId, state, isWithdrawn });
     };
     const watch = this.#parts.stateKeys.watch(key, {
       onLoaded: (values) => {
@@ -239,14 +250,17 @@ export class ControlShell {
     );
   }
 
-  #publish(portId: Id, state: PortActive | undefined): void {
+  /** A port that stays bound is withdrawn in words: a key that merely goes says that a session was lost. */
+  async #publish({ kind, portId, state }: ActiveEffect): Promise<void> {
     const key = { kind: "port", id: portId, name: PORT_ACTIVE_KEY };
     const { stateKeys, log } = this.#parts;
-    const done =
-      state === undefined ? stateKeys.clear(key) : stateKeys.set(key, JSON.stringify(state), { writer: "last" });
-    void done.then((result) => {
-      if (!result.ok) log.warn("port.active.failed", { port: portId, error: JSON.stringify(result.error) });
-    });
+    const isActive = kind === "publish-active";
+    if (isActive) this.#published.set(portId, state);
+    else this.#published.delete(portId);
+    const result = await (state === undefined
+      ? stateKeys.clear(key)
+      : stateKeys.set(key, formatPortActive(state, isActive), { writer: "last" }));
+    if (!result.ok) log.warn("port.active.failed", { port: portId, error: JSON.stringify(result.error) });
   }
 
   /** Keys that are asked for again before they were written are written once. */
@@ -299,3 +313,5 @@ export class ControlShell {
 function mapId(map: MapName, deviceId: Id): string {
   return `${map}/${deviceId}`;
 }
+
+type ActiveEffect = Extract<ControlEffect, { readonly kind: "publish-active" | "withdraw-active" }>;

@@ -7,6 +7,7 @@ import type { Id } from "../model/objects.ts";
 import type { StateKeys } from "../store/recipes/state-keys.ts";
 import type { StoreError } from "../store/recipes/store-error.ts";
 import type { TopologyStore } from "../store/recipes/topology-store.ts";
+import { CLAIM_RETRY_MS } from "./limits.ts";
 
 /** What is needed to join. */
 export interface JoinOptions {
@@ -63,7 +64,7 @@ async function claim(options: JoinOptions, until: Instant): Promise<Result<void,
       );
     }
     if (isFirst) log.info("host.id.waiting", { host: hostId, holder: who });
-    await sleep(scheduler, RETRY_MS);
+    await sleep(scheduler, CLAIM_RETRY_MS);
   }
 }
 
@@ -80,6 +81,3 @@ function storeSentence(error: StoreError): string {
       return `the store refuses to register this host: ${JSON.stringify(error)}`;
   }
 }
-
-/** Time between two attempts to claim the host id. */
-const RETRY_MS = 200;

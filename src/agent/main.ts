@@ -60,12 +60,13 @@ async function run(words: readonly string[]): Promise<void> {
     log,
     seed: randomBytes(4).readUInt32LE(),
     onFailure: (sentence) => void starting.then((agent) => giveUp(agent, sentence)),
-    connect() {
+    connect(ticket) {
       const client = openZooKeeper({
         servers: values.store,
         timeoutMs: values["session-timeout"],
         log,
         ...secret.value,
+        ...(ticket && { resume: ticket }),
       });
       if (client.ok) return client.value;
       throw new Error(`store: ${JSON.stringify(client.error)}`);

@@ -94,6 +94,6 @@ function follow<K, V>(opener: MapOpener, kind: MapKind<K, V>, following: Followi
       const parts = following.parts(opinion);
       if (parts !== undefined) write("remove", map.remove(parts[0], parts[1]));
     },
-    close: () => void map.close({ forget: true }),
+    close: ({ keep = false } = {}) => void map.close({ forget: !keep }),
   };
 }

@@ -220,11 +220,26 @@ const portActive = {
   type: "object",
   additionalProperties: false,
   required: ["hostId", "tunnelKey", "generation"],
-  properties: { hostId: idField, tunnelKey: countField, generation: countField },
+  properties: {
+    hostId: idField,
+    tunnelKey: countField,
+    generation: countField,
+    isActive: { type: "boolean", description: "false: the host says that it does not forward; absent: it does" },
+  },
 } as const;
 
-/** Who serves a bound port, under which tunnel key, for which generation of its binding. */
+/**
+ * Who serves a bound port, under which tunnel key, for which generation of its binding. A host that stops to forward for a port
+ * which stays bound to it writes the same with `isActive: false` and lets that be. So a key that merely disappears while its
+ * binding stands says that the host's session was lost, and nothing about the port.
+ */
 export type PortActiveState = FromSchema<typeof portActive>;
+
+/** The text of the state key; `isActive` false for a port that its host withdraws on purpose. */
+export function formatPortActive(state: PortActiveState, isActive: boolean): string {
+  const { hostId, tunnelKey, generation } = state;
+  return JSON.stringify({ hostId, tunnelKey, generation, ...(isActive ? {} : { isActive }) });
+}
 
 /** Reads the text of the state key; what was expected when it is none. */
 export function parsePortActive(text: string): Result<PortActiveState, string> {

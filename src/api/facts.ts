@@ -55,8 +55,8 @@ export class Facts {
     const active = text === undefined ? undefined : parsePortActive(text);
     const { hostId, generation } = object.binding;
     // A host that lost the port may still say so for a while: only the present binding counts.
-    const isActive = active?.ok === true && active.value.hostId === hostId && active.value.generation === generation;
-    return { version, isActive };
+    const isCurrent = active?.ok === true && active.value.hostId === hostId && active.value.generation === generation;
+    return { version, isActive: isCurrent && active.value.isActive !== false };
   }
 
   /** Calls back when what is shown of a host or a port may have changed. The value takes it back. */

@@ -45,6 +45,22 @@ export interface Tree {
   close(): Promise<void>;
 }
 
+/** What takes up a session in another process. As secret as a password. */
+export interface SessionTicket {
+  readonly id: bigint;
+  readonly password: Uint8Array;
+  /** Last transaction seen: a server that is behind it is not spoken to. */
+  readonly lastZxid: bigint;
+}
+
+/** A tree whose session can outlive the process: for a restart or a hand-over. */
+export interface ResumableTree extends Tree {
+  /** What another process needs to go on with this session; id 0n when there is none yet. */
+  exportSession(): SessionTicket;
+  /** Stops without ending the session: it lives on at the server until its time-out, for another process to resume. */
+  detach(): void;
+}
+
 /** `container` nodes go some time after their last child went. `ttlMs` nodes go some time after that long without change. */
 export interface CreateOptions {
   readonly mode?: "persistent" | "ephemeral" | "persistent-sequential" | "ephemeral-sequential" | "container";

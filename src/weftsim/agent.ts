@@ -212,9 +212,9 @@ export class SimAgent {
       onEvent(event);
     };
     const opened = openMap({ connection: this.connection, layout: this.#layout, log }, map, { id, onEvent: tell });
-    const close = (): void => {
+    const close = (options?: { readonly keep?: boolean }): void => {
       this.#entries.delete(name);
-      opened.close();
+      opened.close(options);
     };
     return { put: (opinion) => opened.put(opinion), remove: (opinion) => opened.remove(opinion), close };
   }

@@ -11,9 +11,9 @@ import type {
   NodeContent,
   NodeStat,
   OperationResult,
+  ResumableTree,
   Session,
   SessionState,
-  Tree,
   TreeError,
   TreeOperation,
   TreeWatch,
@@ -64,7 +64,7 @@ type Settle = (outcome: CallOutcome) => void;
  * The tree over a ZooKeeper session: the shell around `ZooKeeperSession`. Requests of one turn leave in one write; outcomes and
  * events are passed on in the order in which the server sent them, events as calls, outcomes as promises.
  */
-export class ZooKeeperClient implements Tree {
+export class ZooKeeperClient implements ResumableTree {
   readonly session: Session;
   readonly #core: ZooKeeperSession<Settle>;
   readonly #scheduler: Scheduler;

@@ -14,8 +14,16 @@ export type ControlEvent =
       readonly object: TopologyObject | undefined;
       readonly why?: string;
     }
-  /** The `active` state key of a port that is bound elsewhere. */
-  | { readonly kind: "active"; readonly portId: Id; readonly state: PortActive | undefined }
+  /**
+   * The `active` state key of a port that is bound elsewhere. Undefined: there is none, as when its host's session was lost.
+   * `isWithdrawn`: its host says on purpose that it does not forward (with the state undefined).
+   */
+  | {
+      readonly kind: "active";
+      readonly portId: Id;
+      readonly state: PortActive | undefined;
+      readonly isWithdrawn?: boolean;
+    }
   /** A host said under which key it takes floods of a bridge, or took that back. */
   | { readonly kind: "flood-key"; readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }
   /** The winner of a key of an open map changed. */
@@ -44,7 +52,8 @@ export type ControlEffect =
   | { readonly kind: "map-put"; readonly opinion: Opinion }
   | { readonly kind: "map-remove"; readonly opinion: Opinion }
   | { readonly kind: "publish-active"; readonly portId: Id; readonly state: PortActive }
-  | { readonly kind: "withdraw-active"; readonly portId: Id }
+  /** The port does not forward any more. `state`: what was published of it; undefined when it is not bound here any more. */
+  | { readonly kind: "withdraw-active"; readonly portId: Id; readonly state: PortActive | undefined }
   | { readonly kind: "watch-floods"; readonly bridgeId: Id }
   | { readonly kind: "unwatch-floods"; readonly bridgeId: Id }
   | { readonly kind: "publish-flood"; readonly bridgeId: Id; readonly key: number }

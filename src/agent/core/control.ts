@@ -291,7 +291,8 @@ export class ControlCore {
     const before = this.#published.get(portId);
     if (state === undefined && before !== undefined) {
       this.#published.delete(portId);
-      this.#effects.push({ kind: "withdraw-active", portId });
+      const isBound = this.#bindings.placement(portId) !== undefined;
+      this.#effects.push({ kind: "withdraw-active", portId, state: isBound ? before : undefined });
     }
     if (state === undefined || (before?.generation === state.generation && before.tunnelKey === state.tunnelKey))
       return;

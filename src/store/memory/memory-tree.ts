@@ -7,7 +7,8 @@ import type {
   NodeContent,
   NodeStat,
   OperationResult,
-  Tree,
+  ResumableTree,
+  SessionTicket,
   TreeError,
   TreeEvent,
   TreeOperation,
@@ -25,7 +26,7 @@ interface Call {
 }
 
 /** A client session to a MemoryTreeServer. See tree.ts for the contract; behaves as the ZooKeeper client does. */
-export class MemoryTree implements Tree, LinkEnd {
+export class MemoryTree implements ResumableTree, LinkEnd {
   readonly session: MemorySession;
   /** The connection now, for the server's faults. */
   link: MemoryLink | undefined;
@@ -132,6 +133,15 @@ export class MemoryTree implements Tree, LinkEnd {
       else this.#sendOrWait(closing);
     });
     return this.#closing;
+  }
+
+  exportSession(): SessionTicket {
+    const { id, password } = this.session;
+    return { id, password, lastZxid: 0n };
+  }
+
+  detach(): void {
+    if (!this.session.isOver) this.#finish("closed");
   }
 
   /** Called by the server: the connection broke. */

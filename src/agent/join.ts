@@ -75,6 +75,10 @@ function storeSentence(error: StoreError): string {
       return `the store cannot be reached (${error.why}): start it, or give its address with --store`;
     case "layout-newer":
       return `the store has layout ${error.found}, this agent knows ${error.supported}: upgrade the agent`;
+    case "layout-older":
+      return `the store has layout ${error.found}, this agent writes ${error.supported}: run weft store migrate`;
+    case "layout-gone":
+      return `the store cannot be used: ${error.why}`;
     case "damaged":
       return `the document of this host in the store is damaged (${JSON.stringify(error.error)}): repair or delete it`;
     default:

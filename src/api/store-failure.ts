@@ -39,6 +39,12 @@ export function apiErrorOfStore(failure: StoreError): ApiError {
       const expected = `layout ${failure.supported} or older, not ${failure.found}`;
       return apiError("newer-document", { expected });
     }
+    case "layout-older": {
+      const expected = `layout ${failure.supported}, not ${failure.found}: run weft store migrate`;
+      return apiError("store-unavailable", { expected });
+    }
+    case "layout-gone":
+      return apiError("store-unavailable", { expected: `a whole store (${failure.why})` });
     default:
       return unreachable(failure);
   }

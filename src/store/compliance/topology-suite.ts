@@ -256,6 +256,46 @@ export function topologyTests(bench: RecipeBench): void {
     assert.deepEqual(value(await connection.tree.children(layout.kind("bridge"))).names, []);
   });
 
+  test("the layout before this one is read and not written, and says how to migrate; a migration under way too", async () => {
+    const { store, layout, connection } = await open();
+    value(await store.transact([create(bridge(1))]));
+    const next = new TreeTopologyStore(await bench.connection(), new Layout(layout.root, 2));
+    await bench.syncAll();
+    assert.equal(value(await next.get("bridge", idOf(1)))?.object.id, idOf(1));
+    const older = { kind: "layout-older", found: 1, supported: 2 } as const;
+    assert.deepEqual(failure(await next.transact([create(bridge(2))])), older);
+    value(await connection.tree.set(layout.version, bytes('{"layout":1,"migratingTo":2}')));
+    assert.deepEqual(failure(await next.transact([create(bridge(2))])), older);
+    // This release was at work when the migration began.
+    const newer = { kind: "layout-newer", found: 2, supported: 1 } as const;
+    assert.deepEqual(failure(await store.transact([create(bridge(2))])), newer);
+    value(await connection.tree.set(layout.version, bytes('{"layout":2}')));
+    await bench.syncAll();
+    value(await next.transact([create(bridge(2))]));
+    assert.deepEqual(failure(await store.transact([create(bridge(3))])), newer);
+  });
+
+  test("a store that was emptied, or is being filled, is not written to; once it is whole again it is", async () => {
+    const { store, layout, connection } = await open();
+    value(await store.transact([create(bridge(1))]));
+    const kept = value(await connection.tree.get(layout.version)).data;
+    value(await connection.tree.remove(layout.version));
+    assert.equal(failure(await store.transact([create(bridge(2))])).kind, "layout-gone");
+    value(await connection.tree.create(layout.incomplete, bytes("")));
+    const fresh = new TreeTopologyStore(await bench.connection(), layout);
+    await bench.syncAll();
+    assert.match(JSON.stringify(failure(await fresh.transact([create(bridge(2))]))), /layout-gone.*has not ended/);
+    value(
+      await connection.tree.multi([
+        { op: "create", path: layout.version, data: kept },
+        { op: "remove", path: layout.incomplete },
+      ]),
+    );
+    await bench.syncAll();
+    value(await store.transact([create(bridge(2))]));
+    value(await fresh.transact([create(bridge(3))]));
+  });
+
   test("a watched object is told as it is, then at each change, then as nothing", async () => {
     const { store } = await open();
     const told = new Told();

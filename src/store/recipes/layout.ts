@@ -2,7 +2,10 @@ import type { Id, Kind } from "../../model/objects.ts";
 import { MODEL_REGISTRY } from "../../model/registry.ts";
 import type { NameQuery } from "../../model/view.ts";
 
-/** Version of the layout that this release reads and writes. A newer one in the store is refused by name. */
+/**
+ * Version of the layout that this release writes. It also reads the one before. Any other is refused by name, and while the store
+ * has the one before nothing is written: `weft store migrate` comes first.
+ */
 export const layoutVersion = 1;
 
 /** Where everything stands when nothing else is configured. */
@@ -11,7 +14,8 @@ export const defaultRoot = "/weft";
 /**
  * The paths of the store, readable with the stock ZooKeeper CLI:
  *
- *     <root>/layout                                       {"layout":1}
+ *     <root>/layout                                       {"layout":1}; with "migratingTo" while a migration runs
+ *     <root>/incomplete                                   a copy or restore into this store has not ended; no layout then
  *     <root>/objects/bridges/<id>                         the document (JSON)
  *     <root>/objects/chains/<id>/bridge.inboundFilterId,<id>   who refers to it, where the document has no list for that
  *     <root>/names/bridges/<tenant>,<name>                the id
@@ -27,9 +31,17 @@ export const defaultRoot = "/weft";
  */
 export class Layout {
   readonly root: string;
+  /** The version that is written here; that of the release, but for tests of migrations. */
+  readonly written: number;
 
-  constructor(root: string = defaultRoot) {
+  constructor(root: string = defaultRoot, written: number = layoutVersion) {
     this.root = root;
+    this.written = written;
+  }
+
+  /** The node that stands while a copy or a restore into this store has not ended. */
+  get incomplete(): string {
+    return `${this.root}/incomplete`;
   }
 
   /** The node that holds the version of the layout. */

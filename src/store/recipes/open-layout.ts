@@ -1,30 +1,59 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Kind } from "../../model/objects.ts";
 import { parentOf } from "../data-tree-path.ts";
+import type { TreeOperation } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
 import { deletionCountersMax } from "./deletion-counts.ts";
-import { type Layout, layoutVersion } from "./layout.ts";
+import type { Layout } from "./layout.ts";
+import { type FoundLayout, formatLayout, parseLayout } from "./layout-document.ts";
 import { steadily, storeError, unavailable } from "./steadily.ts";
 import type { StoreError } from "./store-error.ts";
 
 const noBytes = new Uint8Array(0);
 
-/** Makes sure that the layout in the store is one that this release knows, and that its folders exist. */
+/** How a layout is opened. */
+export interface OpenLayoutOptions {
+  readonly kinds: readonly Kind[];
+  /** Whether an empty store may be given a layout. Who has seen one before finds a store that was emptied, and must not. */
+  readonly mayCreate: boolean;
+}
+
+/** A layout that was found fit, and the version of its node: whoever writes checks it. */
+export interface OpenedLayout extends FoundLayout {
+  readonly nodeVersion: number;
+}
+
+/** Makes sure that the layout in the store is one that this release can read, and that its folders exist. */
 export async function openLayout(
   connection: StoreConnection,
   layout: Layout,
-  kinds: readonly Kind[],
-): Promise<Result<void, StoreError>> {
-  const rooted = await makeFolders(connection, [layout.root]);
-  if (!rooted.ok) return rooted;
-  const version = await readVersion(connection, layout);
-  if (!version.ok) return version;
-  if (version.value > layoutVersion) {
-    return err({ kind: "layout-newer", found: version.value, supported: layoutVersion });
-  }
+  { kinds, mayCreate }: OpenLayoutOptions,
+): Promise<Result<OpenedLayout, StoreError>> {
+  const found = await findLayout(connection, layout, mayCreate);
+  if (!found.ok) return found;
+  const refusal = readRefusal(layout, found.value);
+  if (refusal !== undefined) return err(refusal);
+  // Folders belong to the layout that this release writes.
+  if (writeRefusal(layout, found.value) !== undefined) return found;
   const folders = kinds.flatMap((kind) => [layout.kind(kind), layout.names(kind)]);
   const counters = Array.from({ length: deletionCountersMax }, (_, counter) => layout.deletions(counter));
-  return makeFolders(connection, [layout.transactions, ...folders, ...counters]);
+  const made = await makeFolders(connection, [layout.transactions, ...folders, ...counters]);
+  return made.ok ? found : made;
+}
+
+/** Why this release cannot read such a store; undefined when it can. */
+function readRefusal({ written }: Layout, { layout }: FoundLayout): StoreError | undefined {
+  if (layout > written) return { kind: "layout-newer", found: layout, supported: written };
+  if (layout < written - 1) return { kind: "layout-older", found: layout, supported: written };
+  return undefined;
+}
+
+/** Why this release must not write to a store that it reads; undefined when it may. */
+export function writeRefusal({ written }: Layout, { layout, migratingTo }: FoundLayout): StoreError | undefined {
+  if (migratingTo !== undefined && migratingTo > written)
+    return { kind: "layout-newer", found: migratingTo, supported: written };
+  const isOlder = layout !== written || migratingTo !== undefined;
+  return isOlder ? { kind: "layout-older", found: layout, supported: written } : undefined;
 }
 
 /** Creates the paths and everything above them, where they do not exist. */
@@ -46,29 +75,62 @@ export async function makeFolders(
   return ok(undefined);
 }
 
-async function readVersion(connection: StoreConnection, layout: Layout): Promise<Result<number, StoreError>> {
-  const text = JSON.stringify({ layout: layoutVersion });
-  const written = await steadily(connection, (tree) => tree.create(layout.version, new TextEncoder().encode(text)));
-  if (written.ok) return ok(layoutVersion);
-  if (written.error.kind !== "node-exists") return err(storeError(written.error));
-  const read = await steadily(connection, (tree) => tree.get(layout.version));
-  if (!read.ok) return err(storeError(read.error));
-  const found = parsedVersion(new TextDecoder().decode(read.value.data));
-  return found === undefined ? err(unavailable(`${layout.version} does not say which layout this is`)) : ok(found);
+/** Reads the layout's node, and makes it when the store is empty and may be begun. */
+async function findLayout(
+  connection: StoreConnection,
+  layout: Layout,
+  mayCreate: boolean,
+): Promise<Result<OpenedLayout, StoreError>> {
+  for (let attempt = 0; attempt < findAttemptsMax; attempt++) {
+    const read = await steadily(connection, (tree) => tree.get(layout.version));
+    if (read.ok) {
+      const found = parseLayout(read.value.data);
+      if (found !== undefined) return ok({ ...found, nodeVersion: read.value.stat.version });
+      const why = `the node ${layout.version} does not say which layout this is: see weft store check`;
+      return err({ kind: "layout-gone", why });
+    }
+    if (read.error.kind !== "no-node") return err(storeError(read.error));
+    const partial = await steadily(connection, (tree) => tree.exists(layout.incomplete));
+    if (!partial.ok) return err(storeError(partial.error));
+    if (partial.value !== undefined) return err(beingFilled(layout));
+    if (!mayCreate) return err(emptied(layout));
+    const rooted = await makeFolders(connection, [layout.root]);
+    if (!rooted.ok) return rooted;
+    const made = await steadily(connection, async (tree) => {
+      const reply = await tree.multi(creationOf(layout));
+      return reply.ok ? ok(undefined) : err(reply.error.error);
+    });
+    const isLost = !made.ok && made.error.kind !== "node-exists" && made.error.kind !== "no-node";
+    if (isLost) return err(storeError(made.error));
+  }
+  return err(unavailable(`${layout.version} came and went`));
 }
 
-function parsedVersion(text: string): number | undefined {
-  try {
-    const { layout } = JSON.parse(text) as { readonly layout?: unknown };
-    return typeof layout === "number" && Number.isInteger(layout) ? layout : undefined;
-  } catch {
-    return undefined;
-  }
+/** The layout's node, made only while nobody fills the store: a copy that begins at the same moment wins. */
+function creationOf(layout: Layout): readonly TreeOperation[] {
+  return [
+    { op: "create", path: layout.incomplete, data: noBytes },
+    { op: "create", path: layout.version, data: formatLayout({ layout: layout.written }) },
+    { op: "remove", path: layout.incomplete },
+  ];
+}
+
+function beingFilled({ root }: Layout): StoreError {
+  const why = `a copy or restore into ${root} has not ended: wait for it, or run it again`;
+  return { kind: "layout-gone", why };
+}
+
+function emptied({ root }: Layout): StoreError {
+  const why = `everything under ${root} is gone: bring it back with weft store restore, or start anew to begin empty`;
+  return { kind: "layout-gone", why };
 }
 
 function withParents(path: string): readonly string[] {
   return path === "/" ? [] : [...withParents(parentOf(path)), path];
 }
+
+/** Attempts at reading or making the layout's node while others do the same. */
+const findAttemptsMax = 8;
 
 /** Creates a container and those above it, where they do not exist: they go by themselves when they have become empty. */
 export async function makeContainers(connection: StoreConnection, path: string): Promise<Result<void, StoreError>> {

@@ -13,6 +13,8 @@ import type { ModelError, ObjectRef } from "../../model/model-error.ts";
  * - `outcome-unknown`: the connection and the session were lost while the store was writing; read and see.
  * - `store-unavailable`: no connection for too long, or the store refuses service.
  * - `layout-newer`: the store was written by a later release; nothing is touched.
+ * - `layout-older`: the store has an older layout, or is being migrated from it: nothing is written before `weft store migrate`.
+ * - `layout-gone`: the store has lost its layout, or is being restored: nothing is written before `weft store restore`.
  */
 export type StoreError =
   | { readonly kind: "invalid"; readonly errors: readonly ModelError[] }
@@ -31,4 +33,6 @@ export type StoreError =
   | { readonly kind: "held"; readonly path: string; readonly owner: bigint; readonly value: string }
   | { readonly kind: "outcome-unknown" }
   | { readonly kind: "store-unavailable"; readonly why: string }
-  | { readonly kind: "layout-newer"; readonly found: number; readonly supported: number };
+  | { readonly kind: "layout-newer"; readonly found: number; readonly supported: number }
+  | { readonly kind: "layout-older"; readonly found: number; readonly supported: number }
+  | { readonly kind: "layout-gone"; readonly why: string };

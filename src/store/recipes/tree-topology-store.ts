@@ -10,7 +10,7 @@ import type { StoreConnection } from "./connection.ts";
 import { DeletionCounts, deletionCounterOf } from "./deletion-counts.ts";
 import { DocumentCache } from "./document-cache.ts";
 import { Layout } from "./layout.ts";
-import { openLayout } from "./open-layout.ts";
+import { type OpenedLayout, openLayout, writeRefusal } from "./open-layout.ts";
 import { each, steadily } from "./steadily.ts";
 import type { StoreError } from "./store-error.ts";
 import { TopologyDraft } from "./topology-draft.ts";
@@ -45,7 +45,9 @@ export class TreeTopologyStore implements TopologyStore {
   readonly #deletions: DeletionCounts;
   /** Made at the first transaction: who only reads needs none. */
   #cache: DocumentCache | undefined;
-  #opening: Promise<Result<void, StoreError>> | undefined;
+  #opening: Promise<Result<OpenedLayout, StoreError>> | undefined;
+  /** A layout was found once: when it is gone later, the store was emptied. */
+  #wasOpen = false;
 
   constructor(connection: StoreConnection, layout: Layout = new Layout()) {
     this.#connection = connection;
@@ -59,16 +61,32 @@ export class TreeTopologyStore implements TopologyStore {
     });
   }
 
-  /** Checks the layout and makes its folders; everything else does this by itself at first use. */
+  /** Checks that the layout is one to be written and makes its folders; everything else does this by itself at first use. */
   async open(): Promise<Result<void, StoreError>> {
-    this.#opening ??= openLayout(this.#connection, this.#layout, KINDS);
+    const opened = await this.#openToWrite();
+    return opened.ok ? ok(undefined) : opened;
+  }
+
+  async #openToWrite(): Promise<Result<OpenedLayout, StoreError>> {
+    const opened = await this.#openToRead();
+    if (!opened.ok) return opened;
+    const refusal = writeRefusal(this.#layout, opened.value);
+    if (refusal === undefined) return opened;
+    // It may have been migrated meanwhile.
+    this.#opening = undefined;
+    return err(refusal);
+  }
+
+  async #openToRead(): Promise<Result<OpenedLayout, StoreError>> {
+    this.#opening ??= openLayout(this.#connection, this.#layout, { kinds: KINDS, mayCreate: !this.#wasOpen });
     const opened = await this.#opening;
-    if (!opened.ok) this.#opening = undefined;
+    if (opened.ok) this.#wasOpen = true;
+    else this.#opening = undefined;
     return opened;
   }
 
   async get<K extends Kind>(kind: K, id: Id): Promise<Result<StoredObject<K> | undefined, StoreError>> {
-    const opened = await this.open();
+    const opened = await this.#openToRead();
     if (!opened.ok) return opened;
     const document = await this.#reader.document(kind, id);
     if (!document.ok) return document;
@@ -77,7 +95,7 @@ export class TreeTopologyStore implements TopologyStore {
   }
 
   async list<K extends Kind>(kind: K): Promise<Result<ObjectList<K>, StoreError>> {
-    const opened = await this.open();
+    const opened = await this.#openToRead();
     if (!opened.ok) return opened;
     const ids = await this.#reader.ids(kind);
     if (!ids.ok) return ids;
@@ -92,18 +110,19 @@ export class TreeTopologyStore implements TopologyStore {
   }
 
   async idOfName(query: NameQuery): Promise<Result<Id | undefined, StoreError>> {
-    const opened = await this.open();
+    const opened = await this.#openToRead();
     return opened.ok ? this.#reader.idOfName(query) : opened;
   }
 
   async transact(changes: readonly TopologyChange[]): Promise<Result<TransactionResult, StoreError>> {
     for (let attempt = 0; attempt < transactionAttemptsMax; attempt++) {
-      const opened = await this.open();
+      const opened = await this.#openToWrite();
       if (!opened.ok) return opened;
       const draft = await this.#confirmedDraft(changes);
       if (!draft.ok) return draft;
-      const operations = writesOf(draft.value, this.#layout);
-      if (operations.length === 0) return ok(resultOf(draft.value));
+      const writes = writesOf(draft.value, this.#layout);
+      if (writes.length === 0) return ok(resultOf(draft.value));
+      const operations = [this.#layoutCheck(opened.value), ...writes];
       const tooLarge = sizeFault(operations);
       if (tooLarge !== undefined) return err(tooLarge);
       const outcome = await this.#marks.commit(operations);
@@ -123,6 +142,11 @@ export class TreeTopologyStore implements TopologyStore {
 
   watchKind<K extends Kind>(kind: K, watcher: KindWatcher<K>): StoreWatch {
     return new KindWatch(this.#context, kind, watcher);
+  }
+
+  /** Nothing is written into a store that was emptied, or whose layout has changed, since it was opened. */
+  #layoutCheck({ nodeVersion }: OpenedLayout): TreeOperation {
+    return { op: "check", path: this.#layout.version, version: nodeVersion };
   }
 
   /** Works a transaction out. Only one that writes may stand on guesses, because only writes are checked. */

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ApiClient } from "../../src/api-client/client.ts";
 import { parseHttpTarget } from "../../src/api-client/http-json.ts";
-import type { AgentDrops, AgentStatus } from "../../src/api-schema/agent-api.ts";
+import type { AgentDrops, AgentFlows, AgentStatus } from "../../src/api-schema/agent-api.ts";
+import { FLOWS_MAX } from "../../src/api-schema/limits.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { unwrap } from "../../src/base/result.ts";
 import { systemScheduler } from "../../src/base/scheduler.ts";
@@ -35,16 +36,18 @@ export class Cloud {
   readonly #folder: RunFolder;
   readonly #logs = mkdtempSync(join(tmpdir(), "weft-cloud-"));
   readonly #children = new Map<string, LabChild>();
+  readonly #agentArgs: Readonly<Record<string, readonly string[]>>;
   #client: ApiClient | undefined;
 
-  private constructor(folder: RunFolder) {
+  private constructor(folder: RunFolder, agentArgs: Readonly<Record<string, readonly string[]>>) {
     this.#folder = folder;
+    this.#agentArgs = agentArgs;
     this.plan = planLab(folder.id);
   }
 
-  /** Namespaces and links; nothing runs yet. */
-  static build(): Cloud {
-    const cloud = new Cloud(unwrap(RunFolder.create(new Prng(process.pid))));
+  /** Namespaces and links; nothing runs yet. `agentArgs`: more words for the agents' command lines, by host. */
+  static build(agentArgs: Readonly<Record<string, readonly string[]>> = {}): Cloud {
+    const cloud = new Cloud(unwrap(RunFolder.create(new Prng(process.pid))), agentArgs);
     unwrap(cloud.spaces.build(cloud.plan));
     return cloud;
   }
@@ -94,9 +97,10 @@ export class Cloud {
     return this.start({ name: "store", main: "store-server", args });
   }
 
-  /** Starts a host's agent and waits until it serves. */
-  startAgent(hostName: string): Promise<void> {
-    return this.start({ name: `agent-${hostName}`, main: "agent", ...this.agentPlan(hostName) });
+  /** Starts a host's agent and waits until it serves. `more` goes at the end of its command line. */
+  startAgent(hostName: string, more = this.#agentArgs[hostName] ?? []): Promise<void> {
+    const { args, netns } = this.agentPlan(hostName);
+    return this.start({ name: `agent-${hostName}`, main: "agent", args: [...args, ...more], netns });
   }
 
   /** How a host's agent is started. Sessions are short: what a killed one held is free again soon. */
@@ -192,6 +196,11 @@ export class Cloud {
       sums.set(drop.reason, (sums.get(drop.reason) ?? 0) + drop.packets);
     }
     return sums;
+  }
+
+  /** Every installed flow of a host. */
+  async flows(hostName: string): Promise<AgentFlows["flows"]> {
+    return ((await this.#ask(hostName, `/flows?limit=${FLOWS_MAX}`)) as AgentFlows).flows;
   }
 
   /** State of a port as its agent sees it. */

@@ -7,6 +7,7 @@ import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { Netns } from "../linux/netns.ts";
 import { giveToUser } from "./lab-file.ts";
 import { READY_WITHIN_MS, STOP_WITHIN_MS } from "./limits.ts";
+import type { User } from "./serving-user.ts";
 
 /** A process of weft to be started. */
 export interface ChildPlan {
@@ -20,6 +21,8 @@ export interface ChildPlan {
   readonly logPath: string;
   /** Namespace to start it in; the root one when absent. */
   readonly netns?: Netns;
+  /** Whom it runs as; ourselves when absent. */
+  readonly user?: User;
 }
 
 /** A process of weft that the lab started. It dies with the lab, however the lab dies. */
@@ -66,6 +69,7 @@ export class LabChild {
         detached: true,
         env,
         stdio: ["ignore", "pipe", log, stdio[3]],
+        ...plan.user,
       });
     try {
       if (plan.netns === undefined) return new LabChild(plan, start());

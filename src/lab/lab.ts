@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { chownSync, readFileSync } from "node:fs";
 import { ApiClient } from "../api-client/client.ts";
 import { parseHttpTarget } from "../api-client/http-json.ts";
 import type { Prng } from "../base/prng.ts";
@@ -8,7 +8,6 @@ import { LockFile } from "../linux/flock.ts";
 import { ownIdentity } from "../linux/process.ts";
 import { LabChild } from "./child.ts";
 import {
-  giveToUser,
   labFileOf,
   labLockPath,
   logPathOf,
@@ -23,6 +22,7 @@ import { ACTIVE_WITHIN_MS } from "./limits.ts";
 import { Spaces } from "./namespaces.ts";
 import { type LabPlan, planLab } from "./plan.ts";
 import { RunFolder } from "./run-folder.ts";
+import { servingUser, type User } from "./serving-user.ts";
 import { createDevices, createTenant, inactiveVms } from "./tenant.ts";
 import { until } from "./until.ts";
 
@@ -35,6 +35,9 @@ export interface LabOptions {
   /** More words for the agents' command lines. */
   readonly agentArgs?: readonly string[];
 }
+
+/** Folder of store and API in the lab's: theirs, as they need not be root. */
+const SERVERS = "servers";
 
 /** Why nothing is begun any more. */
 const STOPPING = "the lab is being stopped";
@@ -92,11 +95,13 @@ export class Lab {
   /** Starts store, API and agents at once, and waits until all of them serve. */
   async serve(): Promise<Result<undefined, string>> {
     if (this.#isDown) return err(STOPPING);
-    const store = `unix:${this.folder.of("store.sock")}`;
+    const user = servingUser();
+    this.folder.makeFolder(SERVERS, user);
+    const of = (name: string): string => this.folder.of(`${SERVERS}/${name}`);
+    const store = `unix:${of("store.sock")}`;
     const storeServer = this.#start({
-      name: "store",
-      main: "store-server",
-      args: ["--data-folder", this.folder.of("store"), "--socket", this.folder.of("store.sock")],
+      ...{ name: "store", main: "store-server", ...(user && { user }) },
+      args: ["--data-folder", of("store"), "--socket", of("store.sock")],
     });
     const agents = this.plan.hosts.map((host) =>
       this.#start({
@@ -110,18 +115,16 @@ export class Lab {
         ],
       }),
     );
-    const socket = this.folder.of("api.sock");
-    const tokenFile = this.folder.of("token");
+    const socket = of("api.sock");
+    const tokenFile = of("token");
     const api = this.#start({
-      name: "api",
-      main: "api",
+      ...{ name: "api", main: "api", ...(user && { user }) },
       args: ["--store", store, "--socket", socket, "--token-file", tokenFile],
     });
     for (const child of [storeServer, api]) {
       const isServing = await child.ready(this.#options.scheduler);
       if (!isServing.ok) return isServing;
     }
-    giveToUser(socket);
     this.#publish(`unix:${socket}`, readFileSync(tokenFile, "utf8").trim());
     const devices = await createDevices(this.client, this.plan);
     if (!devices.ok) return devices;
@@ -129,6 +132,7 @@ export class Lab {
       const isReady = await agent.ready(this.#options.scheduler);
       if (!isReady.ok) return isReady;
     }
+    if (user !== undefined) this.#openAgentsTo(user);
     this.#isServing = true;
     return ok(undefined);
   }
@@ -161,6 +165,11 @@ export class Lab {
     this.spaces.close();
     await removeLab(this.folder, scheduler);
     this.#lock.release();
+  }
+
+  /** The API asks the agents on their sockets, which only root could open. */
+  #openAgentsTo({ uid, gid }: User): void {
+    for (const { name } of this.plan.hosts) chownSync(this.folder.of(`${name}.sock`), uid, gid);
   }
 
   #publish(api: string, token: string): void {

@@ -1,11 +1,11 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Prng } from "../base/prng.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { LockFile } from "../linux/flock.ts";
 import { type ProcessIdentity, processStart } from "../linux/process.ts";
-import { sudoUser } from "./lab-file.ts";
 import { ID_ATTEMPTS } from "./limits.ts";
+import type { User } from "./serving-user.ts";
 
 /** Where labs of this machine live, each in a folder with its id. */
 export const runRoot = "/run/weft";
@@ -31,10 +31,10 @@ export class RunFolder {
 
   /** Makes a folder under an id that nobody has. */
   static create(prng: Prng): Result<RunFolder, string> {
-    // The user behind sudo reaches the API's socket in it; names cannot be listed.
-    const mode = sudoUser() === undefined ? 0o700 : 0o711;
+    // Store and API, which are not root, reach their own folder in it; names cannot be listed.
+    const mode = 0o711;
     mkdirSync(runRoot, { recursive: true, mode });
-    if (mode === 0o711) chmodSync(runRoot, mode);
+    chmodSync(runRoot, mode);
     for (let attempt = 0; attempt < ID_ATTEMPTS; attempt++) {
       const id = (prng.u32() & 0xffff).toString(16).padStart(4, "0");
       const path = join(runRoot, id);
@@ -52,6 +52,12 @@ export class RunFolder {
       const lock = LockFile.take(join(runRoot, id, lockName), `removal of lab ${id}`);
       return lock.ok ? [new RunFolder(id, lock.value)] : [];
     });
+  }
+
+  /** Makes a folder in it that only one user can enter: ours when there is none. */
+  makeFolder(name: string, user: User | undefined): void {
+    mkdirSync(this.of(name), { mode: 0o700 });
+    if (user !== undefined) chownSync(this.of(name), user.uid, user.gid);
   }
 
   /** Path of a file in it. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -88,6 +88,17 @@ function processesOf({ folder: runFolder }: LabFile): readonly ProcessIdentity[]
   return lines.map((line) => line.split(" ").map(Number)).map(([pid = 0, startTicks = 0]) => ({ pid, startTicks }));
 }
 
+/** The user that a process runs as. */
+function userOf(pid: number): string | undefined {
+  return /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+}
+
+/** Whether this clone lies where others may read it. */
+function canNobodyRun(): boolean {
+  const read = `require("node:fs").accessSync(${JSON.stringify(fileOf("package.json"))}, 4)`;
+  return spawnSync(process.execPath, ["-e", read], { uid: 65_534, gid: 65_534, env: {} }).status === 0;
+}
+
 function assertNothingLeft(id: string): void {
   assert.deepEqual(
     listNetns().filter((name) => name.startsWith(`weft-${id}-`)),
@@ -108,6 +119,8 @@ test("a lab that is up can be joined, refuses a second one, and Ctrl-C leaves no
   const file = labFile();
   const processes = processesOf(file);
   assert.equal(processes.filter(isAlive).length, 4);
+  const users = processes.map(({ pid }) => userOf(pid));
+  assert.equal(users.filter((uid) => uid === "0").length, canNobodyRun() ? 2 : 4, "only the agents are root");
 
   const second = new LabProcess();
   assert.equal(await second.ended, 1);

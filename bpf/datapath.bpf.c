@@ -22,6 +22,7 @@
 #include "rewrite.h"
 #include "output.h"
 #include "flood.h"
+#include "keepalive.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -119,8 +120,12 @@ int host_egress(struct __sk_buff *skb)
 	return TC_ACT_STOLEN;
 }
 
-/* The peer from whose address the frame came; 0: from none. */
-static __always_inline __u32 weft_peer_of(struct __sk_buff *skb, struct weft_control *c, __u32 *tunnel_key)
+/*
+ * The peer from whose address the frame came; 0: from none. `is_stray`: it was not sent to our end of the tunnels, so that
+ * it came by another way than the underlay.
+ */
+static __always_inline __u32 weft_peer_of(struct __sk_buff *skb, struct weft_control *c, __u32 *tunnel_key,
+					  int *is_stray)
 {
 	struct bpf_tunnel_key key = {};
 	struct weft_peer_address from = { .family = c->underlay_family };
@@ -131,10 +136,13 @@ static __always_inline __u32 weft_peer_of(struct __sk_buff *skb, struct weft_con
 	*tunnel_key = key.tunnel_id;
 	if (flags) {
 #pragma unroll
-		for (int i = 0; i < 4; i++)
+		for (int i = 0; i < 4; i++) {
 			from.address[i] = key.remote_ipv6[i];
+			*is_stray |= key.local_ipv6[i] != c->underlay_address[i];
+		}
 	} else {
 		from.address[0] = key.remote_ipv4;
+		*is_stray = key.local_ipv4 != c->underlay_address[0];
 	}
 	__u32 *peer = bpf_map_lookup_elem(&peer_addresses, &from);
 	return peer ? *peer : 0;
@@ -160,20 +168,27 @@ int tunnel_ingress(struct __sk_buff *skb)
 
 	if (!c)
 		return TC_ACT_SHOT;
-	__u32 peer = weft_peer_of(skb, c, &tunnel_key);
+	int is_stray = 0;
+	__u32 peer = weft_peer_of(skb, c, &tunnel_key, &is_stray);
+
+	if (is_stray)
+		return weft_drop(skb, 0, WEFT_DROP_UNDERLAY_GUARD);
 	__u32 pair = peer / 2, now = weft_now_ms();
 	struct weft_seen *seen = bpf_map_lookup_elem(&peer_seen, &pair);
 	if (!peer || !seen)
 		return weft_drop(skb, 0, WEFT_DROP_UNKNOWN_PEER);
+	__u32 kind = tunnel_key >> WEFT_TUNNEL_KIND_SHIFT & 7, key = tunnel_key & 0xfffff;
+	if (kind == WEFT_TUNNEL_KIND_KEEPALIVE) {
+		int is_alive = 0, verdict = weft_keepalive(skb, peer, &is_alive);
+
+		if (is_alive)
+			seen->ms[peer & 1] = now;
+		return verdict;
+	}
 	if (seen->ms[peer & 1] != now)
 		seen->ms[peer & 1] = now;
-	__u32 kind = tunnel_key >> WEFT_TUNNEL_KIND_SHIFT & 7, key = tunnel_key & 0xfffff;
 	if (kind > WEFT_TUNNEL_KIND_KEEPALIVE)
 		return weft_drop(skb, 0, WEFT_DROP_RESERVED_TUNNEL_KIND);
-	if (kind == WEFT_TUNNEL_KIND_KEEPALIVE) {
-		skb->cb[0] = WEFT_VERDICT_CONSUMED;
-		return TC_ACT_STOLEN;
-	}
 	struct weft_tunnel_target *target = bpf_map_lookup_elem(&tunnel_keys, &key);
 	if (!target || target->kind != kind)
 		return weft_drop(skb, 0, WEFT_DROP_UNKNOWN_TUNNEL_KEY);
@@ -195,7 +210,7 @@ int inject_egress(struct __sk_buff *skb)
 	struct weft_exec *program = bpf_map_lookup_elem(&exec, &at);
 
 	/* A frame that is not sent is "stolen": a drop would fail the agent's whole batch. */
-	if (mark >> 28 != WEFT_EXEC_MAGIC || worker >= WEFT_WORKER_MAX || entry >= WEFT_EXEC_ENTRIES || !program ||
+	if (mark >> 28 != WEFT_EXEC_MAGIC || worker >= WEFT_EXEC_WRITERS || entry >= WEFT_EXEC_ENTRIES || !program ||
 	    program->generation != (mark >> 12 & 0xfff)) {
 		weft_drop(skb, 0, WEFT_DROP_BAD_MARK);
 		return TC_ACT_STOLEN;

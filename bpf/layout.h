@@ -8,7 +8,7 @@
 
 #include <linux/types.h>
 
-#define WEFT_LAYOUT_VERSION 1
+#define WEFT_LAYOUT_VERSION 2
 #define WEFT_CONTROL_MAGIC 0x77656674
 
 #define WEFT_KEY_WORDS 16
@@ -70,6 +70,10 @@
 #define WEFT_VPORT_UP 1
 #define WEFT_VPORT_PEER_REDIRECT 2
 #define WEFT_PEER_WORDS 16
+#define WEFT_PEER_FAMILY 1
+#define WEFT_PEER_FLAGS 7
+#define WEFT_PEER_SENT 9
+#define WEFT_PEER_SENT_MS 64
 #define WEFT_PEER_MAX 2048
 #define WEFT_PEER_UP 1
 #define WEFT_GROUP_OUTPUTS 512
@@ -85,6 +89,19 @@
 #define WEFT_TUNNEL_TRACE 0x800000
 #define WEFT_TUNNEL_UDP_PORT 6677
 
+#define WEFT_KEEPALIVE_WORDS 16
+#define WEFT_KEEPALIVE_VERSION 1
+#define WEFT_KEEPALIVE_ETHERTYPE 0x88b5
+#define WEFT_KEEPALIVE_REQUEST 0
+#define WEFT_KEEPALIVE_REPLY 1
+#define WEFT_KEEPALIVE_BYTES 46
+#define WEFT_KEEPALIVE_REQUESTS 4
+#define WEFT_KEEPALIVE_REPLIES 5
+#define WEFT_KEEPALIVE_REFUSED 6
+#define WEFT_KEEPALIVE_LENGTH 7
+#define WEFT_KEEPALIVE_TRIP 8
+#define WEFT_KEEPALIVE_SECRET 2
+
 #define WEFT_UPCALL_HEADER_WORDS 32
 #define WEFT_UPCALL_KEY 16
 #define WEFT_UPCALL_MISS 0
@@ -98,6 +115,7 @@
 #define WEFT_EXEC_ACTION 8
 #define WEFT_EXEC_ENTRIES 256
 #define WEFT_WORKER_MAX 8
+#define WEFT_EXEC_WRITERS 9
 #define WEFT_EXEC_MAGIC 0xa
 
 #define WEFT_CONTROL_WORDS 64
@@ -112,7 +130,7 @@
 #define WEFT_ORDER_NONE 0xf
 #define WEFT_CONTROL_UNDERLAY 48
 #define WEFT_CONTROL_INJECT_FAILED 53
-#define WEFT_CONTROL_STALE 61
+#define WEFT_CONTROL_STALE 62
 
 /* Drop reasons that the datapath itself gives; all of them are in src/flow/drop-reason.ts. */
 #define WEFT_DROP_TOO_BIG 11
@@ -129,7 +147,9 @@
 #define WEFT_DROP_BAD_MARK 34
 #define WEFT_DROP_REWRITE_FAILED 37
 #define WEFT_DROP_HOST_ORIGINATED 39
+#define WEFT_DROP_UNDERLAY_GUARD 40
 #define WEFT_DROP_SLOT_RETRY 42
+#define WEFT_DROP_KEEP_ALIVE_REFUSED 43
 
 struct weft_slot {
 	__u32 key[WEFT_KEY_WORDS];
@@ -167,7 +187,38 @@ struct weft_peer {
 	__u32 mtu;
 	__u32 flags;
 	__u32 epoch;
+	__u32 sent_ms;
+	__u32 zero[6];
+};
+
+/* One peer's keep-alives; of record 0 the other structure holds. */
+struct weft_keepalive {
+	__u64 request;
+	__u64 reply;
+	__u32 requests;
+	__u32 replies;
+	__u32 refused;
+	__u32 length;
+	__u32 trip_us;
 	__u32 zero[7];
+};
+
+struct weft_keepalive_own {
+	__u32 has_secret;
+	__u32 epoch;
+	__u64 secret[2];
+	__u32 zero[10];
+};
+
+/* What a keep-alive says behind its Ethernet header. */
+struct weft_keepalive_body {
+	__u32 head;
+	__u32 sender;
+	__u32 receiver;
+	__u32 sequence_low;
+	__u32 sequence_high;
+	__u32 time_us;
+	__u32 mac[2];
 };
 
 struct weft_output {
@@ -216,9 +267,9 @@ struct weft_control {
 	__u32 order[WEFT_SHARD_COUNT];
 	__u32 underlay_family;
 	__u32 underlay_address[4];
-	__u32 inject_failed[WEFT_WORKER_MAX];
+	__u32 inject_failed[WEFT_EXEC_WRITERS];
 	__u32 stale;
-	__u32 zero62[2];
+	__u32 zero63;
 };
 
 struct weft_upcall {
@@ -270,6 +321,11 @@ _Static_assert(sizeof(struct weft_bucket) == 4 * WEFT_BUCKET_WORDS, "bucket");
 _Static_assert(sizeof(struct weft_counters) == 4 * WEFT_COUNTER_WORDS, "counters");
 _Static_assert(sizeof(struct weft_vport) == 4 * WEFT_VPORT_WORDS, "vport");
 _Static_assert(sizeof(struct weft_peer) == 4 * WEFT_PEER_WORDS, "peer");
+_Static_assert(__builtin_offsetof(struct weft_peer, sent_ms) == 4 * WEFT_PEER_SENT, "sent");
+_Static_assert(sizeof(struct weft_keepalive) == 4 * WEFT_KEEPALIVE_WORDS, "keep-alive");
+_Static_assert(sizeof(struct weft_keepalive_own) == 4 * WEFT_KEEPALIVE_WORDS, "own keep-alive");
+_Static_assert(__builtin_offsetof(struct weft_keepalive, refused) == 4 * WEFT_KEEPALIVE_REFUSED, "refused");
+_Static_assert(__builtin_offsetof(struct weft_keepalive_own, secret) == 4 * WEFT_KEEPALIVE_SECRET, "secret");
 _Static_assert(sizeof(struct weft_output) == 4 * WEFT_GROUP_OUTPUT_WORDS, "output");
 _Static_assert(sizeof(struct weft_credit) == 4 * WEFT_CREDIT_WORDS, "credit");
 _Static_assert(sizeof(struct weft_exec) == 4 * WEFT_EXEC_WORDS, "exec");

@@ -26,9 +26,10 @@ WEFT_SHARED_ARRAY(counters, struct weft_counters, 16);
 WEFT_SHARED_ARRAY(vports, struct weft_vport, WEFT_VPORT_MAX);
 WEFT_SHARED_ARRAY(peers, struct weft_peer, WEFT_PEER_MAX);
 WEFT_SHARED_ARRAY(peer_seen, struct weft_seen, WEFT_PEER_MAX / 2);
+WEFT_SHARED_ARRAY(keepalives, struct weft_keepalive, WEFT_PEER_MAX);
 WEFT_SHARED_ARRAY(groups, struct weft_group, WEFT_GROUP_MAX);
 WEFT_SHARED_ARRAY(credits, struct weft_credit, WEFT_VPORT_MAX * WEFT_SHARD_COUNT);
-WEFT_SHARED_ARRAY(exec, struct weft_exec, WEFT_WORKER_MAX * WEFT_EXEC_ENTRIES);
+WEFT_SHARED_ARRAY(exec, struct weft_exec, WEFT_EXEC_WRITERS * WEFT_EXEC_ENTRIES);
 
 /* Peers by their source address; tunnel keys of this host; vports by ifindex for filters that carry no vport themselves. */
 struct {

@@ -92,9 +92,22 @@ __noinline int weft_encapsulate(struct __sk_buff *skb, __u32 index, __u32 tunnel
 		key.local_ipv4 = c->underlay_address[0];
 	}
 	weft_barrier();
-	if (!is_up || (generation & 1) || WEFT_LOAD(peer->generation) != generation || family != c->underlay_family)
+	/* Keep-alives ask, and tell, whether the peer is up. */
+	__u32 is_keepalive = (tunnel_key >> WEFT_TUNNEL_KIND_SHIFT & 7) == WEFT_TUNNEL_KIND_KEEPALIVE;
+	if (!is_up && !is_keepalive)
 		return WEFT_DROP_PEER_DOWN;
-	return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) ? WEFT_DROP_PEER_DOWN : 0;
+	if ((generation & 1) || WEFT_LOAD(peer->generation) != generation || family != c->underlay_family ||
+	    !family)
+		return WEFT_DROP_PEER_DOWN;
+	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags))
+		return WEFT_DROP_PEER_DOWN;
+	if (!is_keepalive) {
+		__u32 now = weft_now_ms();
+
+		if (now - WEFT_LOAD(peer->sent_ms) >= WEFT_PEER_SENT_MS)
+			peer->sent_ms = now;
+	}
+	return 0;
 }
 
 static __always_inline int weft_to_peer(struct __sk_buff *skb, struct weft_walk *w, __u32 index, __u32 tunnel_key)

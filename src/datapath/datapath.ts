@@ -24,6 +24,11 @@ export interface DatapathControl {
   setPeers(peers: readonly WantedPeer[]): Promise<Result<void, DatapathError>>;
   /** The whole wanted table of tunnel keys of this host, without kind bits in `key`. */
   setTunnelKeys(keys: readonly WantedTunnelKey[]): Promise<Result<void, DatapathError>>;
+  /**
+   * Sends a frame of the agent's own (a keep-alive) to a peer, at once. It takes the way of every tunnelled frame, so that it
+   * proves that way. False: the datapath could not take it.
+   */
+  sendToPeer(peer: number, tunnelKey: number, frame: Uint8Array): boolean;
   /** Interfaces that appear, vanish, go up or down. The present state of all is told first. */
   onLink(listener: (event: LinkEvent) => void): void;
   /** Drop counters of the datapath itself since it was made, summed over CPUs. */
@@ -42,8 +47,10 @@ export interface DatapathMemory {
   readonly counters: Uint32Array;
   readonly vports: Uint32Array;
   readonly peers: Uint32Array;
-  /** Monotonic milliseconds (u32) of the last frame from each peer, by peer index. */
+  /** Monotonic milliseconds (u32) of the last sign of life from each peer, by peer index: any tunnelled frame, new keep-alives. */
   readonly peerSeen: Uint32Array;
+  /** Keep-alive records by peer index; record 0 is this host's own. */
+  readonly keepAlives: Uint32Array;
   readonly groups: Uint32Array;
   readonly credits: Uint32Array;
   readonly exec: Uint32Array;

@@ -1,7 +1,16 @@
 import { type Ip, isV4 } from "../addr/ip.ts";
-import { CONTROL_UNDERLAY, PEER_UP, PEER_WORDS, VPORT_PEER_REDIRECT, VPORT_UP, VPORT_WORDS } from "../flow/layout.ts";
+import {
+  CONTROL_UNDERLAY,
+  KEEPALIVE_WORDS,
+  PEER_FLAGS,
+  PEER_UP,
+  PEER_WORDS,
+  VPORT_PEER_REDIRECT,
+  VPORT_UP,
+  VPORT_WORDS,
+} from "../flow/layout.ts";
 import { closedGeneration, openedGeneration } from "../flow/slot-protocol.ts";
-import type { WantedPeer } from "./datapath.ts";
+import type { DatapathMemory, WantedPeer } from "./datapath.ts";
 
 /** What a vport record says of its interface. */
 export interface VportRecord {
@@ -42,9 +51,15 @@ export function writePeer(peers: Uint32Array, peer: WantedPeer): void {
   writeRecord(peers, peer.peer * PEER_WORDS, words);
 }
 
-/** Takes a peer out. */
-export function clearPeer(peers: Uint32Array, peer: number): void {
+/** Takes a peer out; what it said in keep-alives is forgotten. */
+export function clearPeer({ peers, keepAlives }: DatapathMemory, peer: number): void {
   writeRecord(peers, peer * PEER_WORDS, [0, 0, 0, 0, 0, 0, 0, 0]);
+  keepAlives.fill(0, peer * KEEPALIVE_WORDS, (peer + 1) * KEEPALIVE_WORDS);
+}
+
+/** Says whether a peer may be sent to: one store, which every flow to it follows from the next frame on. */
+export function setPeerUp(peers: Uint32Array, peer: number, isUp: boolean): void {
+  Atomics.store(peers, peer * PEER_WORDS + PEER_FLAGS, isUp ? PEER_UP : 0);
 }
 
 /** Writes our own address on the underlay. */

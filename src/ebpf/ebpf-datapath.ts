@@ -16,7 +16,16 @@ import type {
   WorkerSettings,
 } from "../datapath/datapath.ts";
 import { clearPeer, writePeer, writeUnderlay } from "../datapath/records.ts";
-import { CONTROL_INJECT, CONTROL_TUNNEL, PEER_EPOCH, PEER_MAX, PEER_WORDS } from "../flow/layout.ts";
+import {
+  ACTION_TUNNEL,
+  ACTION_WORDS,
+  CONTROL_INJECT,
+  CONTROL_TUNNEL,
+  EXEC_WRITERS,
+  PEER_EPOCH,
+  PEER_MAX,
+  PEER_WORDS,
+} from "../flow/layout.ts";
 import type { LinuxError } from "../linux/errno.ts";
 import type { Link } from "../linux/netlink/route/link.ts";
 import type { LinkEvent as KernelLinkEvent } from "../linux/netlink/route/link-monitor.ts";
@@ -24,6 +33,7 @@ import type { Netns } from "../linux/netns.ts";
 import { ensureInject, ensureTunnel, removeDevices } from "./devices.ts";
 import { datapathError } from "./errors.ts";
 import { HostNetwork } from "./host-network.ts";
+import { Injector } from "./injector.ts";
 import { type KernelMemory, openKernelMemory } from "./kernel-memory.ts";
 import { BUCKETS_PER_SHARD, RING_BYTES } from "./limits.ts";
 import { datapathObject } from "./object.ts";
@@ -45,6 +55,12 @@ export interface EbpfSettings extends DatapathName {
   readonly ringBytes?: number;
 }
 
+/** The control thread as a writer of the execution table, behind the workers. */
+const CONTROL_WRITER = EXEC_WRITERS - 1;
+/** Frames of the agent's own that are sent at once, and their length: a keep-alive as long as a jumbo path is wide. */
+const OWN_ROOM = [1, 9_216] as const;
+const PLAIN = { ingressVport: 0, gsoSize: 0, isChecksumPartial: false } as const;
+
 /** Word of the control map with the UDP port of the tunnel device. */
 const CONTROL_UDP_PORT = 11;
 
@@ -64,6 +80,8 @@ export class EbpfDatapath implements DatapathControl {
   readonly #tunnelKeys: WantedTable;
   readonly #listeners: ((event: LinkEvent) => void)[] = [];
   readonly #cpus = possibleCpus();
+  readonly #injector: Injector;
+  readonly #sendAction = new Uint32Array(ACTION_WORDS);
   #peers: readonly number[] = [];
   /** Work on ports runs one after another: link events must not overtake `setPorts`. */
   #work: Promise<unknown> = Promise.resolve();
@@ -73,8 +91,10 @@ export class EbpfDatapath implements DatapathControl {
     readonly pins: PinDirectory;
     readonly kernel: KernelMemory;
     readonly host: HostNetwork;
+    readonly injector: Injector;
   }) {
-    const { pins, kernel, host } = parts;
+    const { pins, kernel, host, injector } = parts;
+    this.#injector = injector;
     this.#pins = pins;
     this.#kernel = kernel;
     this.#host = host;
@@ -112,8 +132,19 @@ export class EbpfDatapath implements DatapathControl {
       host.value.close();
       return abandon(kernel.value, pins.value, inject.error);
     }
-    kernel.value.memory.control[CONTROL_INJECT] = inject.value;
-    opened = new EbpfDatapath({ pins: pins.value, kernel: kernel.value, host: host.value });
+    const { memory } = kernel.value;
+    memory.control[CONTROL_INJECT] = inject.value;
+    const injector = Injector.open({ memory, injectIfindex: inject.value }, CONTROL_WRITER, { netns, room: OWN_ROOM });
+    if (!injector.ok) {
+      host.value.close();
+      return abandon(kernel.value, pins.value, injector.error);
+    }
+    opened = new EbpfDatapath({
+      pins: pins.value,
+      kernel: kernel.value,
+      host: host.value,
+      injector: injector.value,
+    });
     return ok(opened);
   }
 
@@ -135,7 +166,7 @@ export class EbpfDatapath implements DatapathControl {
 
   setPeers(peers: readonly WantedPeer[]): Promise<Result<void, DatapathError>> {
     const wanted = new Set(peers.map((peer) => peer.peer));
-    for (const peer of this.#peers) if (!wanted.has(peer)) clearPeer(this.memory.peers, peer);
+    for (const peer of this.#peers) if (!wanted.has(peer)) clearPeer(this.memory, peer);
     for (const peer of peers) writePeer(this.memory.peers, peer);
     this.#peers = [...wanted];
     return Promise.resolve(writePeerAddresses(this.#peerAddresses, peers));
@@ -143,6 +174,15 @@ export class EbpfDatapath implements DatapathControl {
 
   setTunnelKeys(keys: readonly WantedTunnelKey[]): Promise<Result<void, DatapathError>> {
     return Promise.resolve(writeTunnelKeys(this.#tunnelKeys, keys));
+  }
+
+  sendToPeer(peer: number, tunnelKey: number, frame: Uint8Array): boolean {
+    const action = this.#sendAction;
+    action.set([ACTION_TUNNEL, peer, tunnelKey]);
+    const whole = { bytes: frame, offset: 0, length: frame.length, ...PLAIN };
+    if (!this.#injector.add(whole, action, 0)) return false;
+    this.#injector.flush();
+    return true;
   }
 
   onLink(listener: (event: LinkEvent) => void): void {
@@ -166,6 +206,7 @@ export class EbpfDatapath implements DatapathControl {
       await this.#ports.clear();
       await removeDevices(this.#host);
     }
+    this.#injector.close();
     this.#host.close();
     this.#kernel.close();
     this.#pins.close({ keep });

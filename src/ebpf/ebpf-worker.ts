@@ -71,7 +71,7 @@ export class EbpfWorker implements DatapathWorker {
   /** Opens the face on the calling thread, from what `EbpfDatapath.workerSettings` gave. */
   static open(settings: WorkerSettings, place: WorkerPlace): Result<EbpfWorker, DatapathError> {
     const memory = openWorkerMemory(settings);
-    const injector = Injector.open(memory, place.worker, place.netns);
+    const injector = Injector.open(memory, place.worker, { netns: place.netns });
     if (!injector.ok) return err(datapathError("device-refused", injector.error));
     const epoll = EpollSet.open();
     if (!epoll.ok) return err(datapathError("limit", epoll.error));

@@ -32,7 +32,7 @@ export class Injector {
   #count = 0;
   #entry = 0;
 
-  private constructor(sender: PacketSender, memory: WorkerMemory, worker: number) {
+  private constructor(sender: PacketSender, memory: Pick<WorkerMemory, "memory">, worker: number) {
     this.#sender = sender;
     this.#exec = memory.memory.exec;
     this.#control = memory.memory.control;
@@ -41,14 +41,14 @@ export class Injector {
     this.#markBase = ((EXEC_MAGIC << 28) | (worker << 24)) >>> 0;
   }
 
-  /** Opens the worker's socket on the inject device. */
-  static open(memory: WorkerMemory, worker: number, netns: Netns | undefined): Result<Injector, LinuxError> {
-    const kind = {
-      ifindex: memory.injectIfindex,
-      slots: EXECUTE_BATCH,
-      frameBytesMax: EXECUTE_FRAME_BYTES_MAX,
-      sendBufferBytes: INJECT_BUFFER_BYTES,
-    };
+  /** Opens the worker's socket on the inject device. `room`: frames in a batch, and bytes of each, if less than a worker's. */
+  static open(
+    memory: Pick<WorkerMemory, "memory" | "injectIfindex">,
+    worker: number,
+    { netns, room }: { readonly netns: Netns | undefined; readonly room?: readonly [frames: number, bytes: number] },
+  ): Result<Injector, LinuxError> {
+    const [slots, frameBytesMax] = room ?? [EXECUTE_BATCH, EXECUTE_FRAME_BYTES_MAX];
+    const kind = { ifindex: memory.injectIfindex, slots, frameBytesMax, sendBufferBytes: INJECT_BUFFER_BYTES };
     const open = (): Result<PacketSender, LinuxError> => PacketSender.open(kind);
     const sender = netns === undefined ? open() : netns.runResult(open);
     return sender.ok ? { ok: true, value: new Injector(sender.value, memory, worker) } : sender;
@@ -57,11 +57,11 @@ export class Injector {
   /** Queues a frame; a full batch is sent first. False: it cannot be sent in this form. */
   add(frame: ExecuteFrame, action: Uint32Array, actionOffset: number): boolean {
     const { length, offset } = frame;
-    if (length < EXECUTE_FRAME_BYTES_MIN || length > EXECUTE_FRAME_BYTES_MAX) return false;
+    if (length < EXECUTE_FRAME_BYTES_MIN || length > this.#sender.frameBytesMax) return false;
     const isOffloaded = frame.isChecksumPartial || frame.gsoSize > 0;
     const hasPlace = isOffloaded && findChecksum(frame.bytes, offset, this.#place);
     if (frame.gsoSize > 0 && !(hasPlace && this.#place.protocol === SEGMENTABLE)) return false;
-    if (this.#count === EXECUTE_BATCH) this.flush();
+    if (this.#count === this.#sender.slots) this.flush();
     const slot = this.#count++;
     const to = this.#sender.frameOffset(slot);
     if (length <= COPY_BY_HAND)

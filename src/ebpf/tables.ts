@@ -5,9 +5,9 @@ import { dropCode } from "../flow/drop-reason.ts";
 import {
   CONTROL_INJECT_FAILED,
   CONTROL_STALE,
+  EXEC_WRITERS,
   TUNNEL_KIND_GROUP,
   TUNNEL_KIND_VPORT,
-  WORKER_MAX,
 } from "../flow/layout.ts";
 import type { BpfMap } from "../linux/bpf/map.ts";
 import { datapathError } from "./errors.ts";
@@ -104,7 +104,7 @@ export function readDrops(map: BpfMap, cpus: number): DropCount[] {
 /** What the workers' faces dropped, from their words of the control map. Bytes are not counted there. */
 export function workerDrops(control: Uint32Array): DropCount[] {
   let failed = 0;
-  for (let worker = 0; worker < WORKER_MAX; worker++) failed += control[CONTROL_INJECT_FAILED + worker] as number;
+  for (let worker = 0; worker < EXEC_WRITERS; worker++) failed += control[CONTROL_INJECT_FAILED + worker] as number;
   const stale = control[CONTROL_STALE] as number;
   const drops = [
     { vport: 0, reason: dropCode("inject-failed"), packets: failed, bytes: 0 },

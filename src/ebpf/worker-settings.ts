@@ -4,7 +4,10 @@ import { type MappingHandle, viewMapping } from "../linux/memory.ts";
 import { type KernelMemory, memoryOf } from "./kernel-memory.ts";
 import type { RingBuffers } from "./ring-reader.ts";
 
-const FIELDS = ["control", "buckets", "counters", "vports", "peers", "peerSeen", "groups", "credits", "exec"] as const;
+const FIELDS = [
+  ...(["control", "buckets", "counters", "vports", "peers", "peerSeen", "keepAlives", "groups", "credits"] as const),
+  "exec",
+] as const;
 
 /** What a worker thread sees: the same memory, and its rings with the descriptors to wait on. */
 export interface WorkerMemory {

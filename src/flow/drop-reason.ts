@@ -207,6 +207,12 @@ export const DROP_REASONS = [
     remedy: "correct the sender or the port's addresses",
   },
   { code: 42, name: "slot-retry", meaning: "the flow was being rewritten and the ring was full", remedy: "none" },
+  {
+    code: 43,
+    name: "keep-alive-refused",
+    meaning: "a keep-alive that is malformed, meant for another host, or not made with the cloud's secret",
+    remedy: "ordinary for a moment while a host joins; else close the underlay",
+  },
 ] as const satisfies readonly DropReasonEntry[];
 
 /** The name of a drop reason. */

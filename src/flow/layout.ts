@@ -32,7 +32,7 @@
  */
 
 /** Version of everything on this page. Maps of another version are left alone and replaced. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 /** First word of the control map. */
 export const CONTROL_MAGIC = 0x77656674;
 
@@ -190,11 +190,21 @@ export const VPORT_PEER_REDIRECT = 2;
 /**
  * PEER RECORD, 16 words, index = peer index; 0 is never used.
  *   0 generation (seqlock)  1 family (4 or 6)  2..5 address (IPv4: host order number in word 2; IPv6: wire order)
- *   6 largest inner L3 packet over this path  7 flags (1 up)  8 epoch  9..15 zero
+ *   6 largest inner L3 packet over this path  7 flags (1 up: sent to; keep-alives go to peers that are down, too)  8 epoch
+ *   9 coarse monotonic ms of the last frame that was sent to it, keep-alives left out; written by the datapath, about
+ *     PEER_SENT_MS exact  10..15 zero
  */
 export const PEER_WORDS = 16;
 /** Word of the epoch in a peer record: names the host that the number was given to. */
 export const PEER_EPOCH = 8;
+/** Word of the address family in a peer record; 0: no peer. */
+export const PEER_FAMILY = 1;
+/** Word of the flags in a peer record. */
+export const PEER_FLAGS = 7;
+/** Word of the time of the last frame to a peer. */
+export const PEER_SENT = 9;
+/** How old that time may be before the datapath writes it anew, in ms: not each packet writes to memory that CPUs share. */
+export const PEER_SENT_MS = 64;
 /** Peers of one host, index 0 included. */
 export const PEER_MAX = 2048;
 /** Flag of a peer record: may be sent to. */
@@ -229,6 +239,46 @@ export const TUNNEL_TRACE = 0x80_0000;
 export const TUNNEL_UDP_PORT = 6677;
 
 /**
+ * KEEP-ALIVE: an inner frame under the tunnel key of that kind (key 0): Ethernet header with type KEEPALIVE_ETHERTYPE, then 8
+ * words, little-endian, then padding (a request may be as long as the path is wide):
+ *   0 version (bits 0..7) | request 0 or reply 1 (8..15) | in a reply: length of the request's inner frame (16..31)
+ *   1 epoch of the sender's host  2 epoch of the receiver's host  3..4 sequence, low and high  5 the request's time, µs (u32)
+ *   6..7 SipHash-2-4 of words 0..5 under the cloud's secret, low and high
+ * The receiver's datapath answers a request itself, without padding, with the epochs exchanged. What is malformed, tagged, not
+ * for us or not authentic is dropped. A request or reply is news only when its sequence is above every one before it: then
+ * it counts as a sign of life. An old request is answered all the same, or a host whose clock was set back would seem dead.
+ *
+ * KEEP-ALIVE RECORD, 16 words, index = peer index, written by the datapath:
+ *   0..1 newest sequence of its requests  2..3 newest sequence of its replies to us  4 requests answered  5 replies taken
+ *   6 refused  7 inner frame length of our newest request that was answered  8 round trip of that request, µs  9..15 zero
+ * Record 0 is this host's own, written by the agent:
+ *   0 whether there is a secret (1)  1 epoch of this host  2..5 the secret, 16 bytes as in SipHash's key, loaded little-endian
+ */
+export const KEEPALIVE_WORDS = 16;
+/** Version of keep-alive frames. */
+export const KEEPALIVE_VERSION = 1;
+/** EtherType of keep-alives: IEEE 802 Local Experimental EtherType 1. */
+export const KEEPALIVE_ETHERTYPE = 0x88b5;
+/** Keep-alive: a request. */
+export const KEEPALIVE_REQUEST = 0;
+/** Keep-alive: a reply. */
+export const KEEPALIVE_REPLY = 1;
+/** Bytes of a keep-alive without padding: Ethernet header and 8 words. */
+export const KEEPALIVE_BYTES = 46;
+/** Word of the count of answered requests in a keep-alive record. */
+export const KEEPALIVE_REQUESTS = 4;
+/** Word of the count of replies in a keep-alive record. */
+export const KEEPALIVE_REPLIES = 5;
+/** Word of the count of refused keep-alives in a keep-alive record. */
+export const KEEPALIVE_REFUSED = 6;
+/** Word of the length that got through in a keep-alive record. */
+export const KEEPALIVE_LENGTH = 7;
+/** Word of the round trip in a keep-alive record. */
+export const KEEPALIVE_TRIP = 8;
+/** Word of the first of four words of the secret in record 0. */
+export const KEEPALIVE_SECRET = 2;
+
+/**
  * UPCALL RECORD: 32 words, then the captured frame.
  *   0 kind  1 frame length  2 captured length  3 vport index  4 VLAN TCI taken from the frame (bits 0..15) | present (bit 16)
  *     | TPID is 0x88a8 (bit 17)   5 gso_size  6 gso_segs  7 shard  8..9 monotonic ns, low and high
@@ -256,7 +306,7 @@ export const UPCALL_CSUM_PARTIAL = 1;
 export const CREDIT_WORDS = 4;
 
 /**
- * EXECUTION TABLE, per worker EXEC_ENTRIES entries of 32 words: 0 generation (12 bits), 1 ingress vport index (left out by
+ * EXECUTION TABLE, per writer EXEC_ENTRIES entries of 32 words: 0 generation (12 bits), 1 ingress vport index (left out by
  * groups; 0 none), 8..31 action. A frame sent on the inject device has mark = 0xA (bits 28..31) | worker (24..27)
  * | generation (12..23) | entry (0..11).
  */
@@ -267,6 +317,8 @@ export const EXEC_ACTION = 8;
 export const EXEC_ENTRIES = 256;
 /** Largest number of workers. */
 export const WORKER_MAX = 8;
+/** Those who write into the execution table: the workers, and the control thread as the last. */
+export const EXEC_WRITERS = 9;
 /** Upper four bits of a valid mark. */
 export const EXEC_MAGIC = 0xa;
 
@@ -279,7 +331,8 @@ export const EXEC_MAGIC = 0xa;
  *          ORDER_NONE: no flow at all. Kept by the worker that owns the shard: a class enters before its first flow is
  *          written. A class that is missing here is never found, so leaving the word 0 is always right, only slower.
  *   48 family of our address on the underlay (4, 6; 0 none)  49..52 that address, as in a peer record
- *   53..60 per worker: frames that the kernel refused on the inject device   61 upcalls dropped as stale
+ *   53..61 per writer of the execution table: frames that the kernel refused on the inject device
+ *   62 upcalls dropped as stale   63 zero
  */
 export const CONTROL_WORDS = 64;
 /** Word of the owner's epoch. */
@@ -302,7 +355,7 @@ export const CONTROL_ORDER = 32;
 export const ORDER_NONE = 0xf;
 /** Word of the address family of the underlay, followed by the address. */
 export const CONTROL_UNDERLAY = 48;
-/** Word of the first worker's count of refused frames. */
+/** Word of the first writer's count of refused frames. */
 export const CONTROL_INJECT_FAILED = 53;
 /** Word of the count of stale upcalls. */
-export const CONTROL_STALE = 61;
+export const CONTROL_STALE = 62;

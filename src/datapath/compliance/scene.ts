@@ -98,6 +98,7 @@ export class Scene {
     this.drain();
     for (let slot = 0; slot < this.flows.slots; slot++) if (this.flows.isLive(slot)) this.flows.remove(slot);
     for (const vport of WORLD.vports) this.setCredits(vport, [CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT]);
+    control.memory.keepAlives.fill(0);
     assert.equal((await control.setUnderlay(around.underlay)).ok, true);
     assert.equal((await control.setPeers(around.peers)).ok, true);
     assert.equal((await control.setTunnelKeys([])).ok, true);

@@ -2,6 +2,7 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import type { Case } from "./case.ts";
 import { EXECUTE_CASES } from "./execute-cases.ts";
 import { GROUP_CASES } from "./group-cases.ts";
+import { KEEP_ALIVE_CASES } from "./keep-alive-cases.ts";
 import { LIMIT_CASES } from "./limit-cases.ts";
 import { LOOKUP_CASES } from "./lookup-cases.ts";
 import { PARSE_CASES } from "./parse-cases.ts";
@@ -20,6 +21,7 @@ const GROUPS = {
   "VLAN tags": VLAN_CASES,
   "length and life": LIMIT_CASES,
   tunnels: TUNNEL_CASES,
+  "keep-alives": KEEP_ALIVE_CASES,
   floods: GROUP_CASES,
   upcalls: UPCALL_CASES,
   executing: EXECUTE_CASES,

@@ -13,10 +13,12 @@ import {
   CREDIT_WORDS,
   EXEC_ENTRIES,
   EXEC_WORDS,
+  EXEC_WRITERS,
   GROUP_HEADER_WORDS,
   GROUP_MAX,
   GROUP_OUTPUT_WORDS,
   GROUP_OUTPUTS,
+  KEEPALIVE_WORDS,
   LAYOUT_VERSION,
   PEER_MAX,
   PEER_WORDS,
@@ -25,7 +27,6 @@ import {
   TUNNEL_KIND_VPORT,
   VPORT_MAX,
   VPORT_WORDS,
-  WORKER_MAX,
 } from "../../flow/layout.ts";
 import type {
   DatapathControl,
@@ -146,6 +147,8 @@ export class MemoryDatapath implements DatapathControl {
 
   /** A frame comes out of the underlay. */
   receiveUnderlay(frame: UnderlayFrame): void {
+    const isForUs = this.#underlay !== undefined && frame.to === formatIp(this.#underlay.address);
+    if (!isForUs) return this.#kernel.strayFromUnderlay(frame.frame);
     this.#kernel.tunnelIngress(this.#peerOfAddress.get(frame.from) ?? 0, frame.tunnelKey, frame.frame);
   }
 
@@ -177,7 +180,7 @@ export class MemoryDatapath implements DatapathControl {
 
   setPeers(peers: readonly WantedPeer[]): Promise<Result<void, DatapathError>> {
     const wanted = new Set(peers.map((peer) => peer.peer));
-    for (const peer of this.#addressOfPeer.keys()) if (!wanted.has(peer)) clearPeer(this.memory.peers, peer);
+    for (const peer of this.#addressOfPeer.keys()) if (!wanted.has(peer)) clearPeer(this.memory, peer);
     this.#peerOfAddress.clear();
     this.#addressOfPeer.clear();
     for (const peer of peers) {
@@ -198,6 +201,11 @@ export class MemoryDatapath implements DatapathControl {
       tunnelKeys.set(key, { kind, index: isVport ? target.vport : target.group });
     }
     return Promise.resolve(ok(undefined));
+  }
+
+  sendToPeer(peer: number, tunnelKey: number, frame: Uint8Array): boolean {
+    this.#kernel.sendToPeer(peer, tunnelKey, frame);
+    return true;
   }
 
   onLink(listener: (event: LinkEvent) => void): void {
@@ -277,8 +285,9 @@ function allocate(options: MemoryDatapathOptions): DatapathMemory {
     vports,
     peers: new Uint32Array(PEER_MAX * PEER_WORDS),
     peerSeen: new Uint32Array(PEER_MAX),
+    keepAlives: new Uint32Array(PEER_MAX * KEEPALIVE_WORDS),
     groups: new Uint32Array(GROUP_MAX * (GROUP_HEADER_WORDS + GROUP_OUTPUTS * GROUP_OUTPUT_WORDS)),
     credits: new Uint32Array(VPORT_MAX * SHARD_COUNT * CREDIT_WORDS),
-    exec: new Uint32Array(WORKER_MAX * EXEC_ENTRIES * EXEC_WORDS),
+    exec: new Uint32Array(EXEC_WRITERS * EXEC_ENTRIES * EXEC_WORDS),
   };
 }

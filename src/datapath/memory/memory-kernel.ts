@@ -28,7 +28,11 @@ import {
   GROUP_OUTPUTS,
   PARSE_BAD,
   PARSE_SHORT,
+  PEER_FAMILY,
+  PEER_FLAGS,
   PEER_MAX,
+  PEER_SENT,
+  PEER_SENT_MS,
   PEER_UP,
   PEER_WORDS,
   SLOT_ACTION,
@@ -47,6 +51,7 @@ import {
 import { isValidGeneration } from "../../flow/slot-protocol.ts";
 import type { DatapathMemory } from "../datapath.ts";
 import { DropCounts } from "./drop-counts.ts";
+import { takeKeepAlive } from "./keep-alive.ts";
 import {
   frameClassOf,
   isTagged,
@@ -73,6 +78,12 @@ export interface MemoryOutputs {
 export interface TunnelTarget {
   readonly kind: number;
   readonly index: number;
+}
+
+interface GroupOutput {
+  readonly kind: number;
+  readonly target: number;
+  readonly tunnelKey: number;
 }
 
 /** Order of the classes of a shard that was never written: all, from the finest. */
@@ -121,16 +132,26 @@ export class MemoryKernel {
   tunnelIngress(peer: number, tunnelKey: number, frame: Uint8Array): void {
     const packet = packetOf(frame, { vport: 0, isReceived: true });
     if (peer === 0) return this.#drop("unknown-peer", packet);
+    const kind = tunnelKindOf(tunnelKey);
+    if (kind === TUNNEL_KIND_KEEPALIVE) return this.#keepAlive(peer, packet);
     this.#memory.peerSeen[peer] = this.#now() >>> 0;
-    const kind = (tunnelKey >>> TUNNEL_KIND_SHIFT) & 7;
     if (kind > TUNNEL_KIND_KEEPALIVE) return this.#drop("reserved-tunnel-kind", packet);
-    if (kind === TUNNEL_KIND_KEEPALIVE) return;
     const target = this.tunnelKeys.get(tunnelKey & 0xf_ffff);
     if (target === undefined || target.kind !== kind) return this.#drop("unknown-tunnel-key", packet);
     const isToVport = kind === TUNNEL_KIND_VPORT;
     if ((tunnelKey & TUNNEL_TRACE) !== 0) this.#trace(isToVport ? target.index : 0, tunnelKey, frame);
     if (isToVport) this.#toPort(target.index, packet);
     else this.#toGroup(target.index, packet, true);
+  }
+
+  /** A tunnelled frame that is not addressed to our end of the tunnels. */
+  strayFromUnderlay(frame: Uint8Array): void {
+    this.#drop("underlay-guard", packetOf(frame, { vport: 0, isReceived: true }));
+  }
+
+  /** A frame of the agent's own goes to a peer. */
+  sendToPeer(peer: number, tunnelKey: number, frame: Uint8Array): void {
+    this.#toPeer(peer, tunnelKey, packetOf(frame, { vport: 0, isReceived: false }));
   }
 
   /** Executes an action on a frame that the agent sends. */
@@ -184,9 +205,16 @@ export class MemoryKernel {
   }
 
   #toPeer(peer: number, tunnelKey: number, packet: MemoryPacket): void {
-    const reason = this.#whyNotToPeer(peer, networkLengthOf(packet));
+    const reason = this.#whyNotToPeer(peer, tunnelKey, networkLengthOf(packet));
     if (reason === undefined) this.#outputs.toPeer(peer, tunnelKey & 0xff_ffff, packet.bytes);
     else this.drops.count(reason, { vport: 0, bytes: lengthOf(packet) });
+  }
+
+  #keepAlive(peer: number, packet: MemoryPacket): void {
+    const outcome = takeKeepAlive(this.#memory, { peer, frame: packet.bytes, now: this.#now() });
+    if (outcome.kind === "refused") return this.#drop("keep-alive-refused", packet);
+    if (outcome.isNews) this.#memory.peerSeen[peer] = this.#now() >>> 0;
+    if (outcome.kind === "request") this.sendToPeer(peer, TUNNEL_KIND_KEEPALIVE << TUNNEL_KIND_SHIFT, outcome.reply);
   }
 
   /** `isLocalOnly`: the frame came by a tunnel, and is never sent into another. */
@@ -202,23 +230,25 @@ export class MemoryKernel {
       const target = groups[at + 1] as number;
       const kind = (groups[at] as number) & ACTION_KIND_MASK;
       const isLeftOut = kind === ACTION_VPORT ? target === packet.vport : kind !== ACTION_TUNNEL || isLocalOnly;
-      if (isLeftOut || !this.#mayLeave(kind, target, packet)) continue;
+      const tunnelKey = (groups[at + 2] as number) & 0xff_ffff;
+      if (isLeftOut || !this.#mayLeave({ kind, target, tunnelKey }, packet)) continue;
       const copy = this.#retagged(packet, at);
       // The programs re-tag the one frame that they have: when that fails, the rest of the group is lost too.
       if (copy === undefined) return this.#drop("rewrite-failed", packet);
       if (kind === ACTION_VPORT) this.#outputs.toPort(target, copy);
-      else this.#outputs.toPeer(target, (groups[at + 2] as number) & 0xff_ffff, copy);
+      else this.#outputs.toPeer(target, tunnelKey, copy);
     }
   }
 
   /** Whether a member of a group can be sent to; if not, it is counted, with the frame as it was before the member's tags. */
-  #mayLeave(kind: number, target: number, packet: MemoryPacket): boolean {
+  #mayLeave(output: GroupOutput, packet: MemoryPacket): boolean {
+    const { kind, target, tunnelKey } = output;
     if (kind === ACTION_VPORT) {
       if (this.#isPortUp(target)) return true;
       this.drops.count("vport-down", { vport: target, bytes: lengthOf(packet) });
       return false;
     }
-    const reason = this.#whyNotToPeer(target, networkLengthOf(packet));
+    const reason = this.#whyNotToPeer(target, tunnelKey, networkLengthOf(packet));
     if (reason === undefined) return true;
     this.drops.count(reason, { vport: 0, bytes: lengthOf(packet) });
     return false;
@@ -246,12 +276,18 @@ export class MemoryKernel {
     return vport < VPORT_MAX && isWhole(vports, record) && ((vports[record + 3] as number) & VPORT_UP) !== 0;
   }
 
-  #whyNotToPeer(peer: number, networkLength: number): DropReason | undefined {
+  /** Why a frame may not go to a peer; if it may, the peer's record says that one went. */
+  #whyNotToPeer(peer: number, tunnelKey: number, networkLength: number): DropReason | undefined {
     const record = peer * PEER_WORDS;
     const { peers, control } = this.#memory;
     if (peer >= PEER_MAX || !isWhole(peers, record)) return "peer-down";
-    const isUp = ((peers[record + 7] as number) & PEER_UP) !== 0;
-    if (!isUp || peers[record + 1] !== control[CONTROL_UNDERLAY]) return "peer-down";
+    const isKeepAlive = tunnelKindOf(tunnelKey) === TUNNEL_KIND_KEEPALIVE;
+    const isUp = ((peers[record + PEER_FLAGS] as number) & PEER_UP) !== 0;
+    const hasFamily = peers[record + PEER_FAMILY] !== 0 && peers[record + PEER_FAMILY] === control[CONTROL_UNDERLAY];
+    if (!(isUp || isKeepAlive) || !hasFamily) return "peer-down";
+    const now = this.#now() >>> 0;
+    if (!isKeepAlive && (now - (peers[record + PEER_SENT] as number)) >>> 0 >= PEER_SENT_MS)
+      peers[record + PEER_SENT] = now;
     const mtu = peers[record + 6] as number;
     return mtu !== 0 && networkLength > mtu ? "too-big" : undefined;
   }
@@ -286,6 +322,10 @@ function exceptionOf(packet: MemoryPacket, action: Uint32Array, shard: number): 
   const isDecremented = ((action[0] as number) & ACTION_DEC_TTL) !== 0;
   if (isDecremented && (ttlOf(packet) as number) <= decrement) return { kind: UPCALL_TTL_EXPIRED, shard, decrement };
   return undefined;
+}
+
+function tunnelKindOf(tunnelKey: number): number {
+  return (tunnelKey >>> TUNNEL_KIND_SHIFT) & 7;
 }
 
 /** Whether a record is not in the middle of a write. */

@@ -52,3 +52,8 @@ export class ManualClock implements Clock {
     this.#now += span;
   }
 }
+
+/** A wall time for people and files: ISO 8601 in UTC, to the millisecond. */
+export function isoTime(wall: Instant): string {
+  return new Date(wall).toISOString();
+}

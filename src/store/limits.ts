@@ -95,3 +95,21 @@ export const leasesPerHostMax = 8_192;
 
 /** Attempts at a block before a lease ends as `busy`: each failed one says that another host took a block. */
 export const leaseAttemptsMax = 32;
+
+/** Times that a scan of the whole store reads what changed meanwhile, before it says that too much is being written. */
+export const scanRoundsMax = 60;
+
+/** Times that a scan begins anew after a lost connection. */
+export const scanTriesMax = 4;
+
+/** Leases of a port block that a copy carries over, each one write: a holder with more finds its block taken anew. */
+export const leasesKeptMax = 1_000;
+
+/** Operations in one transaction of a copy or restore: an ensemble commits it in a few milliseconds, others get their turn. */
+export const fillBatchOperations = 500;
+
+/** Bytes in one transaction of a copy or restore. */
+export const fillBatchBytes = 400_000;
+
+/** Times that a copy or restore looks, writes what is missing, and looks again, before it gives up. */
+export const fillTriesMax = 8;

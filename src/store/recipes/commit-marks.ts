@@ -47,6 +47,9 @@ export class CommitMarks {
     // After a failure the marks may or may not be there: those that are go with the session.
     else if (isCertain(reply.error)) this.#settle(tree, old);
     if (reply.ok) return ok("done");
+    // Somebody has removed marks of ours, as when a store is emptied: they are no reason to fail for ever.
+    const isMarkGone = reply.error.error.kind === "no-node" && (reply.error.index ?? 0) > operations.length;
+    if (isMarkGone) this.#settled = [];
     const outcome = await this.#judge(tree, mark, reply.error);
     if (outcome.ok && outcome.value === "lost") this.#settle(tree, old);
     return outcome;

@@ -5,7 +5,7 @@ import { ICMP_ERRORS_PER_SECOND, PARKED_MAX, PARKED_PER_PORT_MAX } from "./limit
 import { type ParkedPacket, Parking } from "./parking.ts";
 
 function packet(vport: number, until: number): ParkedPacket {
-  return { words: new Uint32Array(32), frame: new Uint8Array(64), vport, until };
+  return { origin: { kind: "emitted", port: 1 }, frame: new Uint8Array(64), vport, until };
 }
 
 describe("parking", () => {

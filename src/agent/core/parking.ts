@@ -1,13 +1,19 @@
 import type { Instant } from "../../base/clock.ts";
 import { PARKED_BYTES_MAX, PARKED_MAX, PARKED_PER_PORT_MAX } from "./limits.ts";
 
-/** A packet that waits: its own copy of the upcall and of the frame. */
+/** A packet that waits, with its own copy of the frame. */
 export interface ParkedPacket {
-  readonly words: Uint32Array;
+  readonly origin: ParkedOrigin;
   readonly frame: Uint8Array;
+  /** Whose share of the parking it takes; 0: of frames of the network itself. */
   readonly vport: number;
   readonly until: Instant;
 }
+
+/** Where a parked packet comes from: an upcall, with its own copy of the record; or the network itself, by the port with this handle. */
+export type ParkedOrigin =
+  | { readonly kind: "upcall"; readonly words: Uint32Array }
+  | { readonly kind: "emitted"; readonly port: number };
 
 /**
  * Packets that wait for topology or for a neighbor, in order of arrival for each thing waited for. Bounded in packets, bytes

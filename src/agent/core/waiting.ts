@@ -2,7 +2,7 @@ import type { Instant } from "../../base/clock.ts";
 import type { DropReason } from "../../flow/drop-reason.ts";
 import { UPCALL_HEADER_WORDS } from "../../flow/layout.ts";
 import type { Id } from "../../model/objects.ts";
-import type { WaitOn } from "../../sim/result.ts";
+import type { EmittedFrame, WaitOn } from "../../sim/result.ts";
 import type { FrameBytes } from "../../sim/sim-input.ts";
 import { PARKED_MS, PARKED_NEIGHBOR_MS, WANTED_MAX } from "./limits.ts";
 import { type ParkedPacket, Parking } from "./parking.ts";
@@ -33,16 +33,25 @@ export class Waiting {
     const { words, offset, frame } = upcall;
     const vport = words[offset + 3] as number;
     if (on.kind === "topology") this.want(on.ids);
-    const packet: ParkedPacket = {
-      words: words.slice(offset, offset + UPCALL_HEADER_WORDS),
+    this.#park(on, {
+      origin: { kind: "upcall", words: words.slice(offset, offset + UPCALL_HEADER_WORDS) },
       frame: frame.bytes.slice(frame.offset, frame.offset + frame.length),
       vport,
-      until: now + (on.kind === "topology" ? PARKED_MS : PARKED_NEIGHBOR_MS),
-    };
+      until: until(on, now),
+    });
+  }
+
+  /** Parks a frame of the network itself, which nobody else holds. */
+  parkEmitted(on: WaitOn, { port, bytes }: EmittedFrame, now: Instant): void {
+    if (on.kind === "topology") this.want(on.ids);
+    this.#park(on, { origin: { kind: "emitted", port }, frame: bytes, vport: 0, until: until(on, now) });
+  }
+
+  #park(on: WaitOn, packet: ParkedPacket): void {
     this.#counts.metrics.add("weft_worker_parked");
     if (this.#parking.park(waitKey(on), packet)) return;
     this.#counts.metrics.add("weft_worker_parking_full");
-    this.#counts.drop(vport, "parking-full");
+    this.#counts.drop(packet.vport, "parking-full");
   }
 
   /** Asks for objects, each once. */
@@ -70,4 +79,8 @@ export class Waiting {
       this.#counts.drop(packet.vport, reason);
     }
   }
+}
+
+function until(on: WaitOn, now: Instant): Instant {
+  return now + (on.kind === "topology" ? PARKED_MS : PARKED_NEIGHBOR_MS);
 }

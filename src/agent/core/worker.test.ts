@@ -322,6 +322,16 @@ describe("worker core", () => {
     assert.match(bench.received["vm1"]?.[0] ?? "", /10\.1\.1\.1.*10\.1\.1\.11.*time-exceeded/i);
   });
 
+  it("an answer of the network waits for the neighbor that it goes to", () => {
+    bench.send("vm3", arp(1, { mac: vm(3), ip: ip(2, 13) }, { mac: 0, ip: ip(2, 1) }));
+    const gone = udpWithTtl(1, { mac: 0x0200_0000_aa01, ip: ip(2, 13) }, { source: ip(1, 11), ttl: 1 });
+    bench.send("vm1", gone);
+    assert.equal(bench.received["vm1"]?.length, 1);
+    assert.match(bench.received["vm1"]?.[0] ?? "", /ARP.*10\.1\.1\.11/i);
+    bench.send("vm1", arp(2, { mac: vm(1), ip: ip(1, 11) }, { mac: 0x0200_0000_aa01, ip: ip(1, 1) }));
+    assert.match(bench.received["vm1"]?.[1] ?? "", /10\.1\.1\.1.*10\.1\.1\.11.*time-exceeded/i);
+  });
+
   it("takes room for a port's many flows from that port, not from the few flows of another", () => {
     for (let mac = 1; mac <= 8; mac++)
       bench.send("vm3", udp(3, { mac: 0x0600_0000_0000 + mac, ip: ip(2, mac) }, ip(2, 3)));

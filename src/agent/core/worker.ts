@@ -295,7 +295,7 @@ export class WorkerCore {
     this.#state.taught(result.facts, this.#now);
     const answers = keep(result.facts.frames);
     if (result.kind === "drop") this.counts.drop(0, result.reason);
-    if (result.kind === "wait" && result.on.kind === "topology") this.#waiting.want(result.on.ids);
+    if (result.kind === "wait") this.#waiting.parkEmitted(result.on, frame, this.#now);
     if (result.kind === "forward") {
       const nowhere = this.#translator.forward(result);
       if (nowhere !== undefined) this.counts.drop(0, nowhere);
@@ -309,13 +309,19 @@ export class WorkerCore {
     this.#datapath.flush();
   }
 
-  #again(packet: ParkedPacket, unresolved: NeighborKey | undefined): void {
+  #again({ origin, frame: bytes }: ParkedPacket, unresolved: NeighborKey | undefined): void {
+    if (origin.kind === "emitted") {
+      // The network does not tell itself that its own answer could not be delivered (RFC 1122, 3.2.2).
+      if (unresolved !== undefined) this.counts.drop(0, "neighbor-failed");
+      else this.#emit({ port: origin.port, bytes }, 0);
+      return;
+    }
     const frame = this.#frame;
-    frame.bytes = packet.frame;
+    frame.bytes = bytes;
     frame.offset = 0;
-    frame.length = packet.frame.length;
-    frame.gsoSize = packet.words[5] as number;
-    this.#run(packet.words, 0, unresolved);
+    frame.length = bytes.length;
+    frame.gsoSize = origin.words[5] as number;
+    this.#run(origin.words, 0, unresolved);
   }
 }
 

@@ -8,6 +8,7 @@ import type { Bench, BenchGroup } from "./bench-group.ts";
 import { buildWeft, builtFolder } from "./build-weft.ts";
 import type { Figure } from "./figure.ts";
 import { change } from "./figures/change.ts";
+import { ensemble } from "./figures/ensemble.ts";
 import { flowSetup } from "./figures/flow-setup.ts";
 import { memory } from "./figures/memory.ts";
 import { netlinkPart, zooKeeperPart } from "./figures/parts.ts";
@@ -36,7 +37,7 @@ Example: npm run bench -- --json figures.json
 It makes network namespaces, eBPF maps and processes named weftbench-PID and takes them away again.`;
 
 /** Groups in the order in which they run. */
-const PUBLISHED: readonly BenchGroup[] = [walk, flowSetup, twoHosts, change, memory, start];
+const PUBLISHED: readonly BenchGroup[] = [walk, flowSetup, twoHosts, change, memory, start, ensemble];
 const PARTS: readonly BenchGroup[] = [netlinkPart, zooKeeperPart];
 
 const { values: asked } = parseArgs({

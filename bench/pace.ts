@@ -15,6 +15,10 @@ export interface Pace {
   readonly changes: number;
   readonly starts: number;
   readonly memoryRounds: number;
+  /** Rounds of changes of a replicated map, and changes in each. */
+  readonly mapRounds: number;
+  readonly mapChanges: number;
+  readonly leaderKills: number;
 }
 
 /** What is published: about ten minutes. */
@@ -30,6 +34,9 @@ export const fullPace: Pace = {
   changes: 200,
   starts: 3,
   memoryRounds: 3,
+  mapRounds: 5,
+  mapChanges: 500,
+  leaderKills: 6,
 };
 
 /** For work on the bench and for a first look: about two minutes. */
@@ -45,4 +52,7 @@ export const quickPace: Pace = {
   changes: 40,
   starts: 1,
   memoryRounds: 1,
+  mapRounds: 3,
+  mapChanges: 200,
+  leaderKills: 2,
 };

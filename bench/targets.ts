@@ -44,6 +44,15 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     must: 50,
     aim: 10,
   },
+  map_update_p99_ms: {
+    what: "map of 10,000 entries on an ensemble: a change until the last of 10 has it",
+    of: "value",
+    ...atMost,
+    must: 5,
+  },
+  write_resume_s: { what: "leader killed: the new one until writes are acknowledged", of: "value", ...atMost, must: 2 },
+  zk_watch_event_cpu_us: { what: "client CPU of a watch event", of: "value", ...atMost, must: 20 },
+  zk_creates_per_s: { what: "pipelined creates, one server", of: "value", ...atLeast, must: 12_000 },
   start_to_ping_s: { what: "`npm start` to the first ping", of: "value", ...atMost, must: 15 },
 };
 

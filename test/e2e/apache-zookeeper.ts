@@ -3,19 +3,36 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { unwrap } from "../../src/base/result.ts";
+import type { Netns } from "../../src/linux/netns.ts";
 import { apacheClassPath } from "./apache-jars.ts";
 
-/** One server of Apache ZooKeeper on loopback: alone, or a member of an ensemble. */
+/** Where servers run and listen, and how much memory each has; by default on loopback, with little. */
+export interface ApachePlace {
+  readonly netns?: Netns;
+  /** Address for clients. Servers speak to each other on loopback. */
+  readonly host?: string;
+  /** Options of the Java machine. */
+  readonly java?: readonly string[];
+}
+
+const loopback = "127.0.0.1";
+/** Small and quick to start. */
+const smallJava = ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+
+/** One server of Apache ZooKeeper: alone, or a member of an ensemble. */
 export class ApacheServer {
   readonly address: string;
   readonly #folder: string;
   readonly #main: string;
+  readonly #place: ApachePlace;
   #process: ChildProcess | undefined;
 
-  constructor(folder: string, port: number, main: string) {
-    this.address = `127.0.0.1:${port}`;
+  constructor(folder: string, port: number, how: { readonly main: string; readonly place: ApachePlace }) {
+    this.address = `${how.place.host ?? loopback}:${port}`;
     this.#folder = folder;
-    this.#main = main;
+    this.#main = how.main;
+    this.#place = how.place;
   }
 
   /** The server's process, while it runs. */
@@ -30,7 +47,7 @@ export class ApacheServer {
 
   /** Starts it; a client finds out when it serves. */
   start(): void {
-    const options = ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+    const { netns, java: options = smallJava } = this.#place;
     const settings = {
       "zookeeper.admin.enableServer": "false",
       "zookeeper.4lw.commands.whitelist": "*",
@@ -41,7 +58,9 @@ export class ApacheServer {
     const properties = Object.entries(settings).map(([key, value]) => `-D${key}=${value}`);
     const command = [...options, ...properties, "-cp", `${apacheClassPath()}:${this.#folder}`, this.#main];
     // A shell would be one process too many to kill: the log is written through an inherited descriptor.
-    const child = spawn("java", [...command, join(this.#folder, "zoo.cfg")], { stdio: ["ignore", "pipe", "pipe"] });
+    const run = (): ChildProcess =>
+      spawn("java", [...command, join(this.#folder, "zoo.cfg")], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = netns === undefined ? run() : unwrap(netns.run(run));
     const write = (text: Buffer): void => writeFileSync(join(this.#folder, "log"), text, { flag: "a" });
     child.stdout?.on("data", write);
     child.stderr?.on("data", write);
@@ -74,7 +93,11 @@ export interface ApacheEnsemble {
 }
 
 /** Makes and starts one server, or an ensemble of several. `settings` are further lines of zoo.cfg. */
-export async function startApache(count = 1, settings: readonly string[] = []): Promise<ApacheEnsemble> {
+export async function startApache(
+  count = 1,
+  settings: readonly string[] = [],
+  place: ApachePlace = {},
+): Promise<ApacheEnsemble> {
   const root = mkdtempSync(join(tmpdir(), "weft-zookeeper-"));
   const ports = await freePorts(count * 3);
   const members = Array.from({ length: count }, (_, i) => ports.slice(i * 3, i * 3 + 3));
@@ -84,10 +107,11 @@ export async function startApache(count = 1, settings: readonly string[] = []): 
     mkdirSync(join(folder, "data"), { recursive: true });
     writeFileSync(join(folder, "data", "myid"), `${i + 1}\n`);
     writeFileSync(join(folder, "logback.xml"), logback);
-    writeFileSync(join(folder, "zoo.cfg"), config(folder, port, count === 1 ? settings : [...quorum, ...settings]));
+    const more = count === 1 ? settings : [...quorum, ...settings];
+    writeFileSync(join(folder, "zoo.cfg"), config({ folder, host: place.host ?? loopback, port, more }));
     writeFileSync(join(folder, "log"), "");
     const main = count === 1 ? "ZooKeeperServerMain" : "quorum.QuorumPeerMain";
-    return new ApacheServer(folder, port, `org.apache.zookeeper.server.${main}`);
+    return new ApacheServer(folder, port, { main: `org.apache.zookeeper.server.${main}`, place });
   });
   for (const server of servers) server.start();
   return {
@@ -104,13 +128,20 @@ const logback = `<configuration><appender name="C" class="ch.qos.logback.core.Co
 <pattern>%d %-5level %logger{0} %msg%n</pattern></encoder></appender>
 <root level="WARN"><appender-ref ref="C"/></root></configuration>`;
 
-function config(folder: string, port: number, more: readonly string[]): string {
+interface ServerConfig {
+  readonly folder: string;
+  readonly host: string;
+  readonly port: number;
+  readonly more: readonly string[];
+}
+
+function config({ folder, host, port, more }: ServerConfig): string {
   return `tickTime=500
 initLimit=20
 syncLimit=10
 dataDir=${join(folder, "data")}
 clientPort=${port}
-clientPortAddress=127.0.0.1
+clientPortAddress=${host}
 maxClientCnxns=0
 minSessionTimeout=4000
 maxSessionTimeout=40000

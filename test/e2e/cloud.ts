@@ -17,6 +17,7 @@ import { type HostPlan, type LabPlan, planLab, type VmPlan, vmOf } from "../../s
 import { RunFolder } from "../../src/lab/run-folder.ts";
 import { createDevices, createTenant, inactiveVms } from "../../src/lab/tenant.ts";
 import { until } from "../../src/lab/until.ts";
+import type { Netns } from "../../src/linux/netns.ts";
 
 /** What a command printed, and how it ended. */
 export interface Ran {
@@ -25,6 +26,12 @@ export interface Ran {
 }
 
 const waiting = { scheduler: systemScheduler, withinMs: 20_000 };
+
+/** A store that is not the cloud's own: the servers' addresses, and a namespace from which the API reaches them. */
+export interface ForeignStore {
+  readonly addresses: readonly string[];
+  readonly netns: Netns;
+}
 
 /**
  * The lab's network with processes that a test may kill, start again and start wrongly: two hosts, four VMs, a store, an API. It
@@ -38,6 +45,7 @@ export class Cloud {
   readonly #children = new Map<string, LabChild>();
   readonly #agentArgs: Readonly<Record<string, readonly string[]>>;
   #client: ApiClient | undefined;
+  #foreign: ForeignStore | undefined;
 
   private constructor(folder: RunFolder, agentArgs: Readonly<Record<string, readonly string[]>>) {
     this.#folder = folder;
@@ -52,12 +60,13 @@ export class Cloud {
     return cloud;
   }
 
-  /** Store, API, both agents and the tenant, until every VM is forwarded for. */
-  async serve(): Promise<void> {
-    await this.startStore();
+  /** Store, API, both agents and the tenant, until every VM is forwarded for. With a foreign store none of our own is started. */
+  async serve(foreign?: ForeignStore): Promise<void> {
+    this.#foreign = foreign;
+    if (foreign === undefined) await this.startStore();
     const socket = this.path("api.sock");
     const args = ["--store", this.store, "--socket", socket, "--token-file", this.path("token")];
-    await this.start({ name: "api", main: "api", args });
+    await this.start({ name: "api", main: "api", args, ...(foreign && { netns: foreign.netns }) });
     const token = readFileSync(this.path("token"), "utf8").trim();
     this.#client = new ApiClient({ target: unwrap(parseHttpTarget(`unix:${socket}`)), token });
     unwrap(await createDevices(this.client, this.plan));
@@ -71,9 +80,9 @@ export class Cloud {
     return this.#client;
   }
 
-  /** Address of the store. */
+  /** Addresses of the store's servers, comma separated. */
   get store(): string {
-    return `unix:${this.path("store.sock")}`;
+    return this.#foreign?.addresses.join(",") ?? `unix:${this.path("store.sock")}`;
   }
 
   /** A file of this cloud. */

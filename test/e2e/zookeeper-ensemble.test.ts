@@ -1,33 +1,14 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { unwrap } from "../../src/base/result.ts";
 import type { SessionState, Tree } from "../../src/store/tree.ts";
 import type { ZooKeeperClient } from "../../src/zookeeper/client.ts";
 import { connectZooKeeper } from "../../src/zookeeper/connect.ts";
 import { needs } from "../needs.ts";
+import { leaderOf, servesAgain } from "./apache-roles.ts";
 import { type ApacheEnsemble, type ApacheServer, startApache } from "./apache-zookeeper.ts";
 
 const noData = new Uint8Array(0);
-
-/** What a server says of its part: leader, follower, or nothing while there is no quorum. */
-function mode(server: ApacheServer): Promise<string | undefined> {
-  const port = Number(server.address.split(":")[1]);
-  return new Promise((resolve) => {
-    let text = "";
-    const socket = connect({ host: "127.0.0.1", port }, () => socket.write("srvr"));
-    socket.setTimeout(1_000, () => socket.destroy());
-    socket.on("data", (bytes) => (text += bytes.toString()));
-    socket.on("error", () => undefined);
-    socket.on("close", () => resolve(/^Mode: (\w+)$/m.exec(text)?.[1]));
-  });
-}
-
-async function leaderOf(servers: readonly ApacheServer[]): Promise<ApacheServer> {
-  for (;;) {
-    for (const server of servers) if ((await mode(server)) === "leader") return server;
-  }
-}
 
 function reached(tree: Tree, wanted: SessionState): Promise<void> {
   return new Promise((resolve) => {
@@ -73,7 +54,7 @@ describe("client and an ensemble of three", { timeout: 240_000, skip: needs("jav
     assert.equal(resyncs, tree.counters.get("zookeeper_connects") - 1);
     watch.close();
     leader.start();
-    while ((await mode(leader)) === undefined);
+    await servesAgain(leader);
   });
 
   test("without a quorum the session is suspended, not expired; with one again it goes on", async () => {
@@ -95,7 +76,7 @@ describe("client and an ensemble of three", { timeout: 240_000, skip: needs("jav
   test("a server that accepts and never answers is left for another within two thirds of the session", async () => {
     await leaderOf(ensemble.servers);
     const stalled = ensemble.servers[2] as ApacheServer;
-    while ((await mode(stalled)) === undefined);
+    await servesAgain(stalled);
     const only = unwrap(await connectZooKeeper({ servers: [stalled.address], timeoutMs: 8_000 }));
     const resume = only.exportSession();
     only.detach();

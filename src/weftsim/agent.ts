@@ -16,15 +16,16 @@ import type { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import type { Id } from "../model/objects.ts";
 import type { WorldChange } from "../sim/world-change.ts";
 import type { NeighborSettings } from "../state/neighbor-settings.ts";
-import type { MemoryTree } from "../store/memory/memory-tree.ts";
-import type { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
 import { StoreConnection } from "../store/recipes/connection.ts";
 import { Layout } from "../store/recipes/layout.ts";
 import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
 import type { EventLog } from "./event-log.ts";
+import type { HostClock } from "./host-clock.ts";
 import { Lifetime } from "./lifetime.ts";
 import { SESSION_TIMEOUT_MS } from "./limits.ts";
+import { seenDatapath } from "./seen-datapath.ts";
+import type { SimStore } from "./store.ts";
 import { SimWorker } from "./worker.ts";
 
 /** What a simulated agent is made of. */
@@ -37,7 +38,10 @@ export interface SimAgentParts {
   readonly prng: Prng;
   readonly events: EventLog;
   readonly log: Log;
-  readonly server: MemoryTreeServer;
+  readonly store: SimStore;
+  readonly hostClock: HostClock;
+  /** By how much messages between its threads take longer than usual. */
+  slowness(): number;
   readonly datapath: MemoryDatapath;
 }
 
@@ -69,12 +73,13 @@ export class SimAgent {
 
   constructor(parts: SimAgentParts) {
     this.#parts = parts;
-    const { prng, server, datapath, hostId, scheduler } = parts;
-    this.#life = new Lifetime(scheduler);
+    const { prng, store, hostId, scheduler } = parts;
+    this.#life = new Lifetime(scheduler, parts.hostClock);
     const life = this.#life;
+    const datapath = seenDatapath(parts.datapath, life);
     this.connection = new StoreConnection({
       scheduler: life,
-      connect: () => server.connect({ timeoutMs: SESSION_TIMEOUT_MS }),
+      connect: () => store.connect({ timeoutMs: SESSION_TIMEOUT_MS, process: life, place: parts.hostName }),
     });
     this.#topology = new TreeTopologyStore(this.connection, this.#layout);
     this.#stateKeys = new TreeStateKeys(this.connection, this.#layout);
@@ -87,7 +92,7 @@ export class SimAgent {
     const isStoreConnected = (): boolean => this.connection.tree.session.state === "connected";
     this.state = new AgentState({
       ...{ hostId, workers: parts.workers, core: this.core, datapath, questions, isStoreConnected },
-      ...{ release: "0.0.0", startedAt: scheduler.clock.wall(), datapathName: "memory" },
+      ...{ release: "0.0.0", startedAt: life.clock.wall(), datapathName: "memory" },
     });
     this.#shell = new ControlShell({
       ...{ hostId, core: this.core, topology: this.#topology, stateKeys: this.#stateKeys, datapath },
@@ -137,20 +142,23 @@ export class SimAgent {
     this.#isRunning = false;
     this.#shell.close();
     for (const worker of this.workers) worker.close();
-    const { server } = this.#parts;
-    server.isolate(this.connection.tree as MemoryTree);
-    void this.connection.close();
     this.#life.end();
+    this.#parts.store.abandon(this.connection.tree);
   }
 
-  /** Breaks the connection to the store. */
-  disconnectStore(): void {
-    this.#parts.server.disconnect(this.connection.tree as MemoryTree);
+  /** True between `pause` and `wake`. */
+  get isPaused(): boolean {
+    return this.#life.isPaused;
   }
 
-  /** Ends the session at the store. */
-  expireSession(): void {
-    this.#parts.server.expire(this.connection.tree as MemoryTree);
+  /** Stands still: a long garbage collection, a stopped virtual machine. The datapath goes on. */
+  pause(): void {
+    this.#life.pause();
+  }
+
+  /** Goes on as if nothing had happened. */
+  wake(): void {
+    this.#life.wake();
   }
 
   /** Every fact that a worker which started now would be told: for checkers that compare with a fresh worker. */
@@ -178,7 +186,7 @@ export class SimAgent {
         prng: parts.prng.fork(),
         datapath: parts.datapath,
       },
-      ...{ scheduler: this.#life, events: parts.events, name: parts.hostName },
+      ...{ scheduler: this.#life, events: parts.events, name: parts.hostName, slowness: () => parts.slowness() },
       toControl: (message) => this.#fromWorker(worker, message),
     });
   }

@@ -1,7 +1,7 @@
 import type { Duration } from "../base/clock.ts";
 import { MemoryLog } from "../base/log.ts";
 import { Prng } from "../base/prng.ts";
-import { systemScheduler, VirtualScheduler } from "../base/scheduler.ts";
+import { type Scheduler, systemScheduler, VirtualScheduler } from "../base/scheduler.ts";
 import type { Kind, TopologyObject } from "../model/objects.ts";
 import { MODEL_REGISTRY } from "../model/registry.ts";
 import { Channel } from "../store/memory/channel.ts";
@@ -12,7 +12,9 @@ import type { TopologyChange, TransactionResult } from "../store/recipes/topolog
 import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
 import { EventLog } from "./event-log.ts";
 import { type HostSpec, SimHost } from "./host.ts";
-import { QUIET_MS } from "./limits.ts";
+import { Lifetime } from "./lifetime.ts";
+import { QUIET_MS, STORE_MS } from "./limits.ts";
+import { MemoryStore, type SimStore } from "./store.ts";
 import { Underlay } from "./underlay.ts";
 import { SimVm, type VmSpec } from "./vm.ts";
 
@@ -21,7 +23,19 @@ export interface CloudOptions {
   readonly seed: number;
   /** Reading of the clock at the start; default one second. */
   readonly startMs?: number;
+  /** Makes the store; default: one server that never fails by itself. */
+  readonly store?: MakeStore;
 }
+
+/** What a store is made of. */
+export interface StoreParts {
+  readonly scheduler: Scheduler;
+  readonly prng: Prng;
+  readonly log: EventLog;
+}
+
+/** Makes the store of a cloud. */
+export type MakeStore = (parts: StoreParts) => SimStore;
 
 /** How long to let a cloud run. */
 export interface SettleOptions {
@@ -31,10 +45,14 @@ export interface SettleOptions {
   readonly limitMs?: Duration;
 }
 
-/** Longest way of a message to or from the store. */
-const STORE_MS: Duration = 2;
 /** Longest time that a frame takes between a VM and its host. */
 const WIRE_MS: Duration = 0.02;
+
+/** One server, as in the lab: the messages of each session keep their order, those of different ones do not. */
+function singleStore({ scheduler, prng }: StoreParts): SimStore {
+  const delay = (): Duration => STORE_MS * prng.float();
+  return new MemoryStore(new MemoryTreeServer({ scheduler, delay, seed: prng.u32(), redialMs: 50 }));
+}
 
 /**
  * A whole cloud in one process: a store, hosts with their agents, VMs, an underlay, all in virtual time and from one seed.
@@ -46,7 +64,7 @@ export class SimCloud {
   readonly events: EventLog;
   readonly log = new MemoryLog();
   readonly underlay: Underlay;
-  readonly server: MemoryTreeServer;
+  readonly store: SimStore;
   readonly hosts = new Map<string, SimHost>();
   /** For choices that belong to the run, not to a part of it. */
   readonly prng: Prng;
@@ -61,21 +79,20 @@ export class SimCloud {
     this.prng = new Prng(options.seed);
     this.events = new EventLog(scheduler.clock);
     this.underlay = new Underlay({ scheduler, prng: this.prng.fork(), log: this.events });
-    const storePrng = this.prng.fork();
-    this.server = new MemoryTreeServer({
+    const makeStore = options.store ?? singleStore;
+    this.store = makeStore({ scheduler, prng: this.prng.fork(), log: this.events });
+    const process = new Lifetime(scheduler);
+    this.#operator = new StoreConnection({
       scheduler,
-      delay: () => STORE_MS * storePrng.float(),
-      seed: this.prng.u32(),
-      redialMs: 50,
+      connect: () => this.store.connect({ timeoutMs: 30_000, process, place: "operator" }),
     });
-    this.#operator = new StoreConnection({ scheduler, connect: () => this.server.connect({ timeoutMs: 30_000 }) });
     this.#topology = new TreeTopologyStore(this.#operator, new Layout());
   }
 
   /** Adds a host, without an agent. */
   addHost(spec: HostSpec): SimHost {
-    const { scheduler, prng, events, log, server, underlay } = this;
-    const host = new SimHost(spec, { scheduler, prng, events, log, server, underlay });
+    const { scheduler, prng, events, log, store, underlay } = this;
+    const host = new SimHost(spec, { scheduler, prng, events, log, store, underlay });
     this.hosts.set(spec.name, host);
     return host;
   }
@@ -195,7 +212,7 @@ export class SimCloud {
   /** Ends everything. */
   async close(): Promise<void> {
     for (const host of this.hosts.values()) host.kill();
-    this.server.stop();
+    this.store.stop();
     await settled();
   }
 

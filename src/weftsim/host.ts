@@ -1,13 +1,16 @@
+import type { Instant } from "../base/clock.ts";
 import type { MemoryLog } from "../base/log.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Scheduler } from "../base/scheduler.ts";
 import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import type { Id } from "../model/objects.ts";
 import { NEIGHBOR_DEFAULTS, type NeighborSettings } from "../state/neighbor-settings.ts";
-import type { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
+import type { NextRequestFate } from "../store/memory/memory-link.ts";
 import { SimAgent } from "./agent.ts";
 import type { EventLog } from "./event-log.ts";
+import { HostClock } from "./host-clock.ts";
 import { BUCKETS_PER_SHARD } from "./limits.ts";
+import type { SimStore } from "./store.ts";
 import type { Underlay } from "./underlay.ts";
 import type { SimVm } from "./vm.ts";
 
@@ -19,6 +22,8 @@ export interface HostSpec {
   readonly address: string;
   readonly workers: number;
   readonly neighbor?: NeighborSettings;
+  /** Buckets of eight flows in each shard of its flow table; default BUCKETS_PER_SHARD. */
+  readonly bucketsPerShard?: number;
 }
 
 /** What all hosts of a cloud share. */
@@ -27,7 +32,7 @@ export interface HostSurroundings {
   readonly prng: Prng;
   readonly events: EventLog;
   readonly log: MemoryLog;
-  readonly server: MemoryTreeServer;
+  readonly store: SimStore;
   readonly underlay: Underlay;
 }
 
@@ -39,6 +44,11 @@ export class SimHost {
   readonly spec: HostSpec;
   datapath: MemoryDatapath;
   agent: SimAgent | undefined;
+  readonly clock: HostClock;
+  /** By how much messages between the agent's threads take longer than usual; 1 is usual. */
+  slowness = 1;
+  /** True once the machine has gone for good. */
+  isDead = false;
   readonly #around: HostSurroundings;
   readonly #prng: Prng;
   readonly #vms = new Map<string, SimVm>();
@@ -48,6 +58,7 @@ export class SimHost {
     this.spec = spec;
     this.#around = around;
     this.#prng = around.prng.fork();
+    this.clock = new HostClock(around.scheduler.clock, originOf(this.#prng));
     this.datapath = this.#boot();
   }
 
@@ -65,11 +76,12 @@ export class SimHost {
 
   /** Starts an agent; resolves when it serves or has failed. */
   async start(): Promise<void> {
-    const { scheduler, events, log, server } = this.#around;
+    const { scheduler, events, log, store } = this.#around;
     const { id, name, workers, neighbor = NEIGHBOR_DEFAULTS } = this.spec;
     const agent = new SimAgent({
       ...{ hostId: id, hostName: name, workers, neighbor, datapath: this.datapath },
-      ...{ scheduler, prng: this.#prng.fork(), events, log: log.with({ host: name }), server },
+      ...{ scheduler, prng: this.#prng.fork(), events, log: log.with({ host: name }), store },
+      ...{ hostClock: this.clock, slowness: () => this.slowness },
     });
     this.agent = agent;
     await agent.start();
@@ -94,9 +106,39 @@ export class SimHost {
     this.#note("crash");
     this.agent?.kill();
     this.agent = undefined;
-    this.datapath = this.#boot();
     this.#down.clear();
-    for (const vm of this.#vms.values()) this.#addInterface(vm);
+    this.#reboot();
+  }
+
+  /** Programs and flows go while no agent is there: it was stopped without keeping them, or killed and they were unloaded. */
+  unload(): void {
+    this.#note("unload");
+    this.agent?.kill();
+    this.agent = undefined;
+    this.#reboot();
+  }
+
+  /** The machine is gone for good, with its VMs. */
+  die(): void {
+    this.#note("die");
+    this.agent?.kill();
+    this.agent = undefined;
+    this.isDead = true;
+    this.#around.underlay.detach(this.spec.address);
+    for (const { spec } of this.vms) this.datapath.removeInterface(spec.name);
+  }
+
+  /** The agent stands still until `wake`; the datapath goes on. */
+  pause(): void {
+    this.#note("pause");
+    this.agent?.pause();
+  }
+
+  /** Ends a pause. */
+  wake(): void {
+    if (this.agent?.isPaused !== true) return;
+    this.#note("wake");
+    this.agent.wake();
   }
 
   /** A VM comes here: its interface, named as the VM is, appears. */
@@ -130,24 +172,44 @@ export class SimHost {
     return this.#vms.has(name) && !this.#down.has(name);
   }
 
-  /** Breaks the agent's connection to the store; it dials again. */
-  disconnectStore(): void {
-    this.#note("cut");
-    this.agent?.disconnectStore();
+  /** Breaks the host's connections to the store; they are dialled again. With `fate` at the next request. */
+  disconnectStore(fate?: NextRequestFate): void {
+    this.#note(fate === undefined ? "cut" : `cut-${fate}`);
+    this.#around.store.cut(this.spec.name, fate);
   }
 
-  /** Ends the agent's session as if its time were over. */
+  /** The store cannot be reached from here until `rejoinStore`. */
+  isolateStore(): void {
+    this.#note("isolate");
+    this.#around.store.isolate(this.spec.name);
+  }
+
+  /** Ends an isolation. */
+  rejoinStore(): void {
+    this.#note("rejoin");
+    this.#around.store.rejoin(this.spec.name);
+  }
+
+  /** Ends the host's sessions as if their time were over. */
   expireSession(): void {
     this.#note("expire");
-    this.agent?.expireSession();
+    this.#around.store.expire(this.spec.name);
+  }
+
+  #reboot(): void {
+    this.datapath = this.#boot();
+    for (const vm of this.#vms.values()) {
+      this.#addInterface(vm);
+      if (this.#down.has(vm.spec.name)) this.datapath.setInterfaceUp(vm.spec.name, false);
+    }
   }
 
   #boot(): MemoryDatapath {
-    const { scheduler, underlay } = this.#around;
+    const { underlay } = this.#around;
     const datapath = new MemoryDatapath({
-      clock: scheduler.clock,
+      clock: this.clock,
       prng: this.#prng.fork(),
-      bucketsPerShard: BUCKETS_PER_SHARD,
+      bucketsPerShard: this.spec.bucketsPerShard ?? BUCKETS_PER_SHARD,
       send: (frame) => underlay.send(frame),
     });
     underlay.attach(this.spec.address, (frame) => datapath.receiveUnderlay(frame));
@@ -162,4 +224,9 @@ export class SimHost {
   #note(event: string): void {
     this.#around.events.add({ at: this.spec.name, event, detail: "" });
   }
+}
+
+/** Machines were switched on at different times; now and then so that 32 bits of milliseconds run over soon. */
+function originOf(prng: Prng): Instant {
+  return prng.below(4) === 0 ? 2 ** 32 - 20_000 - prng.below(100_000) : 1_000 + prng.below(2 ** 31);
 }

@@ -16,3 +16,5 @@ export const BUCKETS_PER_SHARD = 16;
 export const SESSION_TIMEOUT_MS: Duration = 6_000;
 /** Lines of an event log that are kept; the hash covers all of them. */
 export const EVENT_LINES_MAX = 200_000;
+/** Longest way of a message to or from the store. */
+export const STORE_MS: Duration = 2;

@@ -24,6 +24,8 @@ export interface SimWorkerParts {
   readonly events: EventLog;
   /** Name of the host. */
   readonly name: string;
+  /** By how much everything between threads takes longer than usual. */
+  slowness(): number;
   toControl(message: FromWorker): void;
 }
 
@@ -48,14 +50,14 @@ export class SimWorker {
   constructor(parts: SimWorkerParts) {
     this.#parts = parts;
     const { scheduler, prng, worker, workers } = parts;
-    const delay = (): Duration => MESSAGE_MS * prng.float();
+    const delay = (): Duration => MESSAGE_MS * prng.float() * parts.slowness();
     this.#inbox = new Channel({ scheduler, delay, deliver: (messages) => this.#receive(messages) });
     this.#outbox = new Channel({ scheduler, delay, deliver: (message) => this.#deliver(message) });
     const shards = shardsOf(worker, workers, SHARD_COUNT);
     const datapath = new LateWorker({
       face: parts.datapath.openWorker(worker, shards),
       scheduler,
-      delay: () => WAKE_MS * prng.float(),
+      delay: () => WAKE_MS * prng.float() * parts.slowness(),
       onPolled: (count) => this.#onPolled(count),
       onSleep: () => this.#report(),
     });

@@ -1,11 +1,21 @@
+import { unreachable } from "../../base/assert.ts";
 import type { Duration } from "../../base/clock.ts";
 import { Prng } from "../../base/prng.ts";
 import type { Scheduler, Timer } from "../../base/scheduler.ts";
-import { DataTree, type Moment, type Outcome, type TreeLimits } from "../data-tree.ts";
+import { DataTree, type Moment, type TreeLimits } from "../data-tree.ts";
 import type { TreeSession } from "../data-tree-sessions.ts";
 import type { WatchNotice } from "../data-tree-watches.ts";
-import type { TreeEvent } from "../tree.ts";
 import { Channel } from "./channel.ts";
+import type {
+  ClientMessage,
+  ClientRequest,
+  LinkEnd,
+  MemoryConnectOptions,
+  MemoryLink,
+  NextRequestFate,
+  ServedCounts,
+  TreeServer,
+} from "./memory-link.ts";
 import { MemoryTree } from "./memory-tree.ts";
 
 /** How a memory tree server behaves. Without `delay` every message takes one turn of the scheduler. */
@@ -22,55 +32,11 @@ export interface MemoryTreeServerOptions {
   readonly seed?: number;
 }
 
-/** Settings of one session. */
-export interface MemoryConnectOptions {
-  /** Asked for, in milliseconds; default 10,000. */
-  readonly timeoutMs?: number;
-  /** Takes up a session that another client held: a restart, a hand-over. */
-  readonly resume?: { readonly id: bigint; readonly password: Uint8Array };
-}
-
-/**
- * What becomes of the next request of a session before its connection is cut.
- * `applied`: it takes effect and its reply is lost. `lost`: it never arrives. Both look alike to the client.
- */
-export type NextRequestFate = "applied" | "lost";
-
-/** A message to a client. */
-export type ClientMessage = () => void;
-
-/** A request at the server: runs against the tree, and answers by a message to the client. */
-export type ServerRequest = (served: Served) => ClientMessage;
-
-/** What a request may use at the server. */
-export interface Served {
-  readonly tree: DataTree;
-  readonly session: bigint;
-  readonly at: Moment;
-  /** Sends the events of an outcome to whom they concern, and passes the outcome's reply on. */
-  settle<T, E>(outcome: Outcome<T, E>): Outcome<T, E>["reply"];
-}
-
-/** A connection between a memory tree and its server. Both ends hold it. */
-export interface MemoryLink {
-  readonly requests: Channel<ServerRequest>;
-  readonly messages: Channel<ClientMessage>;
-  session: TreeSession | undefined;
-  fate: NextRequestFate | undefined;
-  isCut: boolean;
-}
-
-/** The client's end of a link: what the server calls when the connection breaks or brings an event. */
-export interface LinkEnd {
-  onCut(): void;
-  onEvent(event: TreeEvent): void;
-}
-
 /**
  * A data tree with several sessions in one process: the memory driver of the store. Every wait is the scheduler's, so the same
  * seed gives the same run. The methods under "Faults" do what networks and servers do to real clients.
  */
-export class MemoryTreeServer {
+export class MemoryTreeServer implements TreeServer {
   /** The tree itself, for checkers. Change it through a session only. */
   readonly tree: DataTree;
   readonly scheduler: Scheduler;
@@ -81,7 +47,8 @@ export class MemoryTreeServer {
   readonly #links = new Map<bigint, { readonly link: MemoryLink; readonly end: LinkEnd }>();
   readonly #ends = new Map<MemoryLink, LinkEnd>();
   readonly #expiries = new Map<bigint, Timer>();
-  readonly #isolated = new Set<LinkEnd>();
+  readonly #isolated = new Set<LinkEnd | string>();
+  readonly #served = new Map<string, ServedCounts>();
   #sweepTimer: Timer | undefined;
   #isStopped = false;
 
@@ -129,53 +96,55 @@ export class MemoryTreeServer {
     else link.fate = fate;
   }
 
-  /** Cuts a client off until `rejoin`; its session runs out meanwhile, unless it rejoins in time. */
-  isolate(client: MemoryTree): void {
-    this.#isolated.add(client);
-    if (client.link !== undefined) this.cut(client.link);
+  /** Cuts a client, or all clients of a place, off until `rejoin`; their sessions run out unless they rejoin in time. */
+  isolate(what: MemoryTree | string): void {
+    this.#isolated.add(what);
+    for (const [link, end] of [...this.#ends]) if (end === what || end.place === what) this.cut(link);
   }
 
   /** Ends an isolation. */
-  rejoin(client: MemoryTree): void {
-    this.#isolated.delete(client);
+  rejoin(what: MemoryTree | string): void {
+    this.#isolated.delete(what);
   }
 
   /** Ends a session as if its time had run out, at once. The client learns it when it dials again. */
   expire(client: MemoryTree): void {
-    const id = client.session.id;
+    this.expireSession(client.session.id);
     if (client.link !== undefined) this.cut(client.link);
+  }
+
+  /** The same, by the session's id. */
+  expireSession(id: bigint): void {
+    const link = this.#links.get(id)?.link;
+    if (link !== undefined) this.cut(link);
     this.#end(id);
+  }
+
+  /** What was done for the clients of a place so far. */
+  servedTo(place: string): ServedCounts {
+    const known = this.#served.get(place);
+    if (known !== undefined) return known;
+    const counts: ServedCounts = { requests: 0, events: 0 };
+    this.#served.set(place, counts);
+    return counts;
   }
 
   // What a client calls.
 
   /** Dials. Undefined when nobody answers: isolated or stopped. */
   dial(end: LinkEnd): MemoryLink | undefined {
-    if (this.#isStopped || this.#isolated.has(end)) return undefined;
+    if (this.#isStopped || this.#isolated.has(end) || this.#isolated.has(end.place)) return undefined;
     const delay = this.#options.delay ?? (() => 0);
     const { scheduler } = this;
     const link: MemoryLink = {
       requests: new Channel({ scheduler, delay, deliver: (request) => this.#serve(link, request) }),
-      messages: new Channel({ scheduler, delay, deliver: (message) => message() }),
+      messages: new Channel({ scheduler, delay, deliver: (message) => end.onMessage(message) }),
       session: undefined,
       fate: undefined,
       isCut: false,
     };
     this.#ends.set(link, end);
     return link;
-  }
-
-  /** Opens or resumes the session of a link. Undefined when the session to resume has gone. */
-  login(link: MemoryLink, options: MemoryConnectOptions): TreeSession | undefined {
-    const session = this.#session(options);
-    const end = this.#ends.get(link);
-    if (session === undefined || end === undefined) return undefined;
-    const old = this.#links.get(session.id);
-    this.#links.set(session.id, { link, end });
-    if (old !== undefined) this.cut(old.link);
-    this.#expiries.get(session.id)?.cancel();
-    link.session = session;
-    return session;
   }
 
   /** Breaks a link; its session has its time-out from now on to come back. */
@@ -191,9 +160,16 @@ export class MemoryTreeServer {
     end?.onCut();
   }
 
-  /** Ends a session that its client closes. */
-  close(link: MemoryLink): void {
-    if (link.session !== undefined) this.#end(link.session.id);
+  #login(link: MemoryLink, options: MemoryConnectOptions): TreeSession | undefined {
+    const session = this.#session(options);
+    const end = this.#ends.get(link);
+    if (session === undefined || end === undefined) return undefined;
+    const old = this.#links.get(session.id);
+    this.#links.set(session.id, { link, end });
+    if (old !== undefined) this.cut(old.link);
+    this.#expiries.get(session.id)?.cancel();
+    link.session = session;
+    return session;
   }
 
   #session(options: MemoryConnectOptions): TreeSession | undefined {
@@ -208,29 +184,43 @@ export class MemoryTreeServer {
     return reply.ok ? reply.value : undefined;
   }
 
-  #serve(link: MemoryLink, request: ServerRequest): void {
+  #serve(link: MemoryLink, request: ClientRequest): void {
     const { fate } = link;
-    if (fate !== "lost") link.messages.push(request(this.#served(link)));
+    const end = this.#ends.get(link);
+    if (end !== undefined) this.servedTo(end.place).requests += 1;
+    if (fate !== "lost") link.messages.push(this.#answer(link, request));
     if (fate !== undefined) this.cut(link);
     this.#armSweep();
   }
 
-  #served(link: MemoryLink): Served {
-    return {
-      tree: this.tree,
-      session: link.session?.id ?? 0n,
-      at: this.#moment(),
-      settle: ({ reply, events }) => {
+  #answer(link: MemoryLink, request: ClientRequest): ClientMessage {
+    const session = link.session?.id ?? 0n;
+    switch (request.kind) {
+      case "login":
+        return request.answer(this.#login(link, request.options));
+      case "read":
+        return request.read(this.tree, session);
+      case "write": {
+        const { reply, events } = this.tree.multi(request.operations, session, this.#moment());
         this.#send(events);
-        return reply;
-      },
-    };
+        return request.answer(reply);
+      }
+      case "sync":
+        return request.answer();
+      case "close":
+        this.#end(session);
+        return request.answer();
+      default:
+        return unreachable(request);
+    }
   }
 
   #send(notices: readonly WatchNotice[]): void {
     for (const { session, event } of notices) {
       const held = this.#links.get(session);
-      held?.link.messages.push(() => held.end.onEvent(event));
+      if (held === undefined) continue;
+      this.servedTo(held.end.place).events += 1;
+      held.link.messages.push(() => held.end.onEvent(event));
     }
   }
 

@@ -1,5 +1,7 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Timer } from "../../base/scheduler.ts";
+import type { DataTree } from "../data-tree.ts";
+import type { TreeSession } from "../data-tree-sessions.ts";
 import type {
   ChildList,
   CreateOptions,
@@ -15,8 +17,16 @@ import type {
   TreeWatch,
   WatchOptions,
 } from "../tree.ts";
+import type {
+  ClientMessage,
+  ClientProcess,
+  ClientRequest,
+  LinkEnd,
+  MemoryConnectOptions,
+  MemoryLink,
+  TreeServer,
+} from "./memory-link.ts";
 import { MemorySession } from "./memory-session.ts";
-import type { LinkEnd, MemoryConnectOptions, MemoryLink, MemoryTreeServer, Served } from "./memory-tree-server.ts";
 import { type HeldWatch, WatchRegistry } from "./watch-registry.ts";
 
 /** A call that has no outcome yet. `send` is kept so that it can wait for a connection. */
@@ -25,12 +35,15 @@ interface Call {
   fail(error: TreeError): void;
 }
 
-/** A client session to a MemoryTreeServer. See tree.ts for the contract; behaves as the ZooKeeper client does. */
+/** A client session to a memory server or a simulated ensemble. See tree.ts for the contract; behaves as the ZooKeeper client does. */
 export class MemoryTree implements ResumableTree, LinkEnd {
   readonly session: MemorySession;
   /** The connection now, for the server's faults. */
   link: MemoryLink | undefined;
-  readonly #server: MemoryTreeServer;
+  /** See MemoryConnectOptions. */
+  readonly place: string;
+  readonly #server: TreeServer;
+  readonly #process: ClientProcess;
   readonly #options: MemoryConnectOptions;
   /** Sent and not answered, in order. */
   readonly #pending = new Set<Call>();
@@ -39,9 +52,11 @@ export class MemoryTree implements ResumableTree, LinkEnd {
   readonly #watches = new WatchRegistry();
   #closing: Promise<void> | undefined;
 
-  constructor(server: MemoryTreeServer, options: MemoryConnectOptions) {
+  constructor(server: TreeServer, options: MemoryConnectOptions) {
     this.#server = server;
     this.#options = options;
+    this.place = options.place ?? "";
+    this.#process = options.process ?? { scheduler: server.scheduler, run: (callback) => callback() };
     this.session = new MemorySession(options.timeoutMs ?? 10_000);
     this.session.id = options.resume?.id ?? 0n;
     this.session.password = options.resume?.password ?? new Uint8Array(0);
@@ -55,7 +70,7 @@ export class MemoryTree implements ResumableTree, LinkEnd {
   }
 
   get(path: string): Promise<Result<NodeContent, TreeError>> {
-    return this.#call(path, ({ tree }) => {
+    return this.#read(path, (tree) => {
       const read = tree.get(path);
       return read.ok ? ok({ ...read.value, data: read.value.data.slice() }) : read;
     });
@@ -73,22 +88,15 @@ export class MemoryTree implements ResumableTree, LinkEnd {
   }
 
   exists(path: string): Promise<Result<NodeStat | undefined, TreeError>> {
-    return this.#call(path, ({ tree }) => tree.exists(path));
+    return this.#read(path, (tree) => tree.exists(path));
   }
 
   children(path: string): Promise<Result<ChildList, TreeError>> {
-    return this.#call(path, ({ tree }) => tree.children(path));
+    return this.#read(path, (tree) => tree.children(path));
   }
 
   multi(operations: readonly TreeOperation[]): Promise<Result<readonly OperationResult[], MultiError>> {
-    const owned = operations.map(ownCopy);
-    return new Promise((resolve) => {
-      this.#enter(
-        (served) => served.settle(served.tree.multi(owned, served.session, served.at)),
-        resolve,
-        (error) => err({ index: undefined, error }),
-      );
-    });
+    return this.#multi(operations.map(ownCopy));
   }
 
   async watch(path: string, options: WatchOptions): Promise<Result<TreeWatch, TreeError>> {
@@ -96,7 +104,7 @@ export class MemoryTree implements ResumableTree, LinkEnd {
     const { recursive } = options;
     // Held before the reply: the first event may come together with it.
     this.#watches.add(watch);
-    const reply = await this.#call(path, ({ tree, session }) => {
+    const reply = await this.#read(path, (tree, session) => {
       const known = tree.exists(path);
       if (known.ok) tree.watches.addPersistent(session, path, recursive);
       return known;
@@ -110,7 +118,10 @@ export class MemoryTree implements ResumableTree, LinkEnd {
   }
 
   async sync(path: string): Promise<Result<void, TreeError>> {
-    return this.#call(path, () => ok(undefined));
+    return this.#enter<Result<void, TreeError>>(
+      (answer) => ({ kind: "sync", answer: () => answer(ok(undefined)) }),
+      (error) => err(error.kind === "connection-loss" ? { ...error, path } : error),
+    );
   }
 
   close(): Promise<void> {
@@ -122,10 +133,7 @@ export class MemoryTree implements ResumableTree, LinkEnd {
       const closing: Call = {
         send: (link) => {
           this.#pending.add(closing);
-          link.requests.push(() => {
-            this.#server.close(link);
-            return over;
-          });
+          link.requests.push({ kind: "close", answer: () => over });
         },
         fail: over,
       };
@@ -146,48 +154,76 @@ export class MemoryTree implements ResumableTree, LinkEnd {
 
   /** Called by the server: the connection broke. */
   onCut(): void {
+    this.#process.run(() => this.#cut());
+  }
+
+  /** Called by the server: an answer. */
+  onMessage(message: ClientMessage): void {
+    this.#process.run(message);
+  }
+
+  /** Called by the server, in an answer's place: a watched node changed. */
+  onEvent(event: TreeEvent): void {
+    this.#watches.dispatch(event);
+  }
+
+  #cut(): void {
     this.link = undefined;
     if (this.session.isOver) return;
     const lost = [...this.#pending];
     this.#pending.clear();
     for (const call of lost) call.fail({ kind: "connection-loss", path: "/" });
     if (this.session.state === "connected") this.session.become("suspended");
-    if (!this.session.isOver) this.#server.scheduler.after(this.#server.redialMs, () => this.#dial());
+    if (!this.session.isOver) this.#process.scheduler.after(this.#server.redialMs, () => this.#dial());
   }
 
-  /** Called by the server: a watched node changed. */
-  onEvent(event: TreeEvent): void {
-    this.#watches.dispatch(event);
+  async #write(operation: TreeOperation): Promise<Result<OperationResult, TreeError>> {
+    const { path } = operation;
+    const reply = await this.#multi([ownCopy(operation)]);
+    if (reply.ok) return ok(reply.value[0] as OperationResult);
+    const { error } = reply.error;
+    return err(error.kind === "connection-loss" ? { ...error, path } : error);
   }
 
-  #write(operation: TreeOperation): Promise<Result<OperationResult, TreeError>> {
-    const owned = ownCopy(operation);
-    return this.#call(operation.path, (served) => served.settle(served.tree.write(owned, served.session, served.at)));
+  #multi(operations: readonly TreeOperation[]): Promise<Result<readonly OperationResult[], MultiError>> {
+    return this.#enter<Result<readonly OperationResult[], MultiError>>(
+      (answer) => ({ kind: "write", operations, answer }),
+      (error) => err({ index: undefined, error }),
+    );
   }
 
-  #call<T>(path: string, run: (served: Served) => Result<T, TreeError>): Promise<Result<T, TreeError>> {
+  #read<T>(
+    path: string,
+    read: (tree: DataTree, session: bigint) => Result<T, TreeError>,
+  ): Promise<Result<T, TreeError>> {
+    return this.#enter<Result<T, TreeError>>(
+      (answer) => ({ kind: "read", read: (tree, session) => answer(read(tree, session)) }),
+      (error) => err(error.kind === "connection-loss" ? { ...error, path } : error),
+    );
+  }
+
+  #enter<R>(
+    request: (answer: (result: R) => ClientMessage) => ClientRequest,
+    failed: (error: TreeError) => R,
+  ): Promise<R> {
     return new Promise((resolve) => {
-      this.#enter(run, resolve, (error) => err(error.kind === "connection-loss" ? { ...error, path } : error));
+      const answer = (result: R): ClientMessage => {
+        return () => {
+          this.#pending.delete(call);
+          resolve(result);
+        };
+      };
+      const call: Call = {
+        send: (link) => {
+          this.#pending.add(call);
+          link.requests.push(request(answer));
+        },
+        fail: (error) => resolve(failed(error)),
+      };
+      if (this.#closing !== undefined || this.session.state === "closed") call.fail({ kind: "closed" });
+      else if (this.session.state === "expired") call.fail({ kind: "session-expired" });
+      else this.#sendOrWait(call);
     });
-  }
-
-  #enter<R>(run: (served: Served) => R, resolve: (result: R) => void, failed: (error: TreeError) => R): void {
-    const call: Call = {
-      send: (link) => {
-        this.#pending.add(call);
-        link.requests.push((served) => {
-          const result = run(served);
-          return () => {
-            this.#pending.delete(call);
-            resolve(result);
-          };
-        });
-      },
-      fail: (error) => resolve(failed(error)),
-    };
-    if (this.#closing !== undefined || this.session.state === "closed") call.fail({ kind: "closed" });
-    else if (this.session.state === "expired") call.fail({ kind: "session-expired" });
-    else this.#sendOrWait(call);
   }
 
   #sendOrWait(call: Call): void {
@@ -199,35 +235,36 @@ export class MemoryTree implements ResumableTree, LinkEnd {
       this.#waiting.delete(call);
       call.fail({ kind: "connection-loss", path: "/" });
     };
-    this.#waiting.set(call, this.#server.scheduler.after(this.session.timeoutMs, tooLong));
+    this.#waiting.set(call, this.#process.scheduler.after(this.session.timeoutMs, tooLong));
   }
 
   #dial(): void {
     if (this.session.isOver || this.link !== undefined || this.#server.isStopped) return;
     const link = this.#server.dial(this);
     if (link === undefined) {
-      this.#server.scheduler.after(this.#server.redialMs, () => this.#dial());
+      this.#process.scheduler.after(this.#server.redialMs, () => this.#dial());
       return;
     }
     this.link = link;
     const { id, password } = this.session;
     const options = id === 0n ? this.#options : { resume: { id, password } };
-    link.requests.push(() => {
-      const session = this.#server.login(link, options);
+    const answer = (session: TreeSession | undefined): ClientMessage => {
       if (session === undefined) return () => this.#refused(link);
       const { timeoutMs } = session;
       return () => this.#welcome(link, { id: session.id, password: session.password, timeoutMs });
-    });
+    };
+    link.requests.push({ kind: "login", options, answer });
   }
 
   #welcome(link: MemoryLink, granted: Pick<MemorySession, "id" | "password" | "timeoutMs">): void {
     const isReturn = this.session.state === "suspended";
     Object.assign(this.session, granted);
     const held = [...this.#watches.all()].filter((watch) => watch.isConfirmed);
-    link.requests.push(({ tree, session }) => {
+    const read = (tree: DataTree, session: bigint): ClientMessage => {
       for (const { path, options } of held) tree.watches.addPersistent(session, path, options.recursive);
       return () => undefined;
-    });
+    };
+    if (held.length > 0) link.requests.push({ kind: "read", read });
     this.session.become("connected");
     if (isReturn) for (const { options } of held) options.onResync();
     for (const [call, timer] of [...this.#waiting]) {
@@ -257,10 +294,11 @@ export class MemoryTree implements ResumableTree, LinkEnd {
 
   #unwatch(watch: HeldWatch): void {
     if (!this.#watches.remove(watch)) return;
-    this.link?.requests.push(({ tree, session }) => {
+    const read = (tree: DataTree, session: bigint): ClientMessage => {
       tree.watches.removePersistent(session, watch.path, watch.options.recursive);
       return () => undefined;
-    });
+    };
+    this.link?.requests.push({ kind: "read", read });
   }
 }
 

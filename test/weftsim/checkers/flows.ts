@@ -33,11 +33,10 @@ const KEY_WITHOUT_CLASS = 0x0fff_ffff;
  * knows, a new simulator. A flow that differs was not told of something that it depends on: a tag is missing or dead.
  */
 export function checkFlows(cloud: SimCloud): FlowCheck {
-  const now = cloud.scheduler.clock.now();
   const problems: string[] = [];
   let checked = 0;
   for (const host of cloud.hosts.values()) {
-    const fresh = new FreshWorker(host, now);
+    const fresh = new FreshWorker(host, host.clock.now());
     for (const flow of liveFlows(host)) {
       checked++;
       const problem = fresh.compare(flow);
@@ -84,6 +83,7 @@ class FreshWorker {
 
   constructor(host: SimHost, now: number) {
     const neighbors = new NeighborResolver(NEIGHBOR_DEFAULTS, new Prng(1));
+    neighbors.setWallOffset(host.clock.wall() - host.clock.now());
     const world = new World({ neighbors, fdb: new FdbLearner(FDB_DEFAULTS) });
     this.#now = now;
     this.#simulator = new Simulator(world);

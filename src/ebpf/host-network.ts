@@ -87,12 +87,20 @@ export class HostNetwork {
     return this.#monitor.links.values();
   }
 
-  /** Attaches a program; the one that was there before is replaced in one step. */
-  async attach(attachment: Attachment): Promise<Result<void, LinuxError>> {
-    const { ifindex, hook, programFd, name, vport } = attachment;
+  /** Attaches programs, in order; those that were there before are replaced, each in one step. */
+  async attachAll(ifindex: number, attachments: readonly Attachment[]): Promise<Result<void, LinuxError>> {
     const qdisc = await this.runAll([addClsact(ifindex)], ["EEXIST"]);
     if (!qdisc.ok) return qdisc;
-    return this.runAll([attachBpf({ ifindex, hook, ...FILTER, programFd, name, classId: vport })]);
+    return this.runAll(
+      attachments.map(({ hook, programFd, name, vport }) =>
+        attachBpf({ ifindex, hook, ...FILTER, programFd, name, classId: vport }),
+      ),
+    );
+  }
+
+  /** Attaches a program; the one that was there before is replaced in one step. */
+  attach(attachment: Attachment): Promise<Result<void, LinuxError>> {
+    return this.attachAll(attachment.ifindex, [attachment]);
   }
 
   /** Takes weft's programs off a device; one that is not there is none to take. */

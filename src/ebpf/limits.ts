@@ -10,3 +10,7 @@ export const INJECT_BUFFER_BYTES = 8 << 20;
 export const STALE_UPCALL_NS = 2_000_000_000;
 /** Drop counters read at once; the kernel's table has 16,384 places. */
 export const DROP_ENTRIES_MAX = 16_384;
+/** Ports of one pass from which on all links are asked for at once: one list of a thousand costs what about twenty single ones do. */
+export const SURVEY_ALL_FROM = 20;
+/** Ports that are attached side by side: their requests share system calls, and the netlink broker takes 256 at once. */
+export const ATTACH_AT_ONCE = 32;

@@ -3,13 +3,13 @@ import type { PortOutcome, WantedPort } from "../datapath/datapath.ts";
 import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../datapath/limits.ts";
 import { ABSENT_VPORT, type VportRecord, writeVport } from "../datapath/records.ts";
 import type { BpfMap } from "../linux/bpf/map.ts";
-import { listAddresses } from "../linux/netlink/route/address.ts";
 import { changeLink, getLink, isAdminUp, type Link, linkFlags } from "../linux/netlink/route/link.ts";
-import { listRoutes } from "../linux/netlink/route/route.ts";
 import { listFilters } from "../linux/netlink/route/traffic-control.ts";
 import { disableIpv6 } from "../linux/sysctl.ts";
 import { INJECT_DEVICE, INJECT_PEER, TUNNEL_DEVICE } from "./devices.ts";
 import type { HostNetwork } from "./host-network.ts";
+import { HostSurvey } from "./host-survey.ts";
+import { ATTACH_AT_ONCE } from "./limits.ts";
 
 /** What a port table works on. */
 export interface PortTableParts {
@@ -31,8 +31,6 @@ interface Port {
 }
 
 const INGRESS_NAME = "vport_ingress";
-/** RTN_UNICAST of rtnetlink(7). */
-const UNICAST = 1;
 const KIND = { veth: 1, tap: 2, other: 3 } as const;
 const OWN_DEVICES: readonly string[] = [INJECT_DEVICE, INJECT_PEER, TUNNEL_DEVICE];
 const CREDITS = [CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT] as const;
@@ -52,9 +50,9 @@ export class PortTable {
     for (const [vport, port] of this.#ports) {
       if (next.get(vport)?.interfaceName !== port.wanted.interfaceName) await this.#remove(vport, port);
     }
-    const outcomes: PortOutcome[] = [];
-    for (const port of wanted) outcomes.push(this.#unchanged(port) ?? (await this.#bind(port)));
-    return outcomes;
+    const changed = wanted.filter((port) => this.#unchanged(port) === undefined);
+    if (changed.length > 0) await this.#bindAll(changed);
+    return wanted.map((port) => this.#unchanged(port) ?? this.#outcomeOf(port.vport));
   }
 
   /**
@@ -68,8 +66,8 @@ export class PortTable {
         continue;
       }
       port.outcome = undefined;
+      if (port.ifindex !== link.ifindex) await this.#attach(port, link, new HostSurvey(this.#parts.host, 1));
       if (port.ifindex === link.ifindex) this.#write(port, await this.#fresh(link));
-      else await this.#attach(port, link);
     }
   }
 
@@ -90,42 +88,60 @@ export class PortTable {
     return isSame && port.ifindex !== 0 ? port.outcome : undefined;
   }
 
-  async #bind(wanted: WantedPort): Promise<PortOutcome> {
-    const earlier = this.#ports.get(wanted.vport);
-    const port: Port = { wanted, ifindex: earlier?.ifindex ?? 0, refusal: undefined, outcome: undefined };
-    this.#ports.set(wanted.vport, port);
-    const { vport } = wanted;
-    const found = await this.#parts.host.run(getLink({ name: wanted.interfaceName }));
-    const link = found.ok ? found.value : undefined;
-    if (link === undefined) {
-      writeVport(this.#parts.vports, vport, { record: { ...ABSENT_VPORT, epoch: wanted.epoch }, credits: CREDITS });
-      return { vport, state: "absent" };
-    }
-    if (port.ifindex === link.ifindex) this.#write(port, await this.#fresh(link));
-    else await this.#attach(port, link);
-    if (port.refusal !== undefined) return { vport, state: "refused", why: port.refusal };
-    const now = await this.#fresh(link);
-    port.outcome = { vport, state: "attached", isUp: isUsable(now), mac: macOf(now), mtu: now.mtu };
-    return port.outcome;
+  /** Side by side: what each waits for is the kernel, and requests that wait together go there together. */
+  async #bindAll(wanted: readonly WantedPort[]): Promise<void> {
+    const survey = new HostSurvey(this.#parts.host, wanted.length);
+    const ports = wanted.map((port) => this.#keep(port));
+    await sideBySide(ports, (port) => this.#bind(port, survey));
+    survey.forgetLinks();
+    await sideBySide(ports, (port) => this.#settle(port, survey));
   }
 
-  async #attach(port: Port, link: Link): Promise<void> {
+  #keep(wanted: WantedPort): Port {
+    const ifindex = this.#ports.get(wanted.vport)?.ifindex ?? 0;
+    const port: Port = { wanted, ifindex, refusal: undefined, outcome: undefined };
+    this.#ports.set(wanted.vport, port);
+    return port;
+  }
+
+  async #bind(port: Port, survey: HostSurvey): Promise<void> {
+    const link = await survey.link(port.wanted.interfaceName);
+    if (link !== undefined && port.ifindex !== link.ifindex) await this.#attach(port, link, survey);
+  }
+
+  /** Writes the record of a port as its link is after everything that was done to it. */
+  async #settle(port: Port, survey: HostSurvey): Promise<void> {
+    const { vport, interfaceName, epoch } = port.wanted;
+    const link = await survey.link(interfaceName);
+    if (link === undefined) {
+      writeVport(this.#parts.vports, vport, { record: { ...ABSENT_VPORT, epoch }, credits: CREDITS });
+      return;
+    }
+    if (port.refusal !== undefined || port.ifindex !== link.ifindex) return;
+    this.#write(port, link);
+    port.outcome = { vport, state: "attached", isUp: isUsable(link), mac: macOf(link), mtu: link.mtu };
+  }
+
+  #outcomeOf(vport: number): PortOutcome {
+    const why = this.#ports.get(vport)?.refusal;
+    return why === undefined ? { vport, state: "absent" } : { vport, state: "refused", why };
+  }
+
+  async #attach(port: Port, link: Link, survey: HostSurvey): Promise<void> {
     const { host, ingressFd, egressFd, interfaces } = this.#parts;
     const { vport } = port.wanted;
-    port.refusal = await this.#whyNot(link);
+    port.refusal = await whyNot(link, survey);
     if (port.refusal !== undefined) return;
     const { ifindex } = link;
     // After a restart our programs are there already: such a port stays as it is, and only its programs are replaced.
     const filters = await host.run(listFilters(ifindex, "ingress"));
     const isOurs = filters.ok && filters.value.some((filter) => filter.name === INGRESS_NAME);
     if (!isOurs) await this.#silence(link);
-    const steps = [
+    const attached = await host.attachAll(ifindex, [
       { ifindex, hook: "egress", programFd: egressFd, name: "host_egress", vport },
       { ifindex, hook: "ingress", programFd: ingressFd, name: INGRESS_NAME, vport },
-    ] as const;
-    for (const step of steps) {
-      const attached = await host.attach(step);
-      if (attached.ok) continue;
+    ]);
+    if (!attached.ok) {
       port.refusal = attached.error.text;
       await host.detach(ifindex);
       return;
@@ -134,7 +150,6 @@ export class PortTable {
     const told = interfaces.update(u32Bytes(ifindex), u32Bytes(vport));
     if (!told.ok) port.refusal = told.error.text;
     port.ifindex = ifindex;
-    this.#write(port, await this.#fresh(link));
   }
 
   /** The link as it is now: notifications of what was just changed may still be on their way. */
@@ -148,35 +163,6 @@ export class PortTable {
     const { host } = this.#parts;
     await host.run(changeLink({ ifindex: link.ifindex }, { isUp: false, usesArp: false, isMulticast: false }));
     disableIpv6(link.name, host.netns);
-  }
-
-  async #whyNot(link: Link): Promise<string | undefined> {
-    const taken = `interface ${link.name} cannot be bound:`;
-    if ((link.flags & linkFlags.loopback) !== 0) return `${taken} it is the loopback`;
-    if (OWN_DEVICES.includes(link.name)) return `${taken} it is one of weft's own`;
-    if (link.masterIfindex !== undefined && link.masterIfindex !== 0)
-      return `${taken} it belongs to a bridge or bond; take it out first`;
-    const addresses = await this.#parts.host.run(listAddresses(link.ifindex));
-    const isGlobal = (address: Uint8Array): boolean =>
-      !(address[0] === 0xfe && ((address[1] as number) & 0xc0) === 0x80);
-    const own = addresses.ok && addresses.value.some((a) => a.ifindex === link.ifindex && isGlobal(a.address));
-    if (own)
-      return `${taken} the host has an address on it; remove the address if the interface shall carry virtual ports`;
-    if (await this.#hasDefaultRoute(link))
-      return `${taken} the host's default route leaves by it; remove the route if the interface shall carry virtual ports`;
-    return undefined;
-  }
-
-  async #hasDefaultRoute(link: Link): Promise<boolean> {
-    for (const version of ["ipv4", "ipv6"] as const) {
-      const routes = await this.#parts.host.run(listRoutes(version));
-      if (
-        routes.ok &&
-        routes.value.some((r) => r.ifindex === link.ifindex && r.prefixLength === 0 && r.type === UNICAST)
-      )
-        return true;
-    }
-    return false;
   }
 
   #write(port: Port, link: Link): void {
@@ -210,6 +196,28 @@ export class PortTable {
     this.#forget(port);
     if (ifindex !== 0) await this.#parts.host.detach(ifindex);
   }
+}
+
+async function whyNot(link: Link, survey: HostSurvey): Promise<string | undefined> {
+  const taken = `interface ${link.name} cannot be bound:`;
+  if ((link.flags & linkFlags.loopback) !== 0) return `${taken} it is the loopback`;
+  if (OWN_DEVICES.includes(link.name)) return `${taken} it is one of weft's own`;
+  if (link.masterIfindex !== undefined && link.masterIfindex !== 0)
+    return `${taken} it belongs to a bridge or bond; take it out first`;
+  if (await survey.hasAddress(link.ifindex))
+    return `${taken} the host has an address on it; remove the address if the interface shall carry virtual ports`;
+  if (await survey.hasDefaultRoute(link.ifindex))
+    return `${taken} the host's default route leaves by it; remove the route if the interface shall carry virtual ports`;
+  return undefined;
+}
+
+/** Runs the work of all items, a bounded number at once. */
+async function sideBySide<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const next = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of next) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(ATTACH_AT_ONCE, items.length) }, worker));
 }
 
 /** Whether frames pass: set up, and with a carrier. */

@@ -12,6 +12,7 @@ import { ensemble } from "./figures/ensemble.ts";
 import { flowSetup } from "./figures/flow-setup.ts";
 import { memory } from "./figures/memory.ts";
 import { netlinkPart, zooKeeperPart } from "./figures/parts.ts";
+import { restart } from "./figures/restart.ts";
 import { start } from "./figures/start.ts";
 import { twoHosts } from "./figures/two-hosts.ts";
 import { walk } from "./figures/walk.ts";
@@ -37,7 +38,7 @@ Example: npm run bench -- --json figures.json
 It makes network namespaces, eBPF maps and processes named weftbench-PID and takes them away again.`;
 
 /** Groups in the order in which they run. */
-const PUBLISHED: readonly BenchGroup[] = [walk, flowSetup, twoHosts, change, memory, start, ensemble];
+const PUBLISHED: readonly BenchGroup[] = [walk, flowSetup, twoHosts, change, memory, restart, start, ensemble];
 const PARTS: readonly BenchGroup[] = [netlinkPart, zooKeeperPart];
 
 const { values: asked } = parseArgs({

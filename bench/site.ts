@@ -31,6 +31,8 @@ export interface Tool {
   readonly ended: Promise<string>;
   /** Resolves when it has printed its first line. */
   readonly started: Promise<void>;
+  /** Everything that it has printed so far. */
+  output(): string;
   stop(): Promise<void>;
 }
 
@@ -196,5 +198,5 @@ function toolOf(child: ChildProcess, name: string): Tool {
     await exited;
     timer.cancel();
   };
-  return { pid: child.pid ?? 0, ended: exited, started, stop };
+  return { pid: child.pid ?? 0, ended: exited, started, output: () => output, stop };
 }

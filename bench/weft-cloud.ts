@@ -6,7 +6,7 @@ import { JsonHttp, parseHttpTarget } from "../src/api-client/http-json.ts";
 import type { AgentStatus } from "../src/api-schema/agent-api.ts";
 import type { CreateOf } from "../src/api-schema/resources.ts";
 import { unwrap } from "../src/base/result.ts";
-import type { LabChild } from "../src/lab/child.ts";
+import type { ChildPlan, LabChild } from "../src/lab/child.ts";
 import type { Space } from "../src/lab/namespaces.ts";
 import { until } from "../src/lab/until.ts";
 import { type BenchSite, unwrapText } from "./site.ts";
@@ -19,7 +19,10 @@ export interface BenchHost {
   readonly name: string;
   readonly id: string;
   readonly space: Space;
+  /** Its present agent. */
   readonly agent: LabChild;
+  /** How it was started. */
+  readonly plan: Omit<ChildPlan, "logPath">;
   /** The agent's own API. */
   readonly http: JsonHttp;
 }
@@ -59,12 +62,16 @@ const READY_WITHIN_MS = 30_000;
 export class WeftCloud {
   readonly site: BenchSite;
   readonly api: ApiClient;
-  readonly hosts: readonly BenchHost[];
+  readonly #hosts: BenchHost[];
 
   private constructor(site: BenchSite, api: ApiClient, hosts: readonly BenchHost[]) {
     this.site = site;
     this.api = api;
-    this.hosts = hosts;
+    this.#hosts = [...hosts];
+  }
+
+  get hosts(): readonly BenchHost[] {
+    return this.#hosts;
   }
 
   /** Starts store, API and one or two hosts, which tunnel to each other. */
@@ -95,6 +102,23 @@ export class WeftCloud {
   /** The host of this number, from 0. */
   host(index: 0 | 1): BenchHost {
     return this.hosts[index] as BenchHost;
+  }
+
+  /** Asks the agent of a host to end, and waits until it has: nothing of it is left. */
+  stopAgent(index: 0 | 1): Promise<void> {
+    return this.host(index).agent.stop(this.site.scheduler);
+  }
+
+  /** kill -9 of a host's agent. */
+  async killAgent(index: 0 | 1): Promise<void> {
+    await this.host(index).agent.stop(this.site.scheduler, true);
+  }
+
+  /** Starts the agent of a host again, as it was started, and waits until it serves. */
+  async startAgent(index: 0 | 1, more: readonly string[] = []): Promise<void> {
+    const host = this.host(index);
+    const agent = await this.site.startWeft({ ...host.plan, args: [...host.plan.args, ...more] });
+    this.#hosts[index] = { ...host, agent };
   }
 
   /** Creates a bridge. Its id. */
@@ -208,16 +232,17 @@ async function startHost(site: BenchSite, { name, store, ...path }: HostStart): 
   const id = randomUUID();
   const space = site.space(name);
   const socket = site.of(`${name}.sock`);
-  const agent = await site.startWeft({
+  const plan: Omit<ChildPlan, "logPath"> = {
     ...{ name: `agent-${name}`, main: "agent", netns: space.netns, ...path },
     args: [
       ...["--host-id", id, "--host-name", name, "--store", store, "--datapath", "ebpf"],
       ...["--api-socket", socket, "--pin-folder", site.name, "--workers", "1", "--log.level", "warn"],
     ],
-  });
+  };
+  const agent = await site.startWeft(plan);
   const http = new JsonHttp(unwrapText(parseHttpTarget(`unix:${socket}`)));
   site.onClear(() => http.close());
-  return { name, id, space, agent, http };
+  return { name, id, space, agent, plan, http };
 }
 
 /** Conditions that nothing that a bench sends meets. */

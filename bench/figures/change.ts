@@ -49,7 +49,7 @@ export const change: BenchGroup = {
       const arrival = await timeChange({ bench, cloud, network, watcher, isDrop: i % 2 === 0 });
       if (i >= WARM_UP) changes.push(arrival);
     }
-    const flows = (await cloud.status(cloud.host(0))).flows;
+    const { flows = 0 } = await cloud.status(cloud.host(0));
     if (flows < FLOWS_MIN) throw new Error(`${flows} flows are installed, not ${FLOWS}`);
     return figures(changes);
   },

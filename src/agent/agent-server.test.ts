@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { request, type Server } from "node:http";
 import { connect } from "node:net";
@@ -29,13 +30,15 @@ describe("the agent's own API", () => {
   let socket: string;
   let server: Server;
   let state: AgentState;
+  let answersFlows = true;
+  const views = { metrics: () => "# HELP a_total a\n" };
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "weft-agent-"));
     socket = join(folder, "agent.sock");
     const send = (messages: readonly ToWorker[]): void => {
       for (const message of messages) {
-        if (message.kind !== "ask-flows") continue;
+        if (message.kind !== "ask-flows" || !answersFlows) continue;
         for (const worker of [0, 1])
           state.take(worker, { kind: "flows", request: message.request, flows: [], total: 10 + worker });
       }
@@ -50,7 +53,7 @@ describe("the agent's own API", () => {
       questions: new Questions({ scheduler: systemScheduler, workers: 2, send }),
       isStoreConnected: () => true,
     });
-    server = unwrap(await listenAgent(socket, state));
+    server = unwrap(await listenAgent(socket, state, views));
   });
 
   afterEach(() => {
@@ -61,7 +64,7 @@ describe("the agent's own API", () => {
 
   function ask(method: string, path: string, body = ""): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const asked = request({ socketPath: socket, method, path }, (response) => {
+      const asked = request({ socketPath: socket, method, path, agent: false }, (response) => {
         let text = "";
         response.on("data", (chunk: Buffer) => (text += `${chunk}`));
         response.once("end", () => resolve({ status: response.statusCode, body: JSON.parse(text) }));
@@ -76,6 +79,41 @@ describe("the agent's own API", () => {
     const { status, body } = await ask("GET", "/status");
     assert.equal(status, 200);
     assert.deepEqual([body["hostId"], body["flows"], body["isStoreConnected"]], [HOST, 21, true]);
+  });
+
+  it("says nothing of flows when the workers do not answer in time, and never 0", async () => {
+    answersFlows = false;
+    const { status, body } = await ask("GET", "/status");
+    answersFlows = true;
+    assert.deepEqual([status, "flows" in body], [200, false]);
+  });
+
+  it("serves the metrics as text, and as JSON for the API", async () => {
+    assert.deepEqual((await ask("GET", "/metrics?format=json")).body, { text: views.metrics() });
+    const [type, text] = await new Promise<readonly [string | undefined, string]>((resolve) => {
+      request({ socketPath: socket, path: "/metrics" }, (response) => {
+        let text = "";
+        response.on("data", (chunk: Buffer) => (text += `${chunk}`));
+        response.once("end", () => resolve([response.headers["content-type"], text]));
+      }).end();
+    });
+    assert.deepEqual([type, text], ["text/plain; version=0.0.4; charset=utf-8", views.metrics()]);
+  });
+
+  it("leaves a socket alone that another agent serves, and takes one that a dead agent left", async () => {
+    const second = await listenAgent(socket, state, views);
+    assert.match(second.ok ? "" : second.error, /another agent serves/);
+    assert.equal((await ask("GET", "/version")).status, 200);
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    // Node removes the socket at close; a killed process does not.
+    const dead = spawnSync(process.execPath, [
+      "-e",
+      `require("net").createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, "SIGKILL"))`,
+    ]);
+    assert.equal(dead.signal, "SIGKILL");
+    server = unwrap(await listenAgent(socket, state, views));
+    assert.equal((await ask("GET", "/version")).status, 200);
   });
 
   it("adds the drops of workers up, by reason", async () => {

@@ -1,24 +1,44 @@
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, rmSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { connect } from "node:net";
 import { AGENT_PATHS, agentTraceRequest } from "../api-schema/agent-api.ts";
 import { parseBody } from "../api-schema/convert.ts";
 import { type ApiError, apiError, statusOf } from "../api-schema/errors.ts";
 import { FLOWS_MAX, FRAME_BYTES_MAX } from "../api-schema/limits.ts";
+import { EXPOSITION_TYPE } from "../base/exposition.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { AgentState } from "./agent-state.ts";
+import { FLOWS_DEFAULT, SOCKET_PROBE_MS } from "./limits.ts";
 
-/** Flows listed when the question does not say. */
-const FLOWS_DEFAULT = 100;
+/** What the agent's API shows beyond the state: made when asked. */
+export interface AgentViews {
+  /** The metrics, in Prometheus' text format. */
+  metrics(): string;
+}
+
+/** An answer that is not JSON. */
+class Text {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
 
 /**
- * The agent's own API on a Unix socket that only its owner can open. Plain `node:http`: five questions need no framework, and
- * the agent's memory is for flows.
+ * The agent's own API on a Unix socket that only its owner can open. Plain `node:http`: a few questions need no framework, and
+ * the agent's memory is for flows. A socket on which another process answers is left alone, and nothing is served.
  */
-export async function listenAgent(socket: string, state: AgentState): Promise<Result<Server, string>> {
-  rmSync(socket, { force: true });
+export async function listenAgent(
+  socket: string,
+  state: AgentState,
+  views: AgentViews,
+): Promise<Result<Server, string>> {
+  const free = await freeSocket(socket);
+  if (!free.ok) return free;
   const server = createServer((request, response) => {
     // A request that cannot be read, or whose sender has gone, must not end the agent.
-    const answered = answer(request, state).catch(() => err(apiError("internal")));
+    const answered = answer(request, state, views).catch(() => err(apiError("internal")));
     void answered.then((result) => reply(response, result));
   });
   return new Promise((resolve) => {
@@ -30,18 +50,55 @@ export async function listenAgent(socket: string, state: AgentState): Promise<Re
   });
 }
 
-async function answer(request: IncomingMessage, state: AgentState): Promise<Result<unknown, ApiError>> {
+/** Takes away a socket that a dead agent left behind; one that answers belongs to a living one. */
+async function freeSocket(path: string): Promise<Result<void, string>> {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return ok(undefined);
+  if (!found.isSocket()) return err(`api-socket: ${path} is there and is no socket: choose another path`);
+  const isServed = await new Promise<boolean>((resolve) => {
+    const probe = connect({ path, timeout: SOCKET_PROBE_MS });
+    const end = (isServed: boolean): void => {
+      probe.destroy();
+      resolve(isServed);
+    };
+    probe.once("connect", () => end(true));
+    // A queue of connections that is full belongs to somebody who lives.
+    probe.once("timeout", () => end(true));
+    probe.once("error", (error: NodeJS.ErrnoException) => end(error.code === "EAGAIN"));
+  });
+  if (isServed)
+    return err(`api-socket: another agent serves ${path}: stop it, or give every agent another --api-socket`);
+  rmSync(path, { force: true });
+  return ok(undefined);
+}
+
+async function answer(
+  request: IncomingMessage,
+  state: AgentState,
+  views: AgentViews,
+): Promise<Result<unknown, ApiError>> {
   const url = new URL(request.url ?? "/", "http://agent");
   const route = `${request.method} ${url.pathname}`;
-  if (route === `GET ${AGENT_PATHS.status}`) return ok(await state.status());
-  if (route === `GET ${AGENT_PATHS.version}`) return ok(state.version());
-  if (route === `GET ${AGENT_PATHS.drops}`) return ok(state.drops());
-  if (route === `GET ${AGENT_PATHS.flows}`) {
-    const limit = Math.min(FLOWS_MAX, Number(url.searchParams.get("limit") ?? FLOWS_DEFAULT) || 0);
-    return answered(await state.flows(limit));
+  switch (route) {
+    case `GET ${AGENT_PATHS.status}`:
+      return ok(await state.status());
+    case `GET ${AGENT_PATHS.version}`:
+      return ok(state.version());
+    case `GET ${AGENT_PATHS.drops}`:
+      return ok(state.drops());
+    case `GET ${AGENT_PATHS.flows}`: {
+      const limit = Math.min(FLOWS_MAX, Number(url.searchParams.get("limit") ?? FLOWS_DEFAULT) || 0);
+      return answered(await state.flows(limit));
+    }
+    case `GET ${AGENT_PATHS.metrics}`: {
+      const text = views.metrics();
+      return ok(url.searchParams.get("format") === "json" ? { text } : new Text(text));
+    }
+    case `POST ${AGENT_PATHS.trace}`:
+      return trace(request, state);
+    default:
+      return err(apiError("no-path", { object: route }));
   }
-  if (route === `POST ${AGENT_PATHS.trace}`) return trace(request, state);
-  return err(apiError("no-path", { object: route }));
 }
 
 async function trace(request: IncomingMessage, state: AgentState): Promise<Result<unknown, ApiError>> {
@@ -73,6 +130,11 @@ async function readBody(request: IncomingMessage): Promise<Result<unknown, ApiEr
 }
 
 function reply(response: ServerResponse, result: Result<unknown, ApiError>): void {
+  if (result.ok && result.value instanceof Text) {
+    response.writeHead(200, { "content-type": EXPOSITION_TYPE });
+    response.end(result.value.text);
+    return;
+  }
   const status = result.ok ? 200 : statusOf(result.error.code);
   response.writeHead(status, { "content-type": "application/json" });
   response.end(JSON.stringify(result.ok ? result.value : { error: result.error }));

@@ -10,7 +10,7 @@ import type { DatapathControl } from "../datapath/datapath.ts";
 import { DROP_REASONS, dropReasonOf } from "../flow/drop-reason.ts";
 import type { Id } from "../model/objects.ts";
 import type { ControlCore } from "./core/control.ts";
-import type { FromWorker, WorkerDrop } from "./core/messages.ts";
+import type { FromWorker, ToWorker, WorkerDrop } from "./core/messages.ts";
 import type { Questions } from "./questions.ts";
 
 /** What the agent's API tells of: the running parts. */
@@ -33,6 +33,7 @@ export class AgentState {
   readonly #parts: AgentStateParts;
   readonly #counts: (Counts | undefined)[];
   readonly #reached: number[];
+  readonly #peers = new Map<Id, number>();
 
   constructor(parts: AgentStateParts) {
     this.#parts = parts;
@@ -47,6 +48,25 @@ export class AgentState {
     if (message.kind === "flows" || message.kind === "trace") this.#parts.questions.answer(message);
   }
 
+  /** Takes what the workers are told. */
+  told(messages: readonly ToWorker[]): void {
+    for (const message of messages) {
+      if (message.kind !== "peer") continue;
+      if (message.mtu === 0) this.#peers.delete(message.hostId);
+      else this.#peers.set(message.hostId, message.peer);
+    }
+  }
+
+  /** The hosts that are peers now, and their numbers in the datapath. */
+  get peers(): ReadonlyMap<Id, number> {
+    return this.#peers;
+  }
+
+  /** Every port bound here and what became of it. */
+  ports(): ReturnType<ControlCore["portStates"]> {
+    return this.#parts.core.portStates();
+  }
+
   /** The version of the world that every worker's flows follow. */
   get reachedVersion(): number {
     return Math.min(...this.#reached);
@@ -57,17 +77,29 @@ export class AgentState {
     return { version: this.#parts.core.version, reached: this.reachedVersion };
   }
 
+  /** Counters and gauges of the workers, added up, as of about a second ago. */
+  workerCounters(): Readonly<Record<string, number>> {
+    const sums: Record<string, number> = {};
+    for (const counts of this.#counts) {
+      for (const [name, value] of Object.entries(counts?.metrics ?? {})) sums[name] = (sums[name] ?? 0) + value;
+    }
+    return sums;
+  }
+
   /** GET /status */
   async status(): Promise<AgentStatus> {
     const { hostId, release, startedAt, workers, datapathName, core, isStoreConnected } = this.#parts;
     const answers = await this.#parts.questions.ask({ kind: "ask-flows", limit: 0 });
-    const flows = answers.ok ? answers.value.reduce((sum, a) => sum + (a.kind === "flows" ? a.total : 0), 0) : 0;
+    // Workers that do not answer have flows all the same: better no number than a wrong one.
+    const flows = answers.ok
+      ? { flows: answers.value.reduce((sum, a) => sum + (a.kind === "flows" ? a.total : 0), 0) }
+      : {};
     return {
       hostId,
       release,
       startedAt: Math.floor(startedAt),
       workers,
-      flows,
+      ...flows,
       isStoreConnected: isStoreConnected(),
       datapath: datapathName,
       ports: [...core.portStates()],
@@ -124,13 +156,7 @@ export class AgentState {
   }
 
   #metrics(): { readonly name: string; readonly value: number }[] {
-    const sums = new Map<string, number>([
-      ["weft_world_version", this.#parts.core.version],
-      ["weft_world_version_reached", this.reachedVersion],
-    ]);
-    for (const counts of this.#counts) {
-      for (const [name, value] of Object.entries(counts?.metrics ?? {})) sums.set(name, (sums.get(name) ?? 0) + value);
-    }
-    return [...sums].map(([name, value]) => ({ name, value }));
+    const world = { weft_world_version: this.#parts.core.version, weft_world_version_reached: this.reachedVersion };
+    return Object.entries({ ...world, ...this.workerCounters() }).map(([name, value]) => ({ name, value }));
   }
 }

@@ -3,7 +3,9 @@ import { Worker } from "node:worker_threads";
 import { formatHostAlive } from "../api-schema/agent-api.ts";
 import { moduleOf } from "../base/entry.ts";
 import type { Log } from "../base/log.ts";
+import type { CounterSource } from "../base/metrics.ts";
 import { Prng } from "../base/prng.ts";
+import { releaseOf } from "../base/release.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { DatapathControl } from "../datapath/datapath.ts";
@@ -11,11 +13,13 @@ import { SHARD_COUNT, WORKER_MAX } from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
 import type { StoreConnection } from "../store/recipes/connection.ts";
 import { Layout } from "../store/recipes/layout.ts";
+import { MapMetrics } from "../store/recipes/map-metrics.ts";
 import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
+import { StoreClientMetrics } from "../store/store-client-metrics.ts";
 import type { ResumableTree, SessionTicket } from "../store/tree.ts";
-import { listenAgent } from "./agent-server.ts";
 import { AgentState } from "./agent-state.ts";
+import { openViews } from "./agent-views.ts";
 import type { AgentValues } from "./config.ts";
 import { ControlShell } from "./control-shell.ts";
 import { earlierVports } from "./core/bindings.ts";
@@ -37,6 +41,8 @@ export interface AgentOptions {
   readonly values: AgentValues;
   readonly scheduler: Scheduler;
   readonly log: Log;
+  /** What the driver of the store counts. */
+  readonly storeCounters: CounterSource;
   /** Seed of keys and jitter, from the operating system. */
   readonly seed: number;
   /** Opens a session with the store, or takes one up that an earlier agent of this host left open. */
@@ -60,7 +66,12 @@ export interface Agent {
 export async function startAgent(options: AgentOptions): Promise<Result<Agent, string>> {
   const { hostId, values, scheduler, log } = options;
   const workers = Math.min(Math.max(1, values.workers), WORKER_MAX);
-  const session = new StoreSession({ scheduler, ticket: undefined, connect: (ticket) => options.connect(ticket) });
+  const storeClient = new StoreClientMetrics(scheduler.clock);
+  const session = new StoreSession({
+    scheduler,
+    ticket: undefined,
+    connect: (ticket) => storeClient.measureResumable(options.connect(ticket)),
+  });
   const { connection } = session;
   const layout = new Layout();
   const topology = new TreeTopologyStore(connection, layout);
@@ -89,7 +100,10 @@ export async function startAgent(options: AgentOptions): Promise<Result<Agent, s
     await connection.close();
     return err(datapath.error.message);
   }
-  return run({ options, workers, session, connection, layout, topology, stateKeys, datapath: datapath.value });
+  return run({
+    ...{ options, workers, session, connection, layout, topology, stateKeys, storeClient },
+    datapath: datapath.value,
+  });
 }
 
 interface Running {
@@ -100,6 +114,7 @@ interface Running {
   readonly layout: Layout;
   readonly topology: TreeTopologyStore;
   readonly stateKeys: TreeStateKeys;
+  readonly storeClient: StoreClientMetrics;
   readonly datapath: DatapathControl;
 }
 
@@ -113,8 +128,10 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   });
   const threads: WorkerThread[] = [];
   const toWorkers = (messages: readonly ToWorker[]): void => {
+    state.told(messages);
     for (const { thread } of threads) thread.postMessage(messages);
   };
+  const maps = new MapMetrics();
   const questions = new Questions({ scheduler, workers, send: toWorkers });
   const state = new AgentState({
     ...{
@@ -123,7 +140,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
       core,
       datapath,
       questions,
-      release: RELEASE,
+      release: releaseOf(),
       startedAt: scheduler.clock.wall(),
       datapathName: values.datapath,
     },
@@ -131,7 +148,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   });
   const shell = new ControlShell({
     ...{ hostId, core, topology: running.topology, stateKeys: running.stateKeys, datapath, scheduler, log, toWorkers },
-    openMap: (map, id, onEvent) => openMap({ connection, layout, log }, map, { id, onEvent }),
+    openMap: (map, id, onEvent) => openMap({ connection, layout, log, metrics: maps }, map, { id, onEvent }),
     onAnswer: (worker, message) => state.take(worker, message),
   });
   for (let worker = 0; worker < workers; worker++)
@@ -144,14 +161,15 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     await datapath.close({ keep });
     await (keep ? running.session.detach() : connection.close());
   };
-  const server = await listenAgent(values["api-socket"], state);
-  if (!server.ok) {
+  const { storeClient } = running;
+  const views = await openViews({ ...options, release: releaseOf(), state, storeClient, maps, datapath });
+  if (!views.ok) {
     await stop({ keep: false });
-    return server;
+    return views;
   }
   shell.start();
   const end = (how: { readonly keep: boolean }): Promise<void> => {
-    server.value.close();
+    views.value.close();
     return stop(how);
   };
   return ok({ stop: end, handOver: () => end({ keep: true }) });
@@ -200,6 +218,3 @@ function startThread(running: Running, { worker, seed, shell }: NewThread): Work
   });
   return { thread, ended: new Promise((resolve) => thread.once("exit", () => resolve())) };
 }
-
-/** Release of this agent, as it is published. */
-const RELEASE = "0.1.0";

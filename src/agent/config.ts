@@ -1,4 +1,5 @@
 import type { ConfigSchema, ConfigValues } from "../base/config.ts";
+import { METRICS_LISTEN_HELP } from "../base/metrics-server.ts";
 import { TUNNEL_UDP_PORT } from "../flow/layout.ts";
 
 /** The keys of a host's agent: `--key value`, WEFT_KEY or a YAML file. */
@@ -21,6 +22,7 @@ export const agentSchema = {
     default: "/run/weft/agent.sock",
     help: "Unix socket (mode 0600) of the agent's own API.",
   },
+  "metrics-listen": { type: "string", help: METRICS_LISTEN_HELP },
   datapath: { type: "string", default: "ebpf", choices: ["ebpf", "memory"], help: "Driver of the datapath." },
   workers: { type: "integer", default: 1, help: "Simulation workers, 1..8. Default: one." },
   "flow-limit": { type: "integer", default: 131_072, help: "Flows that the table holds at 3/4 load." },

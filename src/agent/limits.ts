@@ -4,3 +4,11 @@ export const WITHDRAW_MS = 1_000;
 export const CLAIM_RETRY_MS = 200;
 /** How long an earlier holder of the host id may take beyond its session's time-out: servers look for dead sessions in steps. */
 export const CLAIM_SLACK_MS = 2_000;
+/** Questions of the agent's API that may wait for workers at the same time: a few people and scripts, never a queue. */
+export const QUESTIONS_MAX = 64;
+/** How long workers have to answer one: they are between two batches soon, or there is something wrong to be told. */
+export const ANSWER_MS = 2_000;
+/** Flows listed by the agent's API when the question does not say: the first screen. */
+export const FLOWS_DEFAULT = 100;
+/** How long another process may take to accept a connection before its socket counts as left over. */
+export const SOCKET_PROBE_MS = 1_000;

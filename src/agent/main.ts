@@ -5,10 +5,12 @@ import { dirname } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { configHelp, readConfig } from "../base/config.ts";
 import { openLog } from "../base/log-pino.ts";
+import { CounterSum } from "../base/metrics.ts";
 import { onStop } from "../base/parent.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { digest, openZooKeeper } from "../zookeeper/connect.ts";
+import { zookeeperCatalogue } from "../zookeeper/counters.ts";
 import { type Agent, startAgent } from "./agent.ts";
 import { type AgentValues, agentSchema } from "./config.ts";
 import { datapathNeeds } from "./open-datapath.main.ts";
@@ -52,8 +54,10 @@ async function run(words: readonly string[]): Promise<void> {
   if (!ready.ok) return fail(ready.error, EXIT_FAILED);
   const folder = makeFolder(dirname(values["api-socket"]));
   if (!folder.ok) return fail(folder.error, EXIT_CONFIG);
+  const storeCounters = new CounterSum(zookeeperCatalogue);
   const starting = startAgent({
     hostId,
+    storeCounters,
     hostName: values["host-name"] ?? hostname(),
     values,
     scheduler: systemScheduler,
@@ -68,7 +72,10 @@ async function run(words: readonly string[]): Promise<void> {
         ...secret.value,
         ...(ticket && { resume: ticket }),
       });
-      if (client.ok) return client.value;
+      if (client.ok) {
+        storeCounters.follow(client.value.counters);
+        return client.value;
+      }
       throw new Error(`store: ${JSON.stringify(client.error)}`);
     },
   });

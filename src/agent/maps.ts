@@ -5,7 +5,8 @@ import { BRIDGE_NEIGHBOR_MAP, FDB_MAP, NEIGHBOR_MAP } from "../state/map-kinds.t
 import type { StoreConnection } from "../store/recipes/connection.ts";
 import type { Layout } from "../store/recipes/layout.ts";
 import type { MapKind } from "../store/recipes/map-kind.ts";
-import type { MapEntry, ReplicatedMap } from "../store/recipes/replicated-map.ts";
+import type { MapMetrics } from "../store/recipes/map-metrics.ts";
+import type { MapEntry } from "../store/recipes/replicated-map.ts";
 import { TreeReplicatedMap } from "../store/recipes/tree-replicated-map.ts";
 import type { OpenMap } from "./control-shell.ts";
 import type { ControlEvent } from "./core/control-events.ts";
@@ -16,6 +17,8 @@ export interface MapOpener {
   readonly connection: StoreConnection;
   readonly layout: Layout;
   readonly log: Log;
+  /** Measures every map that is opened. */
+  readonly metrics?: MapMetrics;
 }
 
 /** Opens a device's replicated map; the winner of each key is told as an event of the control core from then on. */
@@ -67,8 +70,10 @@ interface Following<K, V> {
 }
 
 function follow<K, V>(opener: MapOpener, kind: MapKind<K, V>, following: Following<K, V>): OpenMap {
-  const { log } = opener;
-  const map: ReplicatedMap<K, V> = new TreeReplicatedMap({ connection: opener.connection, path: following.path, kind });
+  const { log, connection, metrics } = opener;
+  const counters = metrics === undefined ? {} : { counters: metrics.counters };
+  const map = new TreeReplicatedMap<K, V>({ connection, path: following.path, kind, ...counters });
+  const forget = metrics?.add(kind.name, map);
   const tell = (key: K, entry: MapEntry<V> | undefined): void => {
     following.onEvent({ kind: "entry", change: following.toChange(key, entry?.value) });
   };
@@ -94,6 +99,9 @@ function follow<K, V>(opener: MapOpener, kind: MapKind<K, V>, following: Followi
       const parts = following.parts(opinion);
       if (parts !== undefined) write("remove", map.remove(parts[0], parts[1]));
     },
-    close: ({ keep = false } = {}) => void map.close({ forget: !keep }),
+    close({ keep = false } = {}) {
+      forget?.();
+      void map.close({ forget: !keep });
+    },
   };
 }

@@ -1,12 +1,7 @@
-import type { Duration } from "../base/clock.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Scheduler, Timer } from "../base/scheduler.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
-
-/** Questions that may wait for workers at the same time. */
-const QUESTIONS_MAX = 64;
-/** How long workers have to answer. */
-const ANSWER_MS: Duration = 2_000;
+import { ANSWER_MS, QUESTIONS_MAX } from "./limits.ts";
 
 type Answer = Extract<FromWorker, { readonly kind: "flows" | "trace" }>;
 type Ask = Extract<ToWorker, { readonly kind: "ask-flows" | "ask-trace" }>;

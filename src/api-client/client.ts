@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { AgentStatus } from "../api-schema/agent-api.ts";
 import { type ApiError, isErrorCode } from "../api-schema/errors.ts";
+import type { MetricsAnswer } from "../api-schema/metrics-resource.ts";
 import { type CreateOf, type PatchOf, RESOURCES, type ResourceOf } from "../api-schema/resources.ts";
 import type {
   FdbEntry,
@@ -175,6 +176,11 @@ export class ApiClient {
   /** Dropped packets by reason, of one host or of all. */
   drops(query: { readonly host?: Id } = {}): Outcome<DropsAnswer> {
     return this.#send({ method: "GET", path: `/v1/drops${queryOf(query)}` });
+  }
+
+  /** Metrics of one host's agent, or of the API and of all agents. */
+  metrics(query: { readonly host?: Id } = {}): Outcome<MetricsAnswer> {
+    return this.#send({ method: "GET", path: `/v1/metrics${queryOf(query)}` });
   }
 
   /** State of a host's agent. */

@@ -15,6 +15,8 @@ import { FLOWS_MAX, FRAME_BYTES_MAX } from "./limits.ts";
  *     GET  /flows?limit=N                                     AgentFlows
  *     GET  /drops                                             AgentDrops
  *     POST /trace       AgentTraceRequest                     AgentTrace
+ *     GET  /metrics                                           text, as Prometheus reads it
+ *     GET  /metrics?format=json                               AgentMetrics
  */
 export const AGENT_PATHS = {
   status: "/status",
@@ -22,6 +24,7 @@ export const AGENT_PATHS = {
   flows: "/flows",
   drops: "/drops",
   trace: "/trace",
+  metrics: "/metrics",
 } as const;
 
 /** Name of the state key of kind `host` by which an agent says that it lives; its text is a `HostAlive`. */
@@ -63,13 +66,13 @@ export const agentStatus = {
   type: "object",
   description: "State of a host's agent",
   additionalProperties: false,
-  required: ["hostId", "release", "startedAt", "workers", "flows", "isStoreConnected", "ports"],
+  required: ["hostId", "release", "startedAt", "workers", "isStoreConnected", "ports"],
   properties: {
     hostId: idField,
     release: textField,
     startedAt: { ...countField, description: "Unix milliseconds" },
     workers: countField,
-    flows: { ...countField, description: "Flows installed" },
+    flows: { ...countField, description: "Flows installed; absent when the workers did not answer in time" },
     isStoreConnected: { type: "boolean" },
     datapath: { ...textField, description: "Driver of the datapath" },
     ports: {

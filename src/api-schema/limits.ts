@@ -17,3 +17,6 @@ export const FRAME_BYTES_MAX = 9_216;
 
 /** Bytes of an Ethernet header, the least that is a frame. */
 export const FRAME_BYTES_MIN = 14;
+
+/** Characters of the metrics of one process: 4,000 ports with a few lines each are 2 MB. */
+export const METRICS_TEXT_MAX = 16 * 1024 * 1024;

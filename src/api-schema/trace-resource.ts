@@ -92,7 +92,8 @@ export const missingHost = {
   properties: { hostId: idField, name: textField, code: textField, message: textField },
 } as const;
 
-const missing = {
+/** The hosts that did not answer. */
+export const missing = {
   type: "array",
   items: missingHost,
   maxItems: LIST_MAX,

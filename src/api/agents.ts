@@ -9,6 +9,7 @@ import {
   agentTrace,
 } from "../api-schema/agent-api.ts";
 import { type ApiError, apiError, isErrorCode } from "../api-schema/errors.ts";
+import { type AgentMetrics, agentMetrics } from "../api-schema/metrics-resource.ts";
 import type { Duration } from "../base/clock.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Id } from "../model/objects.ts";
@@ -23,6 +24,7 @@ export interface Agents {
   flows(hostId: Id, limit: number): Promise<Result<AgentFlows, ApiError>>;
   drops(hostId: Id): Promise<Result<AgentDrops, ApiError>>;
   trace(hostId: Id, request: AgentTraceRequest): Promise<Result<AgentTrace, ApiError>>;
+  metrics(hostId: Id): Promise<Result<AgentMetrics, ApiError>>;
   close(): void;
 }
 
@@ -58,6 +60,10 @@ export class HttpAgents implements Agents {
 
   trace(hostId: Id, body: AgentTraceRequest): Promise<Result<AgentTrace, ApiError>> {
     return this.#ask(hostId, { path: AGENT_PATHS.trace, schema: agentTrace, body });
+  }
+
+  metrics(hostId: Id): Promise<Result<AgentMetrics, ApiError>> {
+    return this.#ask(hostId, { path: `${AGENT_PATHS.metrics}?format=json`, schema: agentMetrics });
   }
 
   close(): void {

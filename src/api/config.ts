@@ -1,4 +1,5 @@
 import type { ConfigSchema, ConfigValues } from "../base/config.ts";
+import { METRICS_LISTEN_HELP } from "../base/metrics-server.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { AGENT_DEADLINE_MS } from "./limits.ts";
 
@@ -30,6 +31,7 @@ export const API_CONFIG = {
     default: "/var/lib/weft/api/token",
     help: "File with the token that every request must show. Made with mode 0600 when there is none.",
   },
+  "metrics-listen": { type: "string", help: METRICS_LISTEN_HELP },
   "agent-deadline": {
     type: "duration",
     default: AGENT_DEADLINE_MS,

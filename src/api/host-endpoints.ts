@@ -1,10 +1,12 @@
 import { agentStatus } from "../api-schema/agent-api.ts";
 import { type ApiError, apiError } from "../api-schema/errors.ts";
 import { FLOWS_MAX } from "../api-schema/limits.ts";
+import { metricsAnswer } from "../api-schema/metrics-resource.ts";
 import { dropsAnswer, flowsAnswer, traceAnswer, traceRequest } from "../api-schema/trace-resource.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Id } from "../model/objects.ts";
 import { askAll } from "./agents.ts";
+import type { ApiMetrics } from "./api-metrics.ts";
 import type { Answer, ApiRequest, Endpoint } from "./endpoint.ts";
 import type { Facts } from "./facts.ts";
 import { targetOf } from "./object-endpoints.ts";
@@ -15,6 +17,7 @@ const FLOWS_DEFAULT = 1_000;
 /** What endpoints about hosts need. */
 export interface HostParts extends TraceParts {
   readonly facts: Facts;
+  readonly metrics: ApiMetrics;
 }
 
 /** What the agents of hosts know: flows, drops, their state, and the walk of a packet. */
@@ -63,6 +66,16 @@ export function hostEndpoints(parts: HostParts): readonly Endpoint[] {
     },
     {
       ...asked,
+      method: "GET",
+      path: "/v1/metrics",
+      operation: "listMetrics",
+      summary: "Metrics of one host's agent, or of this server and of every agent that lives",
+      query: { host: "Id of the host; this server and all hosts when absent" },
+      answer: metricsAnswer,
+      handle: (request) => metrics(parts, request),
+    },
+    {
+      ...asked,
       method: "POST",
       path: "/v1/trace",
       operation: "trace",
@@ -95,6 +108,15 @@ async function drops(parts: HostParts, request: ApiRequest): Promise<Result<Answ
   const { answers, missing } = asked.value;
   const items = answers.flatMap(([hostId, answer]) => answer.drops.map((drop) => ({ hostId, ...drop })));
   return ok({ body: { items, missing } });
+}
+
+async function metrics(parts: HostParts, request: ApiRequest): Promise<Result<Answer, ApiError>> {
+  const asked = await ask(parts, request, (hostId) => parts.agents.metrics(hostId));
+  if (!asked.ok) return asked;
+  const { answers, missing } = asked.value;
+  const own = request.query["host"] === undefined ? [{ process: "api", text: parts.metrics.text() }] : [];
+  const agents = answers.map(([hostId, { text }]) => ({ process: "agent", hostId, text }));
+  return ok({ body: { items: [...own, ...agents], missing } });
 }
 
 interface Asked<T> {

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { configHelp, readConfig } from "../base/config.ts";
 import { openLog } from "../base/log-pino.ts";
+import { CounterSum } from "../base/metrics.ts";
 import { onStop } from "../base/parent.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { type ConnectOptions, digest, openZooKeeper } from "../zookeeper/connect.ts";
+import { zookeeperCatalogue } from "../zookeeper/counters.ts";
 import { parseServer } from "../zookeeper/servers.ts";
 import { API_CONFIG, type ApiValues, listenAddresses } from "./config.ts";
 import { startApi } from "./start.ts";
@@ -37,15 +39,21 @@ async function main(args: readonly string[]): Promise<number> {
   const log = openLog({ level: values["log.level"] as "info", fields: { process: "api" } });
   const settings = storeSettings(values);
   if (!settings.ok) return complain(settings.error, EXIT_CONFIG);
+  const storeCounters = new CounterSum(zookeeperCatalogue);
   const running = await startApi({
     listen: listen.value,
     token: token.value,
+    metricsListen: values["metrics-listen"],
+    storeCounters,
     agentDeadlineMs: values["agent-deadline"],
     scheduler: systemScheduler,
     log,
     connect() {
       const client = openZooKeeper({ ...settings.value, log });
-      if (client.ok) return client.value;
+      if (client.ok) {
+        storeCounters.follow(client.value.counters);
+        return client.value;
+      }
       throw new Error(`store: ${JSON.stringify(client.error)}`);
     },
   });

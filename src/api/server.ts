@@ -3,6 +3,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import { type ApiError, apiError, statusOf } from "../api-schema/errors.ts";
 import { BODY_BYTES_MAX } from "../api-schema/limits.ts";
 import type { Clock } from "../base/clock.ts";
+import { EXPOSITION_TYPE } from "../base/exposition.ts";
 import type { Log } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Scheduler } from "../base/scheduler.ts";
@@ -10,6 +11,7 @@ import type { Id } from "../model/objects.ts";
 import { KINDS, MODEL_REGISTRY } from "../model/registry.ts";
 import type { TopologyStore } from "../store/recipes/topology-store.ts";
 import type { Agents } from "./agents.ts";
+import type { ApiMetrics } from "./api-metrics.ts";
 import { TokenCheck } from "./authentication.ts";
 import { childEndpoints } from "./child-endpoints.ts";
 import type { DeviceTables } from "./device-tables.ts";
@@ -33,6 +35,7 @@ export interface ApiParts {
   readonly scheduler: Scheduler;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: ApiMetrics;
   /** The token that every request must show. */
   readonly token: string;
   readonly release: string;
@@ -50,6 +53,7 @@ export interface ApiServer {
 /** Makes the server with all its routes. */
 export async function createApiServer(parts: ApiParts): Promise<ApiServer> {
   const watches = new Watches(parts);
+  parts.metrics.watches = () => watches.count;
   const endpoints = endpointsOf(parts, watches);
   const http = fastify({
     bodyLimit: BODY_BYTES_MAX,
@@ -66,12 +70,16 @@ export async function createApiServer(parts: ApiParts): Promise<ApiServer> {
   http.setSerializerCompiler(() => (value) => JSON.stringify(value));
   readJsonStrictly(http);
   authenticate(http, { check: new TokenCheck(parts.token), endpoints });
+  measure(http, endpoints, parts);
   http.setErrorHandler((error, _request, reply) => refuse(reply, errorOfFramework(error, parts.log)));
   http.setNotFoundHandler((request, reply) => refuse(reply, noRoute(endpoints, request)));
   await http.register(swagger, documentOptions(parts.release));
   http.addSchema(errorSchema);
   await http.register(async (routes) => {
     for (const endpoint of endpoints) addRoute(routes, endpoint, parts.log);
+    routes.get("/metrics", { schema: { hide: true } }, (_request, reply) =>
+      reply.type(EXPOSITION_TYPE).send(parts.metrics.text()),
+    );
     routes.get("/v1/openapi.json", { schema: { hide: true } }, () => http.swagger());
   });
   return {
@@ -86,7 +94,7 @@ export async function createApiServer(parts: ApiParts): Promise<ApiServer> {
 
 function endpointsOf(parts: ApiParts, watches: Watches): readonly Endpoint[] {
   const objects = new Objects(parts.topology, parts.facts, () => parts.newId());
-  const { tables, agents, facts, clock } = parts;
+  const { tables, agents, facts, clock, metrics } = parts;
   return [
     ...rootEndpoints(parts.release),
     ...objectEndpoints(objects),
@@ -95,7 +103,7 @@ function endpointsOf(parts: ApiParts, watches: Watches): readonly Endpoint[] {
     ...memberEndpoints(objects),
     ...fdbEndpoints(objects, tables),
     ...neighborEndpoints(objects, tables),
-    ...hostEndpoints({ objects, tables, agents, facts }),
+    ...hostEndpoints({ objects, tables, agents, facts, metrics }),
     watches.endpoint(),
   ];
 }
@@ -125,10 +133,9 @@ function rootEndpoints(release: string): readonly Endpoint[] {
 }
 
 function addRoute(routes: FastifyInstance, endpoint: Endpoint, log: Log): void {
-  const url = endpoint.path.replace(/\{(\w+)\}/g, ":$1");
   routes.route({
     method: endpoint.method,
-    url,
+    url: routeOf(endpoint.path),
     schema: routeSchema(endpoint),
     handler: async (request, reply) => {
       const asked = requestOf(endpoint, request);
@@ -141,6 +148,11 @@ function addRoute(routes: FastifyInstance, endpoint: Endpoint, log: Log): void {
       return answer(reply, endpoint, result.value);
     },
   });
+}
+
+/** A path as the router writes it. */
+function routeOf(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ":$1");
 }
 
 function rawOf(request: FastifyRequest, reply: FastifyReply): ApiRequest["raw"] {
@@ -217,6 +229,16 @@ function authenticate(http: FastifyInstance, { check, endpoints }: Gate): void {
   http.addHook("onRequest", async (request, reply) => {
     if (open.has(request.routeOptions.url ?? "") || check.accepts(request.headers.authorization)) return;
     await refuse(reply, apiError("unauthenticated"));
+  });
+}
+
+function measure(http: FastifyInstance, endpoints: readonly Endpoint[], { metrics, clock }: ApiParts): void {
+  const operations = new Map(endpoints.map(({ method, path, operation }) => [`${method} ${routeOf(path)}`, operation]));
+  const arrivals = new WeakMap<FastifyRequest, number>();
+  http.addHook("onRequest", async (request) => void arrivals.set(request, clock.now()));
+  http.addHook("onResponse", async (request, reply) => {
+    const operation = operations.get(`${request.method} ${request.routeOptions.url ?? ""}`) ?? "none";
+    metrics.answered(operation, reply.statusCode, clock.now() - (arrivals.get(request) ?? clock.now()));
   });
 }
 

@@ -24,6 +24,8 @@ describe("a server that listens", () => {
     startApi({
       listen,
       token,
+      metricsListen: undefined,
+      storeCounters: { catalogue: {}, snapshot: () => ({}) },
       agentDeadlineMs: 100,
       scheduler: systemScheduler,
       log: silentLog,

@@ -1,15 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Duration } from "../base/clock.ts";
-import { fileOf } from "../base/entry.ts";
 import type { Log } from "../base/log.ts";
-import { ok, type Result } from "../base/result.ts";
+import type { CounterSource } from "../base/metrics.ts";
+import { openScraper } from "../base/metrics-server.ts";
+import { ProcessMetrics } from "../base/process-metrics.ts";
+import { releaseOf } from "../base/release.ts";
+import { err, ok, type Result } from "../base/result.ts";
 import type { Scheduler } from "../base/scheduler.ts";
 import { StoreConnection } from "../store/recipes/connection.ts";
 import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
+import { StoreClientMetrics } from "../store/store-client-metrics.ts";
 import type { Tree } from "../store/tree.ts";
 import { HttpAgents } from "./agents.ts";
+import { ApiMetrics } from "./api-metrics.ts";
 import type { ListenAddress } from "./config.ts";
 import { DeviceTables } from "./device-tables.ts";
 import { Facts } from "./facts.ts";
@@ -20,9 +24,13 @@ import { createApiServer } from "./server.ts";
 export interface StartOptions {
   readonly listen: readonly ListenAddress[];
   readonly token: string;
+  /** Where a scraper finds the metrics without a token. */
+  readonly metricsListen: string | undefined;
   readonly agentDeadlineMs: Duration;
   readonly scheduler: Scheduler;
   readonly log: Log;
+  /** What the driver of the store counts. */
+  readonly storeCounters: CounterSource;
   /** Opens a session with the store. */
   connect(): Tree;
 }
@@ -36,38 +44,43 @@ export interface RunningApi {
 /** Puts the API together over a store and listens. It answers at once; until the store is reached, by `store-unavailable`. */
 export async function startApi(options: StartOptions): Promise<Result<RunningApi, string>> {
   const { scheduler, log, token } = options;
-  const connection = new StoreConnection({ scheduler, connect: () => options.connect() });
+  const storeClient = new StoreClientMetrics(scheduler.clock);
+  const connection = new StoreConnection({ scheduler, connect: () => storeClient.measure(options.connect()) });
   const facts = new Facts(new TreeStateKeys(connection));
+  const release = releaseOf();
+  const metrics = new ApiMetrics({
+    ...{ clock: scheduler.clock, storeClient, storeCounters: options.storeCounters },
+    process: new ProcessMetrics(scheduler, { process: "api", release }),
+    aliveHosts: () => facts.aliveHosts().length,
+  });
   const agents = new HttpAgents({ facts, token, deadlineMs: options.agentDeadlineMs });
   const server = await createApiServer({
     topology: new TreeTopologyStore(connection),
     tables: new DeviceTables(connection),
-    ...{ facts, agents, scheduler, log, token },
+    ...{ facts, agents, scheduler, log, token, metrics, release },
     clock: scheduler.clock,
-    release: releaseOf(),
     newId: () => randomUUID(),
   });
   await server.http.ready();
-  const release = async (): Promise<void> => {
+  const free = async (): Promise<void> => {
+    metrics.close();
     await server.close();
     agents.close();
     facts.close();
     await connection.close();
   };
   const listening = await listenOn(options.listen, (request, response) => server.http.routing(request, response));
-  if (!listening.ok) {
-    await release();
-    return listening;
+  const scraper = listening.ok ? await openScraper(options.metricsListen, () => metrics.text()) : listening;
+  if (!listening.ok || !scraper.ok) {
+    for (const one of listening.ok ? listening.value : []) await one.close();
+    await free();
+    return scraper.ok ? err("nothing listens") : scraper;
   }
+  if (scraper.value !== undefined) log.info("metrics.listening", { address: scraper.value.address });
   const stop = async (): Promise<void> => {
+    scraper.value?.close();
     for (const one of listening.value) await one.close();
-    await release();
+    await free();
   };
   return ok({ addresses: listening.value.map(({ address }) => address), stop });
-}
-
-/** The version in package.json, which sources and releases both have. */
-function releaseOf(): string {
-  const { version } = JSON.parse(readFileSync(fileOf("package.json"), "utf8")) as { readonly version: string };
-  return version;
 }

@@ -10,7 +10,12 @@ const gauge = (samples: MetricFamily["samples"], help = "a help"): MetricFamily 
 
 describe("the text exposition format", () => {
   it("writes HELP, TYPE and samples", () => {
-    const family: MetricFamily = { name: "a_total", type: "counter", help: "things", samples: [{ labels: {}, value: 3 }] };
+    const family: MetricFamily = {
+      name: "a_total",
+      type: "counter",
+      help: "things",
+      samples: [{ labels: {}, value: 3 }],
+    };
     assert.equal(formatExposition([family]), "# HELP a_total things\n# TYPE a_total counter\na_total 3\n");
   });
 
@@ -26,7 +31,10 @@ describe("the text exposition format", () => {
     const values = [0, -1.5, 1e21, 5e-7, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     const samples = values.map((value, i) => ({ labels: { name: String(i) }, value }));
     const read = parseExposition(formatExposition([gauge(samples)])).get("weft_thing");
-    assert.deepEqual(read?.samples.map(({ value }) => value), values);
+    assert.deepEqual(
+      read?.samples.map(({ value }) => value),
+      values,
+    );
   });
 
   it("writes histograms cumulatively with +Inf, sum and count", () => {
@@ -35,7 +43,10 @@ describe("the text exposition format", () => {
     const samples = new MetricSamples({ h_seconds: { type: "histogram", help: "spans", labels: ["kind"] } });
     samples.addHistogram("h_seconds", histogram, { kind: "read" });
     const family = parseExposition(formatExposition(samples.families())).get("h_seconds");
-    assert.deepEqual(family?.samples.map(({ value }) => value), [2, 3, 4, 7.65, 4]);
+    assert.deepEqual(
+      family?.samples.map(({ value }) => value),
+      [2, 3, 4, 7.65, 4],
+    );
   });
 });
 

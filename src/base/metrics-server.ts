@@ -27,6 +27,16 @@ export function parseMetricsListen(text: string): Result<MetricsAddress, string>
   return err(`metrics-listen: ${text}: expected a port, or an address and a port, as 127.0.0.1:9601`);
 }
 
+/** Listens where the key `metrics-listen` says; undefined where it says nothing. */
+export async function openScraper(
+  listen: string | undefined,
+  text: () => string,
+): Promise<Result<MetricsListener | undefined, string>> {
+  if (listen === undefined) return ok(undefined);
+  const address = parseMetricsListen(listen);
+  return address.ok ? serveMetrics(address.value, text) : address;
+}
+
 /** Serves `GET /metrics` and nothing else. Made anew for each request. The error is one sentence. */
 export function serveMetrics(address: MetricsAddress, text: () => string): Promise<Result<MetricsListener, string>> {
   const { host, port } = address;

@@ -46,3 +46,33 @@ export class Counters<T extends MetricCatalogue> {
     return Object.fromEntries(this.names.map((name, i) => [name, this.values[i] as number]));
   }
 }
+
+/** Counters whose keeper is not known where they are told: their catalogue, and their values as of now. */
+export interface CounterSource {
+  readonly catalogue: MetricCatalogue;
+  snapshot(): Readonly<Record<string, number>>;
+}
+
+/** Adds up the counters of things that come and go, such as the clients of one session after another. */
+export class CounterSum<T extends MetricCatalogue> implements CounterSource {
+  readonly catalogue: T;
+  readonly #past: Counters<T>;
+  #present: Counters<T> | undefined;
+
+  constructor(catalogue: T) {
+    this.catalogue = catalogue;
+    this.#past = new Counters(catalogue);
+  }
+
+  /** From now on these count; those before have ended. */
+  follow(counters: Counters<T>): void {
+    const before = this.#present;
+    this.#present = counters;
+    for (const name of before?.names ?? []) this.#past.add(name, before?.get(name));
+  }
+
+  snapshot(): Readonly<Record<string, number>> {
+    const { names } = this.#past;
+    return Object.fromEntries(names.map((name) => [name, this.#past.get(name) + (this.#present?.get(name) ?? 0)]));
+  }
+}

@@ -48,7 +48,8 @@ describe("the listener for a scraper", () => {
   it("reads a port as loopback, and an address and a port", () => {
     assert.deepEqual(parseMetricsListen("9601"), { ok: true, value: { host: "127.0.0.1", port: 9601 } });
     assert.deepEqual(parseMetricsListen("[::1]:1"), { ok: true, value: { host: "::1", port: 1 } });
-    for (const bad of ["", "x", "1.2.3.4", "127.0.0.1:99999", "127.0.0.1:"]) assert.equal(parseMetricsListen(bad).ok, false, bad);
+    for (const bad of ["", "x", "1.2.3.4", "127.0.0.1:99999", "127.0.0.1:"])
+      assert.equal(parseMetricsListen(bad).ok, false, bad);
   });
 
   it("serves GET /metrics in the text format, made anew each time, and nothing else", async () => {

@@ -84,6 +84,7 @@ const NUMBERS = new Set([
   "BYTES",
   "FLOWS",
   "TAGS",
+  "VALUE",
 ]);
 
 /** A condition as people read it. */

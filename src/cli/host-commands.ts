@@ -69,7 +69,7 @@ async function hosts(context: CommandContext): CommandResult {
         NAME: host.name,
         ALIVE: host.isAlive ? "yes" : "no",
         PORTS: String(host.portIds.length),
-        FLOWS: status?.ok === true ? String(status.value.flows) : "",
+        FLOWS: status?.ok === true ? String(status.value.flows ?? "unknown") : "",
         DATAPATH: status?.ok === true ? (status.value.datapath ?? "") : "",
         UNDERLAY: own.map(({ address }) => address).join(" "),
         ZONES: (await Promise.all(host.tunnelZoneIds.map((id) => names.nameOf("tunnel-zone", id)))).join(" "),
@@ -139,7 +139,8 @@ async function drops(context: CommandContext, host: string | undefined): Command
   return ended(context, found.value);
 }
 
-async function hostIdOf(context: CommandContext, host: string | undefined) {
+/** The API, and the query that names a host, when one is named. */
+export async function hostIdOf(context: CommandContext, host: string | undefined) {
   const api = context.api();
   if (!api.ok) return api;
   if (host === undefined) return ok({ api: api.value, query: {} });
@@ -147,14 +148,15 @@ async function hostIdOf(context: CommandContext, host: string | undefined) {
   return id.ok ? ok({ api: api.value, query: { host: id.value } }) : id;
 }
 
-async function table(context: CommandContext, rows: readonly Row[], empty: string): CommandResult {
+/** Prints rows, or the sentence when there are none. */
+export async function table(context: CommandContext, rows: readonly Row[], empty: string): CommandResult {
   if (rows.length === 0) context.terminal.complain(empty);
   else for (const line of formatTable(columnsOf(rows), rows, context.terminal.width)) context.terminal.print(line);
   return DONE;
 }
 
 /** Names the hosts that did not answer, and says so by the exit code. */
-function ended(
+export function ended(
   context: CommandContext,
   { missing }: Pick<FlowsAnswer | DropsAnswer, "missing">,
   print?: () => void,

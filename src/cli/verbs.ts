@@ -110,6 +110,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import("./host-commands.ts")).hostsVerb,
   },
   {
+    name: "metrics",
+    group: look,
+    summary: "shows what the API and the agents measure",
+    load: async () => (await import("./metrics-command.ts")).metricsVerb,
+  },
+  {
     name: "watch",
     group: look,
     summary: "follows changes as they happen",

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { ConfigSchema, ConfigValues } from "../base/config.ts";
+import { METRICS_LISTEN_HELP } from "../base/metrics-server.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { ListenAddress } from "./listener.ts";
 
@@ -18,6 +19,7 @@ export const storeServerSchema = {
     type: "string",
     help: "Loopback address and port to listen on too, as 127.0.0.1:2181; clients must show the secret there.",
   },
+  "metrics-listen": { type: "string", help: METRICS_LISTEN_HELP },
   "log.level": {
     type: "string",
     default: "info",

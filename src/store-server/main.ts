@@ -1,9 +1,14 @@
 import { systemClock } from "../base/clock.ts";
 import { configHelp, readConfig } from "../base/config.ts";
 import { openLog } from "../base/log-pino.ts";
+import { openScraper } from "../base/metrics-server.ts";
 import { onStop } from "../base/parent.ts";
+import { ProcessMetrics } from "../base/process-metrics.ts";
+import { releaseOf } from "../base/release.ts";
+import { systemScheduler } from "../base/scheduler.ts";
 import { listenAddresses, storeServerSchema } from "./config.ts";
 import { startStoreServer } from "./start.ts";
+import { storeMetricsText } from "./store-metrics.ts";
 
 /** Exit code of a configuration that cannot be used (EX_CONFIG of sysexits). */
 const badConfig = 78;
@@ -32,6 +37,14 @@ async function main(args: readonly string[]): Promise<number> {
     },
   });
   if (!running.ok) return complain([running.error], 1);
+  const processMetrics = new ProcessMetrics(systemScheduler, { process: "store-server", release: releaseOf() });
+  const text = (): string => storeMetricsText(running.value.server, processMetrics);
+  const scraper = await openScraper(values["metrics-listen"], text);
+  if (!scraper.ok) {
+    await running.value.stop();
+    return complain([scraper.error], 1);
+  }
+  if (scraper.value !== undefined) log.info("metrics.listening", { address: scraper.value.address });
   for (const address of running.value.addresses) console.log(`listening ${address}`);
   log.info("store.listening", { addresses: running.value.addresses.join(" "), nodes: running.value.server.tree.nodes });
   const forget = onStop(systemClock, (reason) => {

@@ -96,6 +96,16 @@ export class StoreServer {
     return this.#tree;
   }
 
+  /** The counters, with the gauges as of now. */
+  measured(): StoreServerCounters {
+    this.counters.set("store_connections", this.#clients.size);
+    this.counters.set("store_sessions", this.#tree.sessions.size);
+    this.counters.set("store_watches", this.#tree.watches.size);
+    this.counters.set("store_nodes", this.#tree.nodes);
+    this.counters.set("store_bytes", this.#tree.bytes);
+    return this.counters;
+  }
+
   /** Whether writes are refused because the disk is full. */
   get isFull(): boolean {
     return this.#isFull;
@@ -194,8 +204,7 @@ export class StoreServer {
     const start = connection.splitter.peek(4);
     // A frame's length begins with a zero byte, a word with a letter.
     if (start === undefined || start[0] === 0) return false;
-    const { counters } = this;
-    this.#gauge();
+    const counters = this.measured();
     const answer = fourLetterWord(new TextDecoder().decode(start), {
       zxid: this.#tree.zxid,
       counters,
@@ -334,7 +343,7 @@ export class StoreServer {
     this.#cutIdle(at.now);
     if (!this.#isFull) this.#expireSessions(at);
     if (at.now - this.#sweptAt >= storeServerLimits.sweepMs) this.sweep();
-    this.#gauge();
+    this.measured();
   }
 
   #cutIdle(now: Instant): void {
@@ -357,14 +366,6 @@ export class StoreServer {
       this.#log.info("store.session-expired", { session: session.toString(16) });
       this.disconnect(session);
     }
-  }
-
-  #gauge(): void {
-    this.counters.set("store_connections", this.#clients.size);
-    this.counters.set("store_sessions", this.#tree.sessions.size);
-    this.counters.set("store_watches", this.#tree.watches.size);
-    this.counters.set("store_nodes", this.#tree.nodes);
-    this.counters.set("store_bytes", this.#tree.bytes);
   }
 
   #badFrame(connection: Connection, why: string): void {

@@ -1,7 +1,7 @@
 import type { Clock, Instant } from "../base/clock.ts";
 import { Histogram, type MetricSamples, type MetricSpecs } from "../base/metric-family.ts";
 import type { Result } from "../base/result.ts";
-import type { SessionState, Tree } from "./tree.ts";
+import type { ResumableTree, SessionState, Tree } from "./tree.ts";
 
 /** What every client of the store tells: of its session, and of its requests. */
 export const STORE_CLIENT_METRICS = {
@@ -66,6 +66,11 @@ export class StoreClientMetrics {
       session: tree.session,
       close: () => tree.close(),
     };
+  }
+
+  /** The same for a tree whose session outlives the process. */
+  measureResumable(tree: ResumableTree): ResumableTree {
+    return { ...this.measure(tree), exportSession: () => tree.exportSession(), detach: () => tree.detach() };
   }
 
   /** Time since the connection was lost; 0 while there is one. */

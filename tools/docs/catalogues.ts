@@ -34,11 +34,6 @@ export async function errorCatalogue(root: string): Promise<Readonly<Record<stri
   return (module?.["ERROR_CATALOGUE"] ?? {}) as Record<string, ErrorRow>;
 }
 
-/** Every exported `*_METRICS`, by file and name of the constant. */
-export function metricCatalogues(root: string): Promise<Groups<string>> {
-  return exportedRecords<string>(root, { files: "src/**/*.ts", names: /^\w+_METRICS$/ });
-}
-
 /** Every configuration schema: what the `config.ts` of a process exports under a name that ends in Schema. */
 export function configSchemas(root: string): Promise<Groups<ConfigKey>> {
   return exportedRecords<ConfigKey>(root, { files: "src/*/config.ts", names: /^\w+Schema$/ });

@@ -1,6 +1,7 @@
 import { expectation } from "../../src/base/config-value.ts";
-import { configSchemas, dropReasons, errorCatalogue, type Groups, metricCatalogues } from "./catalogues.ts";
+import { configSchemas, dropReasons, errorCatalogue } from "./catalogues.ts";
 import { limits } from "./limits.ts";
+import { METRIC_SECTIONS } from "./metrics.ts";
 
 /** Path of a page in the repository -> its text. */
 export type Pages = ReadonlyMap<string, string>;
@@ -14,7 +15,7 @@ export async function pages(root: string): Promise<Pages> {
   add("drop-reasons", await dropReasonPage(root));
   add("errors", await errorPage(root));
   add("limits", limitPage(root));
-  add("metrics", metricPage(await metricCatalogues(root)));
+  add("metrics", metricPage());
   add("config", await configPage(root));
   return made;
 }
@@ -49,13 +50,20 @@ function limitPage(root: string): string | undefined {
   return page("Limits", head, sections);
 }
 
-function metricPage(groups: Groups<string>): string | undefined {
-  if (groups.size === 0) return undefined;
-  const sections = [...groups].map(([where, rows]) => {
-    const body = Object.entries(rows).map(([name, help]) => [`\`${name}\``, help]);
-    return `## ${where.split(" ")[0]}\n\n${table(["metric", "meaning"], body)}`;
+function metricPage(): string {
+  const head =
+    "What every process tells at `GET /metrics`, in the text format that Prometheus reads: on the agent's socket, on the API " +
+    "(with its token), and on the address of `--metrics-listen`. `weft metrics` shows the same as a table.";
+  const sections = Object.entries(METRIC_SECTIONS).map(([who, specs]) => {
+    const body = Object.entries(specs).map(([name, { type, labels = [], help }]) => [
+      `\`${name}\``,
+      type,
+      labels.map((label) => `\`${label}\``).join(" "),
+      help,
+    ]);
+    return `## ${who}\n\n${table(["metric", "type", "labels", "meaning"], body)}`;
   });
-  return page("Metrics", "Counters and gauges, by the file that keeps them.", sections);
+  return page("Metrics", head, sections);
 }
 
 async function configPage(root: string): Promise<string | undefined> {

@@ -28,6 +28,16 @@ export class Waiting {
     this.#ask = ask;
   }
 
+  /** Packets that wait now. */
+  get parked(): number {
+    return this.#parking.count;
+  }
+
+  /** Objects that were asked for and have not come. */
+  get wanted(): number {
+    return this.#wanted.size;
+  }
+
   /** Parks a packet, or drops it when a limit is reached. */
   park(on: WaitOn, upcall: WaitingUpcall, now: Instant): void {
     const { words, offset, frame } = upcall;

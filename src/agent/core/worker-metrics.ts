@@ -17,4 +17,7 @@ export const WORKER_METRICS = {
   weft_worker_groups_exhausted: "floods sent frame by frame because no group was free",
   weft_worker_uninjectable: "first packets dropped because their offload form cannot be injected",
   weft_worker_wants_limited: "objects not asked for because too many are outstanding",
+  weft_worker_parked_now: "packets that are parked now (gauge)",
+  weft_worker_backlog: "flows that wait to be simulated again now (gauge)",
+  weft_worker_wanted_now: "objects that were asked for and have not come (gauge)",
 } as const;

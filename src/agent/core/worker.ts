@@ -164,6 +164,10 @@ export class WorkerCore {
 
   /** Counters so far, as a message for the control thread. */
   countsMessage(): FromWorker {
+    const { metrics } = this.counts;
+    metrics.set("weft_worker_parked_now", this.#waiting.parked);
+    metrics.set("weft_worker_backlog", this.#book.backlog);
+    metrics.set("weft_worker_wanted_now", this.#waiting.wanted);
     return this.counts.message();
   }
 

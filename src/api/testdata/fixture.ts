@@ -6,6 +6,7 @@ import { formatHostAlive, HOST_ALIVE_KEY, PORT_ACTIVE_KEY } from "../../api-sche
 import type { ErrorBody } from "../../api-schema/errors.ts";
 import { systemClock } from "../../base/clock.ts";
 import { MemoryLog } from "../../base/log.ts";
+import { ProcessMetrics } from "../../base/process-metrics.ts";
 import { systemScheduler } from "../../base/scheduler.ts";
 import type { Id } from "../../model/objects.ts";
 import { MemoryTreeServer } from "../../store/memory/memory-tree-server.ts";
@@ -13,7 +14,9 @@ import { StoreConnection } from "../../store/recipes/connection.ts";
 import type { StateKey } from "../../store/recipes/state-keys.ts";
 import { TreeStateKeys } from "../../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../../store/recipes/tree-topology-store.ts";
+import { StoreClientMetrics } from "../../store/store-client-metrics.ts";
 import { HttpAgents } from "../agents.ts";
+import { ApiMetrics } from "../api-metrics.ts";
 import { DeviceTables } from "../device-tables.ts";
 import { Facts } from "../facts.ts";
 import { type ApiParts, type ApiServer, createApiServer } from "../server.ts";
@@ -42,8 +45,12 @@ export interface SendOptions {
 /** The whole API over a tree in memory, spoken to without a socket. */
 export class ApiFixture {
   readonly log = new MemoryLog();
+  readonly storeClient = new StoreClientMetrics(systemClock);
   readonly tree = new MemoryTreeServer({ scheduler: systemScheduler, redialMs: 1 });
-  readonly connection = new StoreConnection({ scheduler: systemScheduler, connect: () => this.tree.connect() });
+  readonly connection = new StoreConnection({
+    scheduler: systemScheduler,
+    connect: () => this.storeClient.measure(this.tree.connect()),
+  });
   readonly topology = new TreeTopologyStore(this.connection);
   readonly facts = new Facts(new TreeStateKeys(this.connection));
   /** What hosts publish, under a session of their own. */
@@ -52,6 +59,12 @@ export class ApiFixture {
   readonly agents = new HttpAgents({ facts: this.facts, token: TOKEN, deadlineMs: 200 });
   readonly folder = mkdtempSync(join(tmpdir(), "weft-api-"));
   readonly #closers: (() => Promise<void> | void)[] = [];
+  readonly metrics = new ApiMetrics({
+    ...{ clock: systemClock, storeClient: this.storeClient },
+    process: new ProcessMetrics(systemScheduler, { process: "api", release: "0.0.0-test" }),
+    storeCounters: { catalogue: { zookeeper_requests: "requests" }, snapshot: () => ({ zookeeper_requests: 3 }) },
+    aliveHosts: () => this.facts.aliveHosts().length,
+  });
   server: ApiServer | undefined;
 
   /** Starts the server, with other parts where they are given. */
@@ -64,6 +77,7 @@ export class ApiFixture {
       scheduler: systemScheduler,
       clock: systemClock,
       log: this.log,
+      metrics: this.metrics,
       token: TOKEN,
       release: "0.0.0-test",
       newId: () => crypto.randomUUID(),
@@ -75,6 +89,7 @@ export class ApiFixture {
 
   /** Ends everything that the test started. */
   async close(): Promise<void> {
+    this.metrics.close();
     await this.server?.close();
     this.agents.close();
     this.facts.close();

@@ -91,10 +91,18 @@ function checkHistogram(name: string, samples: readonly ParsedSample[]): void {
   for (const one of series.values()) {
     const buckets = one.filter((sample) => sample.name === `${name}_bucket`);
     const bounds = buckets.map(({ labels }) => Number((labels["le"] ?? "").replace("Inf", "Infinity")));
-    assert.deepEqual(bounds, bounds.toSorted((a, b) => a - b), `${name}: bounds ascend`);
+    assert.deepEqual(
+      bounds,
+      bounds.toSorted((a, b) => a - b),
+      `${name}: bounds ascend`,
+    );
     assert.equal(bounds.at(-1), Number.POSITIVE_INFINITY, `${name}: ends in +Inf`);
     const counts = buckets.map(({ value }) => value);
-    assert.deepEqual(counts, counts.toSorted((a, b) => a - b), `${name}: cumulative`);
+    assert.deepEqual(
+      counts,
+      counts.toSorted((a, b) => a - b),
+      `${name}: cumulative`,
+    );
     const count = one.find((sample) => sample.name === `${name}_count`)?.value;
     assert.equal(counts.at(-1), count, `${name}: +Inf is the count`);
   }

@@ -62,6 +62,11 @@ export class OwnOpinions {
     this.#options = options;
   }
 
+  /** Opinions of this owner in the store. */
+  get size(): number {
+    return this.#names.size;
+  }
+
   /** Whether an opinion is this owner's. */
   owns(name: string): boolean {
     return this.#names.has(name);

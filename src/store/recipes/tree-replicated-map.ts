@@ -86,6 +86,11 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
     return this.#isLoaded ? this.#table.size : 0;
   }
 
+  /** Opinions of this process in the store. */
+  get ownOpinions(): number {
+    return this.#own.size;
+  }
+
   get(key: K): V | undefined {
     return this.entry(key)?.value;
   }

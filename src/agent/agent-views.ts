@@ -1,0 +1,53 @@
+import type { Server } from "node:http";
+import { formatExposition } from "../base/exposition.ts";
+import type { Log } from "../base/log.ts";
+import type { CounterSource } from "../base/metrics.ts";
+import { openScraper } from "../base/metrics-server.ts";
+import { ProcessMetrics } from "../base/process-metrics.ts";
+import { ok, type Result } from "../base/result.ts";
+import type { Scheduler } from "../base/scheduler.ts";
+import type { DatapathControl } from "../datapath/datapath.ts";
+import type { MapMetrics } from "../store/recipes/map-metrics.ts";
+import type { StoreClientMetrics } from "../store/store-client-metrics.ts";
+import { listenAgent } from "./agent-server.ts";
+import type { AgentState } from "./agent-state.ts";
+import { collectMetrics } from "./collect-metrics.ts";
+import type { AgentValues } from "./config.ts";
+
+/** What can be looked at from outside. */
+export interface AgentViewParts {
+  readonly values: AgentValues;
+  readonly release: string;
+  readonly scheduler: Scheduler;
+  readonly log: Log;
+  readonly state: AgentState;
+  readonly datapath: DatapathControl;
+  readonly storeClient: StoreClientMetrics;
+  readonly storeCounters: CounterSource;
+  readonly maps: MapMetrics;
+}
+
+/** Opens the agent's API and, when configured, the listener for a scraper. The error is one sentence. */
+export async function openViews(parts: AgentViewParts): Promise<Result<{ close(): void }, string>> {
+  const { values, scheduler, state } = parts;
+  const process = new ProcessMetrics(scheduler, { process: "agent", release: parts.release });
+  const sources = { ...parts, process, clock: scheduler.clock, ringBytes: values["ring-bytes"] };
+  const metrics = (): string => formatExposition(collectMetrics(sources));
+  const server = await listenAgent(values["api-socket"], state, { metrics });
+  const scraper = server.ok ? await openScraper(values["metrics-listen"], metrics) : server;
+  if (scraper.ok && scraper.value !== undefined)
+    parts.log.info("metrics.listening", { address: scraper.value.address });
+  const close = (): void => {
+    process.close();
+    if (server.ok) closeServer(server.value);
+    if (scraper.ok) scraper.value?.close();
+  };
+  if (scraper.ok) return ok({ close });
+  close();
+  return scraper;
+}
+
+function closeServer(server: Server): void {
+  server.close();
+  server.closeIdleConnections();
+}

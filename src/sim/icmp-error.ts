@@ -4,20 +4,9 @@ import { unreachable } from "../base/assert.ts";
 import { FRAME_IP4 } from "../flow/layout.ts";
 import { buildFrame, type VlanSpec } from "../wire/build-frame.ts";
 import { type Frame, layerOf } from "../wire/frame.ts";
-import {
-  ICMPV4_LENGTH,
-  ICMPV4_TIME_EXCEEDED,
-  ICMPV4_UNREACHABLE,
-  type Icmpv4Fields,
-  isIcmpv4Error,
-} from "../wire/icmpv4.ts";
-import {
-  ICMPV6_LENGTH,
-  ICMPV6_TIME_EXCEEDED,
-  ICMPV6_UNREACHABLE,
-  type Icmpv6Fields,
-  isIcmpv6Error,
-} from "../wire/icmpv6.ts";
+import { ICMP_LENGTH } from "../wire/icmp-view.ts";
+import { ICMPV4_TIME_EXCEEDED, ICMPV4_UNREACHABLE, type Icmpv4Fields, isIcmpv4Error } from "../wire/icmpv4.ts";
+import { ICMPV6_TIME_EXCEEDED, ICMPV6_UNREACHABLE, type Icmpv6Fields, isIcmpv6Error } from "../wire/icmpv6.ts";
 import { IPV4_LENGTH_MIN, Ipv4View } from "../wire/ipv4.ts";
 import { IPV6_LENGTH, Ipv6View } from "../wire/ipv6.ts";
 import { layersOf } from "./frame-layers.ts";
@@ -127,7 +116,7 @@ function errorFrame(parts: ErrorParts): Uint8Array {
 function errorFrameV4({ frame, sender, trouble, ttlDecrement }: ErrorParts): Uint8Array {
   const at = layerOf(frame, "ipv4")?.offset ?? 0;
   const header = new Ipv4View(frame.bytes, at);
-  const end = Math.min(at + header.totalLength, at + ICMPV4_ERROR_MAX - IPV4_LENGTH_MIN - ICMPV4_LENGTH);
+  const end = Math.min(at + header.totalLength, at + ICMPV4_ERROR_MAX - IPV4_LENGTH_MIN - ICMP_LENGTH);
   const payload = frame.bytes.slice(at, Math.min(end, frame.bytes.length));
   const quoted = new Ipv4View(payload, 0);
   quoted.ttl = header.ttl - ttlDecrement;
@@ -145,7 +134,7 @@ function errorFrameV4({ frame, sender, trouble, ttlDecrement }: ErrorParts): Uin
 function errorFrameV6({ frame, sender, trouble, ttlDecrement }: ErrorParts): Uint8Array {
   const at = layerOf(frame, "ipv6")?.offset ?? 0;
   const header = new Ipv6View(frame.bytes, at);
-  const length = Math.min(IPV6_LENGTH + header.payloadLength, ICMPV6_ERROR_MAX - IPV6_LENGTH - ICMPV6_LENGTH);
+  const length = Math.min(IPV6_LENGTH + header.payloadLength, ICMPV6_ERROR_MAX - IPV6_LENGTH - ICMP_LENGTH);
   const payload = frame.bytes.slice(at, Math.min(at + length, frame.bytes.length));
   new Ipv6View(payload, 0).hopLimit = header.hopLimit - ttlDecrement;
   return buildFrame({

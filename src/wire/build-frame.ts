@@ -4,8 +4,9 @@ import { ARP_LENGTH, type ArpFields, emitArp } from "./arp.ts";
 import { pseudoSumV4, pseudoSumV6 } from "./checksum.ts";
 import { type Dhcpv4Fields, dhcpv4Length, emitDhcpv4 } from "./dhcpv4.ts";
 import { ETHER_TYPE, ETHERNET_LENGTH, emitEthernet } from "./ethernet.ts";
-import { emitIcmpv4, ICMPV4_LENGTH, type Icmpv4Fields, Icmpv4View } from "./icmpv4.ts";
-import { emitIcmpv6, ICMPV6_LENGTH, type Icmpv6Fields, Icmpv6View } from "./icmpv6.ts";
+import { ICMP_LENGTH, IcmpView } from "./icmp-view.ts";
+import { emitIcmpv4, type Icmpv4Fields } from "./icmpv4.ts";
+import { emitIcmpv6, type Icmpv6Fields } from "./icmpv6.ts";
 import { IP_PROTOCOL } from "./ip-protocol.ts";
 import { emitIpv4, type Ipv4Fields, ipv4Length, NO_IPV4_OPTIONS } from "./ipv4.ts";
 import { emitIpv6, IPV6_LENGTH, type Ipv6Fields } from "./ipv6.ts";
@@ -210,8 +211,8 @@ function upperLength(spec: UpperSpec): number {
   if ("tcp" in spec) {
     return tcpLength({ options: spec.tcp.options ?? NO_TCP_OPTIONS }) + (spec.payload?.length ?? 0);
   }
-  if ("icmpv4" in spec) return ICMPV4_LENGTH + (spec.payload?.length ?? 0);
-  if ("icmpv6" in spec) return ICMPV6_LENGTH + (spec.payload?.length ?? 0);
+  if ("icmpv4" in spec) return ICMP_LENGTH + (spec.payload?.length ?? 0);
+  if ("icmpv6" in spec) return ICMP_LENGTH + (spec.payload?.length ?? 0);
   return "ndp" in spec ? ndpLength(spec.ndp) : spec.payload.length;
 }
 
@@ -225,17 +226,17 @@ function emitUpper(spec: UpperSpec, bytes: Uint8Array, to: { offset: number; pse
   }
   if ("icmpv4" in spec) {
     const end = emitPayload(spec.payload, bytes, emitIcmpv4(spec.icmpv4, bytes, offset));
-    new Icmpv4View(bytes, offset).fillChecksum(end);
+    new IcmpView(bytes, offset).fillChecksum(0, end);
     return end;
   }
   if ("icmpv6" in spec) {
     const end = emitPayload(spec.payload, bytes, emitIcmpv6(spec.icmpv6, bytes, offset));
-    new Icmpv6View(bytes, offset).fillChecksum(pseudoSum, end);
+    new IcmpView(bytes, offset).fillChecksum(pseudoSum, end);
     return end;
   }
   if ("ndp" in spec) {
     const end = emitNdp(spec.ndp, bytes, offset);
-    new Icmpv6View(bytes, offset).fillChecksum(pseudoSum, end);
+    new IcmpView(bytes, offset).fillChecksum(pseudoSum, end);
     return end;
   }
   return emitPayload(spec.payload, bytes, offset);

@@ -1,8 +1,7 @@
 import { unreachable } from "../base/assert.ts";
 import { pseudoSumV4, pseudoSumV6 } from "./checksum.ts";
 import type { Frame, Layer, LayerOf } from "./frame.ts";
-import { Icmpv4View } from "./icmpv4.ts";
-import { Icmpv6View } from "./icmpv6.ts";
+import { IcmpView } from "./icmp-view.ts";
 import { IP_PROTOCOL } from "./ip-protocol.ts";
 import { Ipv4View, isIpv4Fragment } from "./ipv4.ts";
 import { TcpView } from "./tcp.ts";
@@ -86,10 +85,10 @@ function isGood(bytes: Uint8Array, { layer, pseudoSum, end }: Cover): boolean {
     case "tcp":
       return new TcpView(bytes, layer.offset).checksumIsGood(pseudoSum, end);
     case "icmpv4":
-      return new Icmpv4View(bytes, layer.offset).checksumIsGood(end);
+      return new IcmpView(bytes, layer.offset).checksumIsGood(0, end);
     case "icmpv6":
     case "ndp":
-      return new Icmpv6View(bytes, layer.offset).checksumIsGood(pseudoSum, end);
+      return new IcmpView(bytes, layer.offset).checksumIsGood(pseudoSum, end);
     default:
       return unreachable(layer);
   }
@@ -104,11 +103,11 @@ function fill(bytes: Uint8Array, { layer, pseudoSum, end }: Cover): void {
       new TcpView(bytes, layer.offset).fillChecksum(pseudoSum, end);
       break;
     case "icmpv4":
-      new Icmpv4View(bytes, layer.offset).fillChecksum(end);
+      new IcmpView(bytes, layer.offset).fillChecksum(0, end);
       break;
     case "icmpv6":
     case "ndp":
-      new Icmpv6View(bytes, layer.offset).fillChecksum(pseudoSum, end);
+      new IcmpView(bytes, layer.offset).fillChecksum(pseudoSum, end);
       break;
     default:
       unreachable(layer);

@@ -3,8 +3,9 @@ import type { Result } from "../base/result.ts";
 import { ARP_LENGTH, type ArpFields, formatArp, parseArp } from "./arp.ts";
 import { type Dhcpv4Fields, formatDhcpv4, parseDhcpv4 } from "./dhcpv4.ts";
 import { ETHER_TYPE, ETHERNET_LENGTH, type EthernetFields, formatEthernet, parseEthernet } from "./ethernet.ts";
-import { formatIcmpv4, ICMPV4_LENGTH, type Icmpv4Fields, isIcmpv4Error, parseIcmpv4 } from "./icmpv4.ts";
-import { formatIcmpv6, ICMPV6_LENGTH, type Icmpv6Fields, isIcmpv6Error, parseIcmpv6 } from "./icmpv6.ts";
+import { ICMP_LENGTH } from "./icmp-view.ts";
+import { formatIcmpv4, type Icmpv4Fields, isIcmpv4Error, parseIcmpv4 } from "./icmpv4.ts";
+import { formatIcmpv6, type Icmpv6Fields, isIcmpv6Error, parseIcmpv6 } from "./icmpv6.ts";
 import { IP_PROTOCOL } from "./ip-protocol.ts";
 import { formatIpv4Header, type Ipv4Fields, Ipv4View, isIpv4Fragment, parseIpv4, parseQuotedIpv4 } from "./ipv4.ts";
 import { formatIpv6Header, IPV6_LENGTH, type Ipv6Fields, parseIpv6, parseQuotedIpv6 } from "./ipv6.ts";
@@ -254,8 +255,8 @@ class FrameReader {
   #readIcmpv4(offset: number, end: number): void {
     const fields = this.#accept(parseIcmpv4(this.#bytes, offset, end));
     if (fields === undefined) return;
-    this.#layers.push({ header: "icmpv4", offset, end: offset + ICMPV4_LENGTH, fields });
-    this.#payload = { offset: offset + ICMPV4_LENGTH, end };
+    this.#layers.push({ header: "icmpv4", offset, end: offset + ICMP_LENGTH, fields });
+    this.#payload = { offset: offset + ICMP_LENGTH, end };
   }
 
   #readIcmpv6(offset: number, end: number): void {
@@ -265,8 +266,8 @@ class FrameReader {
     }
     const fields = this.#accept(parseIcmpv6(this.#bytes, offset, end));
     if (fields === undefined) return;
-    this.#layers.push({ header: "icmpv6", offset, end: offset + ICMPV6_LENGTH, fields });
-    this.#payload = { offset: offset + ICMPV6_LENGTH, end };
+    this.#layers.push({ header: "icmpv6", offset, end: offset + ICMP_LENGTH, fields });
+    this.#payload = { offset: offset + ICMP_LENGTH, end };
   }
 
   #readNdp(offset: number, end: number): void {

@@ -1,14 +1,11 @@
 import { formatIpv4, type Ipv4 } from "../addr/ip.ts";
 import { unreachable } from "../base/assert.ts";
 import { ok, type Result } from "../base/result.ts";
-import { assertRegion, setU8, setU16, setU32, u8At, u16At, u32At } from "./bytes.ts";
-import { checksumOf, sumIsGood, sumOf } from "./checksum.ts";
+import { u8At, u16At } from "./bytes.ts";
+import { ICMP_LENGTH, IcmpView } from "./icmp-view.ts";
 import { type ParseError, truncated } from "./parse-error.ts";
 
-/** Bytes of an ICMP header; echo data or the quoted packet follows (RFC 792). */
-export const ICMPV4_LENGTH = 8;
-
-const OFFSET = { type: 0, code: 1, checksum: 2, rest: 4, identifier: 4, pointer: 4, sequence: 6, mtu: 6 } as const;
+const OFFSET = { pointer: 4, mtu: 6 } as const;
 
 /** Message types (RFC 792). Others stay numbers. */
 export const ICMPV4_TYPE = {
@@ -36,76 +33,6 @@ export const ICMPV4_UNREACHABLE = {
 /** Codes of time exceeded (RFC 792). */
 export const ICMPV4_TIME_EXCEEDED = { ttl: 0, reassembly: 1 } as const;
 
-/** A view over the eight bytes of an ICMP header. */
-export class Icmpv4View {
-  readonly #bytes: Uint8Array;
-  readonly #at: number;
-
-  /** The header at `offset`; throws unless it lies in `bytes`. */
-  constructor(bytes: Uint8Array, offset: number) {
-    assertRegion(bytes, offset, ICMPV4_LENGTH);
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-
-  get type(): number {
-    return u8At(this.#bytes, this.#at + OFFSET.type);
-  }
-  set type(value: number) {
-    setU8(this.#bytes, this.#at + OFFSET.type, value);
-  }
-
-  get code(): number {
-    return u8At(this.#bytes, this.#at + OFFSET.code);
-  }
-  set code(value: number) {
-    setU8(this.#bytes, this.#at + OFFSET.code, value);
-  }
-
-  get checksum(): number {
-    return u16At(this.#bytes, this.#at + OFFSET.checksum);
-  }
-  set checksum(value: number) {
-    setU16(this.#bytes, this.#at + OFFSET.checksum, value);
-  }
-
-  /** The four bytes whose meaning depends on the type. */
-  get rest(): number {
-    return u32At(this.#bytes, this.#at + OFFSET.rest);
-  }
-  set rest(value: number) {
-    setU32(this.#bytes, this.#at + OFFSET.rest, value);
-  }
-
-  /** Echo only. */
-  get identifier(): number {
-    return u16At(this.#bytes, this.#at + OFFSET.identifier);
-  }
-  set identifier(value: number) {
-    setU16(this.#bytes, this.#at + OFFSET.identifier, value);
-  }
-
-  /** Echo only. */
-  get sequence(): number {
-    return u16At(this.#bytes, this.#at + OFFSET.sequence);
-  }
-  set sequence(value: number) {
-    setU16(this.#bytes, this.#at + OFFSET.sequence, value);
-  }
-
-  /** True when the checksum of the message that ends before `end` is right. */
-  checksumIsGood(end: number): boolean {
-    return sumIsGood(sumOf(this.#bytes, this.#at, end));
-  }
-
-  /** Computes and stores the checksum of the message that ends before `end`. */
-  fillChecksum(end: number): void {
-    assertRegion(this.#bytes, this.#at, end - this.#at);
-    this.checksum = 0;
-    this.checksum = checksumOf(sumOf(this.#bytes, this.#at, end));
-  }
-}
-
 /**
  * The meaning of an ICMP header. After it follow the echo data, or, for the errors and redirect, the quoted packet
  * (`parseQuotedIpv4`).
@@ -129,10 +56,10 @@ export function isIcmpv4Error(fields: Icmpv4Fields): boolean {
   return fields.kind !== "echo-request" && fields.kind !== "echo-reply" && fields.kind !== "other";
 }
 
-/** Reads the header at `offset` of a region that ends before `end`; the checksum is `Icmpv4View`'s affair. */
+/** Reads the header at `offset` of a region that ends before `end`; the checksum is `IcmpView`'s affair. */
 export function parseIcmpv4(bytes: Uint8Array, offset: number, end: number): Result<Icmpv4Fields, ParseError> {
-  if (end - offset < ICMPV4_LENGTH) return truncated("icmpv4", ICMPV4_LENGTH, end - offset);
-  const view = new Icmpv4View(bytes, offset);
+  if (end - offset < ICMP_LENGTH) return truncated("icmpv4", ICMP_LENGTH, end - offset);
+  const view = new IcmpView(bytes, offset);
   const { type, code } = view;
   switch (type) {
     case ICMPV4_TYPE.echoRequest:
@@ -157,12 +84,12 @@ export function parseIcmpv4(bytes: Uint8Array, offset: number, end: number): Res
 
 /** Writes the header at `offset` with checksum zero; returns where echo data or quoted packet start. */
 export function emitIcmpv4(fields: Icmpv4Fields, bytes: Uint8Array, offset: number): number {
-  const view = new Icmpv4View(bytes, offset);
+  const view = new IcmpView(bytes, offset);
   view.type = icmpv4Type(fields);
   view.code = "code" in fields ? fields.code : 0;
   view.checksum = 0;
   view.rest = restOf(fields);
-  return offset + ICMPV4_LENGTH;
+  return offset + ICMP_LENGTH;
 }
 
 /** The type number of a message. */

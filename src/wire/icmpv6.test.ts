@@ -5,22 +5,15 @@ import { pseudoSumV6 } from "./checksum.ts";
 import { record, u8, u16, u32 } from "./compliance/arbitrary.ts";
 import { CAPTURED, captured } from "./compliance/captured.ts";
 import { checkCodecLaws } from "./compliance/codec-laws.ts";
-import {
-  emitIcmpv6,
-  formatIcmpv6,
-  ICMPV6_LENGTH,
-  type Icmpv6Fields,
-  Icmpv6View,
-  isIcmpv6Error,
-  parseIcmpv6,
-} from "./icmpv6.ts";
+import { ICMP_LENGTH, IcmpView } from "./icmp-view.ts";
+import { emitIcmpv6, formatIcmpv6, type Icmpv6Fields, isIcmpv6Error, parseIcmpv6 } from "./icmpv6.ts";
 import { Ipv6View } from "./ipv6.ts";
 
 checkCodecLaws<Icmpv6Fields>({
   name: "icmpv6",
   parse: parseIcmpv6,
   emit: emitIcmpv6,
-  length: () => ICMPV6_LENGTH,
+  length: () => ICMP_LENGTH,
   format: formatIcmpv6,
   arbitrary: fc.oneof(
     record({ kind: fc.constantFrom("echo-request" as const, "echo-reply" as const), identifier: u16, sequence: u16 }),
@@ -68,7 +61,7 @@ describe("icmpv6", () => {
       const bytes = captured(name);
       const { src, dst, payloadLength } = new Ipv6View(bytes, 14);
       const pseudo = pseudoSumV6({ src, dst, protocol: 58, length: payloadLength });
-      const view = new Icmpv6View(bytes, 54);
+      const view = new IcmpView(bytes, 54);
       const { checksum } = view;
       assert.equal(view.checksumIsGood(pseudo, bytes.length), true, name);
       view.fillChecksum(pseudo, bytes.length);

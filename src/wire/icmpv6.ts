@@ -1,13 +1,7 @@
 import { unreachable } from "../base/assert.ts";
 import { ok, type Result } from "../base/result.ts";
-import { assertRegion, setU8, setU16, setU32, u8At, u16At, u32At } from "./bytes.ts";
-import { checksumOf, sumIsGood, sumOf } from "./checksum.ts";
+import { ICMP_LENGTH, IcmpView } from "./icmp-view.ts";
 import { type ParseError, truncated } from "./parse-error.ts";
-
-/** Bytes of an ICMPv6 header; echo data or the quoted packet follows (RFC 4443 2.1). */
-export const ICMPV6_LENGTH = 8;
-
-const OFFSET = { type: 0, code: 1, checksum: 2, rest: 4, identifier: 4, sequence: 6 } as const;
 
 /** Message types (RFC 4443; neighbor discovery's are in `ndp.ts`). Others stay numbers. */
 export const ICMPV6_TYPE = {
@@ -33,76 +27,6 @@ export const ICMPV6_UNREACHABLE = {
 /** Codes of time exceeded (RFC 4443 3.3). */
 export const ICMPV6_TIME_EXCEEDED = { hopLimit: 0, reassembly: 1 } as const;
 
-/** A view over the eight bytes of an ICMPv6 header. */
-export class Icmpv6View {
-  readonly #bytes: Uint8Array;
-  readonly #at: number;
-
-  /** The header at `offset`; throws unless it lies in `bytes`. */
-  constructor(bytes: Uint8Array, offset: number) {
-    assertRegion(bytes, offset, ICMPV6_LENGTH);
-    this.#bytes = bytes;
-    this.#at = offset;
-  }
-
-  get type(): number {
-    return u8At(this.#bytes, this.#at + OFFSET.type);
-  }
-  set type(value: number) {
-    setU8(this.#bytes, this.#at + OFFSET.type, value);
-  }
-
-  get code(): number {
-    return u8At(this.#bytes, this.#at + OFFSET.code);
-  }
-  set code(value: number) {
-    setU8(this.#bytes, this.#at + OFFSET.code, value);
-  }
-
-  get checksum(): number {
-    return u16At(this.#bytes, this.#at + OFFSET.checksum);
-  }
-  set checksum(value: number) {
-    setU16(this.#bytes, this.#at + OFFSET.checksum, value);
-  }
-
-  /** The four bytes whose meaning depends on the type. */
-  get rest(): number {
-    return u32At(this.#bytes, this.#at + OFFSET.rest);
-  }
-  set rest(value: number) {
-    setU32(this.#bytes, this.#at + OFFSET.rest, value);
-  }
-
-  /** Echo only. */
-  get identifier(): number {
-    return u16At(this.#bytes, this.#at + OFFSET.identifier);
-  }
-  set identifier(value: number) {
-    setU16(this.#bytes, this.#at + OFFSET.identifier, value);
-  }
-
-  /** Echo only. */
-  get sequence(): number {
-    return u16At(this.#bytes, this.#at + OFFSET.sequence);
-  }
-  set sequence(value: number) {
-    setU16(this.#bytes, this.#at + OFFSET.sequence, value);
-  }
-
-  /** True when the checksum of the message that ends before `end` is right; `pseudoSum` covers the same length. */
-  checksumIsGood(pseudoSum: number, end: number): boolean {
-    return sumIsGood(pseudoSum + sumOf(this.#bytes, this.#at, end));
-  }
-
-  /** Computes and stores the checksum of the message that ends before `end`. */
-  fillChecksum(pseudoSum: number, end: number): void {
-    assertRegion(this.#bytes, this.#at, end - this.#at);
-    this.checksum = 0;
-    this.checksum = checksumOf(pseudoSum + sumOf(this.#bytes, this.#at, end));
-  }
-}
-
 /**
  * The meaning of an ICMPv6 header that is not neighbor discovery. After it follow the echo data, or, for the errors,
  * the quoted packet (`parseQuotedIpv6`).
@@ -120,10 +44,10 @@ export function isIcmpv6Error(fields: Icmpv6Fields): boolean {
   return icmpv6Type(fields) < 128;
 }
 
-/** Reads the header at `offset` of a region that ends before `end`; the checksum is `Icmpv6View`'s affair. */
+/** Reads the header at `offset` of a region that ends before `end`; the checksum is `IcmpView`'s affair. */
 export function parseIcmpv6(bytes: Uint8Array, offset: number, end: number): Result<Icmpv6Fields, ParseError> {
-  if (end - offset < ICMPV6_LENGTH) return truncated("icmpv6", ICMPV6_LENGTH, end - offset);
-  const view = new Icmpv6View(bytes, offset);
+  if (end - offset < ICMP_LENGTH) return truncated("icmpv6", ICMP_LENGTH, end - offset);
+  const view = new IcmpView(bytes, offset);
   const { type, code, rest } = view;
   switch (type) {
     case ICMPV6_TYPE.echoRequest:
@@ -146,12 +70,12 @@ export function parseIcmpv6(bytes: Uint8Array, offset: number, end: number): Res
 
 /** Writes the header at `offset` with checksum zero; returns where echo data or quoted packet start. */
 export function emitIcmpv6(fields: Icmpv6Fields, bytes: Uint8Array, offset: number): number {
-  const view = new Icmpv6View(bytes, offset);
+  const view = new IcmpView(bytes, offset);
   view.type = icmpv6Type(fields);
   view.code = "code" in fields ? fields.code : 0;
   view.checksum = 0;
   view.rest = restOf(fields);
-  return offset + ICMPV6_LENGTH;
+  return offset + ICMP_LENGTH;
 }
 
 /** The type number of a message. */

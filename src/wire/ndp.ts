@@ -3,13 +3,13 @@ import type { Mac } from "../addr/mac.ts";
 import { unreachable } from "../base/assert.ts";
 import { ok, type Result } from "../base/result.ts";
 import { assertRegion, ipAt, setIp, setU8, setU16, setU32, u8At, u16At, u32At } from "./bytes.ts";
-import { Icmpv6View } from "./icmpv6.ts";
+import { IcmpView } from "./icmp-view.ts";
 import { emitNdpOption, formatNdpOption, type NdpOption, ndpOptionLength, parseNdpOptions } from "./ndp-option.ts";
 import { badValue, type ParseError, truncated } from "./parse-error.ts";
 
 /**
  * Bytes of the messages of neighbor discovery before their options, ICMPv6 header included (RFC 4861 4.1 to 4.5).
- * They are ICMPv6: checksum and pseudo header are those of `Icmpv6View`.
+ * They are ICMPv6: checksum and pseudo header are those of `IcmpView`.
  */
 const LENGTH = { solicitation: 8, advertisement: 16, neighbor: 24, redirect: 40 } as const;
 
@@ -119,7 +119,7 @@ export function ndpMac(fields: NdpFields, kind: "source-mac" | "target-mac"): Ma
 export function parseNdp(bytes: Uint8Array, offset: number, end: number): Result<NdpFields, ParseError> {
   const have = end - offset;
   if (have < LENGTH.solicitation) return truncated("ndp", LENGTH.solicitation, have);
-  const { type, code } = new Icmpv6View(bytes, offset);
+  const { type, code } = new IcmpView(bytes, offset);
   if (!isNdpType(type)) return badValue("ndp", "type", type);
   if (code !== 0) return badValue("ndp", "code", code);
   const length = fixedLength(type);
@@ -138,7 +138,7 @@ export function ndpLength(fields: NdpFields): number {
 /** Writes the whole message at `offset` with checksum zero; returns where it ends. */
 export function emitNdp(fields: NdpFields, bytes: Uint8Array, offset: number): number {
   assertRegion(bytes, offset, ndpLength(fields));
-  const header = new Icmpv6View(bytes, offset);
+  const header = new IcmpView(bytes, offset);
   header.type = ndpType(fields);
   header.code = 0;
   header.checksum = 0;
@@ -197,7 +197,7 @@ function fixedLength(type: number): number {
 }
 
 function fieldsOf(bytes: Uint8Array, offset: number, options: readonly NdpOption[]): NdpFields {
-  const { type } = new Icmpv6View(bytes, offset);
+  const { type } = new IcmpView(bytes, offset);
   if (type === NDP_TYPE.routerSolicitation) return { kind: "router-solicitation", options };
   if (type === NDP_TYPE.routerAdvertisement) return routerAdvertisementOf(bytes, offset, options);
   const { flags, target } = new NdpNeighborView(bytes, offset);

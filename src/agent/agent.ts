@@ -32,7 +32,8 @@ import { openMap } from "./maps.ts";
 import { openDatapath } from "./open-datapath.main.ts";
 import { Questions } from "./questions.ts";
 import { StoreSession } from "./store-session.ts";
-import { shardsOf, type WorkerStart } from "./worker-settings.ts";
+import { mailFlags, WorkerMail } from "./worker-inbox.ts";
+import { shardsOf, type ThreadStart } from "./worker-settings.ts";
 
 /** What an agent is started with. */
 export interface AgentOptions {
@@ -129,7 +130,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   const threads: WorkerThread[] = [];
   const toWorkers = (messages: readonly ToWorker[]): void => {
     state.told(messages);
-    for (const { thread } of threads) thread.postMessage(messages);
+    for (const { mail } of threads) mail.post(messages);
   };
   const maps = new MapMetrics();
   const questions = new Questions({ scheduler, workers, send: toWorkers });
@@ -156,7 +157,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   const stop: Agent["stop"] = async ({ keep }) => {
     if (!keep) await withdraw(shell, connection);
     shell.close({ keep });
-    for (const { thread } of threads) thread.postMessage("close");
+    for (const { mail } of threads) mail.post("close");
     await Promise.all(threads.map(({ ended }) => ended));
     await datapath.close({ keep });
     await (keep ? running.session.detach() : connection.close());
@@ -183,7 +184,7 @@ async function withdraw(shell: ControlShell, connection: StoreConnection): Promi
 
 /** A worker, and the promise of its end: a thread that has crashed says so only once. */
 interface WorkerThread {
-  readonly thread: Worker;
+  readonly mail: WorkerMail;
   readonly ended: Promise<void>;
 }
 
@@ -195,8 +196,9 @@ interface NewThread {
 
 function startThread(running: Running, { worker, seed, shell }: NewThread): WorkerThread {
   const { values, log, onFailure } = running.options;
-  const start: WorkerStart = {
+  const start: ThreadStart = {
     worker,
+    mail: mailFlags(),
     workers: running.workers,
     shards: shardsOf(worker, running.workers, SHARD_COUNT),
     seed,
@@ -216,5 +218,9 @@ function startThread(running: Running, { worker, seed, shell }: NewThread): Work
     log.error("worker.crashed", { worker, error: error.message, stack: error.stack ?? "" });
     onFailure(`simulation worker ${worker} has crashed: ${error.message}`);
   });
-  return { thread, ended: new Promise((resolve) => thread.once("exit", () => resolve())) };
+  const mail = new WorkerMail(start.mail, {
+    post: (sent) => thread.postMessage(sent),
+    wake: () => running.datapath.wakeWorker(worker),
+  });
+  return { mail, ended: new Promise((resolve) => thread.once("exit", () => resolve())) };
 }

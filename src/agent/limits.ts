@@ -12,3 +12,9 @@ export const ANSWER_MS = 2_000;
 export const FLOWS_DEFAULT = 100;
 /** How long another process may take to accept a connection before its socket counts as left over. */
 export const SOCKET_PROBE_MS = 1_000;
+/** How long a worker looks for more work before it waits, in milliseconds. */
+export const SPIN_MS = 0.05;
+/** Time between two reports of a worker's counters. */
+export const COUNTS_MS = 1000;
+/** Longest time between two visits of a worker to its event loop: how long the end of a process may wait for its threads. */
+export const EVENT_LOOP_MS = 100;

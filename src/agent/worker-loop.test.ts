@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
+import { ManualClock } from "../base/clock.ts";
 import { Prng } from "../base/prng.ts";
 import { VirtualScheduler } from "../base/scheduler.ts";
 import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
@@ -7,6 +8,7 @@ import { SHARD_COUNT } from "../flow/layout.ts";
 import { NEIGHBOR_DEFAULTS } from "../state/neighbor-settings.ts";
 import { buildFrame } from "../wire/build-frame.ts";
 import type { FromWorker } from "./core/messages.ts";
+import type { WorkerCore } from "./core/worker.ts";
 import { makeWorker } from "./make-worker.ts";
 import { WorkerLoop } from "./worker-loop.ts";
 import { shardsOf } from "./worker-settings.ts";
@@ -87,6 +89,35 @@ describe("worker loop", () => {
     loop.receive([{ kind: "version", version: 3 }]);
     run(20);
     assert.ok(sent.some((message) => message.kind === "reached" && message.version === 3));
+  });
+
+  it("with a wait of its own waits there, and goes back to its event loop from time to time", () => {
+    const waits: number[] = [];
+    const clock = new ManualClock();
+    const core = {
+      turn: () => false,
+      nextAt: () => clock.now() + 30,
+      countsMessage: () => counts,
+      receive: () => undefined,
+    };
+    const counts: FromWorker = { kind: "counts", drops: [], metrics: {} };
+    const kicks: (() => void)[] = [];
+    const waiting = new WorkerLoop({
+      core: core as unknown as WorkerCore,
+      datapath: datapath.openWorker(0, []),
+      scheduler: { clock, after: () => assert.fail("a timer"), soon: (callback) => void kicks.push(callback) },
+      takeMessages: () => [],
+      send: () => undefined,
+      maySpin: false,
+      wait(span) {
+        waits.push(span);
+        clock.advance(span);
+      },
+    });
+    waiting.kick();
+    kicks.pop()?.();
+    assert.deepEqual(waits, [30, 30, 30, 10]);
+    assert.equal(kicks.length, 1);
   });
 
   it("does nothing after it was closed", () => {

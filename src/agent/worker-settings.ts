@@ -12,6 +12,11 @@ export interface WorkerStart {
   readonly maySpin: boolean;
 }
 
+/** What a worker's thread is started with besides: the flags of its mail. */
+export interface ThreadStart extends WorkerStart {
+  readonly mail: Int32Array;
+}
+
 /** The shards of a worker: dealt out round robin, so that each worker count gives every shard exactly one owner. */
 export function shardsOf(worker: number, workers: number, shards: number): readonly number[] {
   return Array.from({ length: shards }, (_, shard) => shard).filter((shard) => shard % workers === worker);

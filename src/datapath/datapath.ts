@@ -35,6 +35,8 @@ export interface DatapathControl {
   drops(): readonly DropCount[];
   /** What a worker thread needs to open its face. Structured-cloneable. */
   workerSettings(): WorkerSettings;
+  /** Ends the wait of a worker thread that waits in the driver. Nothing happens when it does not. */
+  wakeWorker(worker: number): void;
   /** Detaches. With `keep`, programs and tables stay and go on forwarding (restart without loss); else every trace goes. */
   close(options: { readonly keep: boolean }): Promise<void>;
 }

@@ -35,6 +35,7 @@ import { datapathError } from "./errors.ts";
 import { HostNetwork } from "./host-network.ts";
 import { Injector } from "./injector.ts";
 import { type KernelMemory, openKernelMemory } from "./kernel-memory.ts";
+import { Kicks } from "./kicks.ts";
 import { BUCKETS_PER_SHARD, RING_BYTES } from "./limits.ts";
 import { datapathObject } from "./object.ts";
 import { type DatapathName, PinDirectory } from "./pins.ts";
@@ -81,6 +82,7 @@ export class EbpfDatapath implements DatapathControl {
   readonly #listeners: ((event: LinkEvent) => void)[] = [];
   readonly #cpus = possibleCpus();
   readonly #injector: Injector;
+  readonly #kicks: Kicks;
   readonly #sendAction = new Uint32Array(ACTION_WORDS);
   #peers: readonly number[] = [];
   /** Work on ports runs one after another: link events must not overtake `setPorts`. */
@@ -92,9 +94,11 @@ export class EbpfDatapath implements DatapathControl {
     readonly kernel: KernelMemory;
     readonly host: HostNetwork;
     readonly injector: Injector;
+    readonly kicks: Kicks;
   }) {
     const { pins, kernel, host, injector } = parts;
     this.#injector = injector;
+    this.#kicks = parts.kicks;
     this.#pins = pins;
     this.#kernel = kernel;
     this.#host = host;
@@ -139,11 +143,18 @@ export class EbpfDatapath implements DatapathControl {
       host.value.close();
       return abandon(kernel.value, pins.value, injector.error);
     }
+    const kicks = Kicks.open();
+    if (!kicks.ok) {
+      injector.value.close();
+      host.value.close();
+      return abandon(kernel.value, pins.value, kicks.error);
+    }
     opened = new EbpfDatapath({
       pins: pins.value,
       kernel: kernel.value,
       host: host.value,
       injector: injector.value,
+      kicks: kicks.value,
     });
     return ok(opened);
   }
@@ -195,7 +206,11 @@ export class EbpfDatapath implements DatapathControl {
   }
 
   workerSettings(): WorkerSettings {
-    return settingsOf(this.#kernel);
+    return settingsOf(this.#kernel, this.#kicks.fds);
+  }
+
+  wakeWorker(worker: number): void {
+    this.#kicks.kick(worker);
   }
 
   async close({ keep }: { readonly keep: boolean }): Promise<void> {
@@ -207,6 +222,7 @@ export class EbpfDatapath implements DatapathControl {
       await removeDevices(this.#host);
     }
     this.#injector.close();
+    this.#kicks.close();
     this.#host.close();
     this.#kernel.close();
     this.#pins.close({ keep });

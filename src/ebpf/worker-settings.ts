@@ -14,13 +14,15 @@ export interface WorkerMemory {
   readonly memory: DatapathMemory;
   readonly rings: readonly (RingBuffers & { readonly fd: number })[];
   readonly injectIfindex: number;
+  /** Descriptors, by worker, that control makes readable to end a wait. */
+  readonly kickFds: readonly number[];
 }
 
 /**
  * The driver's settings as plain values: addresses of mappings and descriptors of this process. The control face must stay open for
- * as long as a worker uses them.
+ * as long as a worker uses them. `kickFds`: what control ends waits by, see `Kicks`.
  */
-export function settingsOf(kernel: KernelMemory): WorkerSettings {
+export function settingsOf(kernel: KernelMemory, kickFds: readonly number[]): WorkerSettings {
   const handles = FIELDS.map((field) => kernel.mappings[field].handle);
   const consumers = kernel.rings.map(({ mappings }) => mappings.consumer.handle);
   const producers = kernel.rings.map(({ mappings }) => mappings.producerAndData.handle);
@@ -35,6 +37,7 @@ export function settingsOf(kernel: KernelMemory): WorkerSettings {
     dataBytes: kernel.rings[0]?.mappings.dataBytes ?? 0,
     dataOffset: kernel.rings[0]?.mappings.dataOffset ?? 0,
     ringFds: kernel.rings.map(({ map }) => map.fd),
+    kickFds,
   };
 }
 
@@ -57,5 +60,10 @@ export function openWorkerMemory(settings: WorkerSettings): WorkerMemory {
     dataOffset: number("dataOffset"),
     fd: list("ringFds")[shard] as number,
   }));
-  return { memory, rings, injectIfindex: memory.control[CONTROL_INJECT] as number };
+  return {
+    memory,
+    rings,
+    injectIfindex: memory.control[CONTROL_INJECT] as number,
+    kickFds: list("kickFds") as readonly number[],
+  };
 }

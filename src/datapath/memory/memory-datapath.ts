@@ -221,6 +221,10 @@ export class MemoryDatapath implements DatapathControl {
     return { driver: "memory" };
   }
 
+  wakeWorker(): void {
+    // Nobody waits in this driver: its workers run in the event loop.
+  }
+
   close(): Promise<void> {
     this.#listeners = [];
     this.#ports.clear();

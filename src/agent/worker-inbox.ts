@@ -1,0 +1,69 @@
+import type { ToWorker } from "./core/messages.ts";
+
+/** What control sends to a worker thread: messages, or the word that ends it. */
+export type Mail = readonly ToWorker[] | "close";
+
+const POSTED = 0;
+const WAITING = 1;
+
+/** The memory that both ends of a worker's mail share: two flags. */
+export function mailFlags(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(8));
+}
+
+/** Control's end of the mail of one worker thread. */
+export class WorkerMail {
+  readonly #flags: Int32Array;
+  readonly #post: (mail: Mail) => void;
+  readonly #wake: () => void;
+
+  /** `wake` ends the worker's present wait. */
+  constructor(flags: Int32Array, ends: { post(mail: Mail): void; wake(): void }) {
+    this.#flags = flags;
+    this.#post = (mail) => ends.post(mail);
+    this.#wake = () => ends.wake();
+  }
+
+  /** Posts mail: the worker takes it before the next batch that it simulates. */
+  post(mail: Mail): void {
+    this.#post(mail);
+    Atomics.store(this.#flags, POSTED, 1);
+    if (Atomics.load(this.#flags, WAITING) === 1) this.#wake();
+  }
+}
+
+/**
+ * The worker's end. Asking a port for messages costs a microsecond, so a flag says when to: it is set after the message was posted,
+ * and whoever waits says so before looking at it, so that no mail waits for the next frame.
+ */
+export class WorkerInbox {
+  readonly #flags: Int32Array;
+  readonly #take: () => Mail | undefined;
+
+  /** `take` gives the next message that waits in the port, without going back to the event loop. */
+  constructor(flags: Int32Array, take: () => Mail | undefined) {
+    this.#flags = flags;
+    this.#take = take;
+  }
+
+  /** Everything that was posted before this, in order; `close` ends the list. */
+  take(): readonly (ToWorker | "close")[] {
+    if (Atomics.load(this.#flags, POSTED) === 0) return none;
+    Atomics.store(this.#flags, POSTED, 0);
+    const taken: (ToWorker | "close")[] = [];
+    for (let mail = this.#take(); mail !== undefined; mail = this.#take()) {
+      if (mail === "close") return [...taken, "close"];
+      taken.push(...mail);
+    }
+    return taken;
+  }
+
+  /** Waits by `wait`, unless mail is there already. */
+  waitBy(wait: () => void): void {
+    Atomics.store(this.#flags, WAITING, 1);
+    if (Atomics.load(this.#flags, POSTED) === 0) wait();
+    Atomics.store(this.#flags, WAITING, 0);
+  }
+}
+
+const none: readonly ToWorker[] = [];

@@ -58,6 +58,7 @@ export const IO_FILES: Readonly<Record<string, string>> = {
   "src/base/entry.ts": "finds mains, workers and data files on disk, from the sources and from dist",
   "src/base/parent.ts": "notices that the process which started this one has died",
   "src/base/log-pino.ts": "writes log lines to a descriptor",
+  "src/base/process-log.ts": "names the machine and ends the process after a bug",
   "src/base/release.ts": "reads the release's own number",
   "src/base/process-metrics.ts": "counts the descriptors of its own process",
   "src/base/metrics-server.ts": "the same few lines of HTTP for a scraper in every process",

@@ -24,13 +24,15 @@ export interface AgentViewParts {
   readonly datapath: DatapathControl;
   readonly storeClient: StoreClientMetrics;
   readonly storeCounters: CounterSource;
+  /** Lines of log so far by level. */
+  logLines(): Readonly<Record<string, number>>;
   readonly maps: MapMetrics;
 }
 
 /** Opens the agent's API and, when configured, the listener for a scraper. The error is one sentence. */
 export async function openViews(parts: AgentViewParts): Promise<Result<{ close(): void }, string>> {
   const { values, scheduler, state } = parts;
-  const process = new ProcessMetrics(scheduler, { process: "agent", release: parts.release });
+  const process = new ProcessMetrics(scheduler, { ...parts, process: "agent" });
   const sources = { ...parts, process, clock: scheduler.clock, ringBytes: values["ring-bytes"] };
   const metrics = (): string => formatExposition(collectMetrics(sources));
   const server = await listenAgent(values["api-socket"], state, { metrics });

@@ -44,6 +44,8 @@ export interface AgentOptions {
   readonly log: Log;
   /** What the driver of the store counts. */
   readonly storeCounters: CounterSource;
+  /** Lines of log so far by level. */
+  logLines(): Readonly<Record<string, number>>;
   /** Seed of keys and jitter, from the operating system. */
   readonly seed: number;
   /** Opens a session with the store, or takes one up that an earlier agent of this host left open. */

@@ -44,7 +44,7 @@ function agent() {
   const storeClient = new StoreClientMetrics(scheduler.clock);
   const parts = {
     ...{ state, datapath, storeClient, clock: scheduler.clock, ringBytes: 524_288 },
-    process: new ProcessMetrics(scheduler, { process: "agent", release: "1" }),
+    process: new ProcessMetrics(scheduler, { process: "agent", release: "1", logLines: () => ({ warn: 3 }) }),
     storeCounters: new CounterSum(catalogue),
     maps: new MapMetrics(),
   };

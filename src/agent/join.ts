@@ -46,7 +46,7 @@ async function claim(options: JoinOptions, until: Instant): Promise<Result<void,
   const { stateKeys, hostId, log, scheduler } = options;
   const key = { kind: "host", id: hostId, name: HOST_ALIVE_KEY };
   const onLost = (): void => {
-    log.error("host.id.taken", { host: hostId });
+    log.error("host.id.taken", { id: hostId });
     options.onLost?.();
   };
   for (let isFirst = true; ; isFirst = false) {
@@ -63,7 +63,7 @@ async function claim(options: JoinOptions, until: Instant): Promise<Result<void,
         `host id ${hostId} is in use by another agent (${who}): stop that one, or give this host an id of its own`,
       );
     }
-    if (isFirst) log.info("host.id.waiting", { host: hostId, holder: who });
+    if (isFirst) log.info("host.id.waiting", { id: hostId, holder: who });
     await sleep(scheduler, CLAIM_RETRY_MS);
   }
 }

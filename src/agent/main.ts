@@ -4,9 +4,11 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { configHelp, readConfig } from "../base/config.ts";
-import { openLog } from "../base/log-pino.ts";
+import type { Log } from "../base/log.ts";
 import { CounterSum } from "../base/metrics.ts";
 import { onStop } from "../base/parent.ts";
+import { ProcessLog } from "../base/process-log.ts";
+import { releaseOf } from "../base/release.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { digest, openZooKeeper } from "../zookeeper/connect.ts";
@@ -47,8 +49,10 @@ async function run(words: readonly string[]): Promise<void> {
   const hostId = values["host-id"];
   if (hostId === undefined)
     return fail("host-id is missing: give --host-id UUID, the same at every start of this host", EXIT_CONFIG);
-  const log = openLog({ level: values["log.level"], fields: { process: "agent", host: hostId } });
-  const secret = readSecret(values);
+  const level = values["log.level"];
+  const processLog = new ProcessLog({ level, process: "agent", host: hostId, scheduler: systemScheduler });
+  const { log } = processLog;
+  const secret = readSecret(values, processLog);
   if (!secret.ok) return fail(secret.error, EXIT_CONFIG);
   const ready = await datapathNeeds(values);
   if (!ready.ok) return fail(ready.error, EXIT_FAILED);
@@ -58,12 +62,13 @@ async function run(words: readonly string[]): Promise<void> {
   const starting = startAgent({
     hostId,
     storeCounters,
+    logLines: () => processLog.counts,
     hostName: values["host-name"] ?? hostname(),
     values,
     scheduler: systemScheduler,
     log,
     seed: randomBytes(4).readUInt32LE(),
-    onFailure: (sentence) => void starting.then((agent) => giveUp(agent, sentence)),
+    onFailure: (sentence) => void starting.then((agent) => giveUp(agent, sentence, log)),
     connect(ticket) {
       const client = openZooKeeper({
         servers: values.store,
@@ -81,20 +86,24 @@ async function run(words: readonly string[]): Promise<void> {
   });
   const started = await starting;
   if (!started.ok) return fail(started.error, EXIT_FAILED);
+  processLog.endOnCrash();
+  log.info("agent.serving", { release: releaseOf(), socket: values["api-socket"], datapath: values.datapath });
   process.stdout.write(`serving unix:${values["api-socket"]}\n`);
-  stopOnRequest(started.value, values.keep);
+  stopOnRequest(started.value, values.keep, log);
 }
 
-function stopOnRequest(agent: Agent, keep: boolean): void {
-  onStop(systemScheduler.clock, (_reason, isRepeated) => {
+function stopOnRequest(agent: Agent, keep: boolean, log: Log): void {
+  onStop(systemScheduler.clock, (reason, isRepeated) => {
+    log.info("agent.stopping", { reason, keep });
     if (isRepeated) process.exit(EXIT_FAILED);
     void agent.stop({ keep }).then(() => process.exit(0));
   });
 }
 
 /** The kernel keeps forwarding: whoever supervises the agent starts another, which takes the flows over. */
-function giveUp(agent: Result<Agent, string>, sentence: string): void {
-  fail(sentence, EXIT_FAILED);
+function giveUp(agent: Result<Agent, string>, sentence: string, log: Log): void {
+  log.error("agent.failed", { why: sentence });
+  process.exitCode = EXIT_FAILED;
   if (agent.ok) void agent.value.stop({ keep: true }).then(() => process.exit(EXIT_FAILED));
 }
 
@@ -109,11 +118,16 @@ function makeFolder(path: string): Result<void, string> {
   }
 }
 
-function readSecret(values: AgentValues): Result<{ readonly auth?: readonly ReturnType<typeof digest>[] }, string> {
+function readSecret(
+  values: AgentValues,
+  log: ProcessLog,
+): Result<{ readonly auth?: readonly ReturnType<typeof digest>[] }, string> {
   const path = values["store-secret-file"];
   if (path === undefined) return ok({});
   try {
-    return ok({ auth: [digest(`weft:${readFileSync(path, "utf8").trim()}`)] });
+    const secret = readFileSync(path, "utf8").trim();
+    log.hide(secret);
+    return ok({ auth: [digest(`weft:${secret}`)] });
   } catch (error) {
     return err(`store-secret-file: ${error instanceof Error ? error.message : String(error)}`);
   }

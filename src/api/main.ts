@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { configHelp, readConfig } from "../base/config.ts";
-import { openLog } from "../base/log-pino.ts";
+import type { Log } from "../base/log.ts";
 import { CounterSum } from "../base/metrics.ts";
 import { onStop } from "../base/parent.ts";
+import { ProcessLog } from "../base/process-log.ts";
+import { releaseOf } from "../base/release.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { type ConnectOptions, digest, openZooKeeper } from "../zookeeper/connect.ts";
@@ -36,8 +38,10 @@ async function main(args: readonly string[]): Promise<number> {
   if (!listen.ok) return complain(listen.error, EXIT_CONFIG);
   const token = readToken(values["token-file"]);
   if (!token.ok) return complain(token.error, EXIT_CONFIG);
-  const log = openLog({ level: values["log.level"] as "info", fields: { process: "api" } });
-  const settings = storeSettings(values);
+  const processLog = new ProcessLog({ level: values["log.level"], process: "api", scheduler: systemScheduler });
+  const { log } = processLog;
+  processLog.hide(token.value);
+  const settings = storeSettings(values, processLog);
   if (!settings.ok) return complain(settings.error, EXIT_CONFIG);
   const storeCounters = new CounterSum(zookeeperCatalogue);
   const running = await startApi({
@@ -45,6 +49,7 @@ async function main(args: readonly string[]): Promise<number> {
     token: token.value,
     metricsListen: values["metrics-listen"],
     storeCounters,
+    logLines: () => processLog.counts,
     agentDeadlineMs: values["agent-deadline"],
     scheduler: systemScheduler,
     log,
@@ -59,22 +64,24 @@ async function main(args: readonly string[]): Promise<number> {
   });
   if (!running.ok) return complain(running.error, EXIT_FAILED);
   for (const address of running.value.addresses) process.stdout.write(`listening ${address}\n`);
-  log.info("api.listening", { addresses: running.value.addresses.join(" ") });
-  await stopRequest();
+  processLog.endOnCrash();
+  log.info("api.listening", { release: releaseOf(), addresses: running.value.addresses.join(" ") });
+  await stopRequest(log);
   await running.value.stop();
   return 0;
 }
 
-function stopRequest(): Promise<void> {
+function stopRequest(log: Log): Promise<void> {
   return new Promise((resolve) => {
-    onStop(systemScheduler.clock, (_reason, isRepeated) => {
+    onStop(systemScheduler.clock, (reason, isRepeated) => {
+      log.info("api.stopping", { reason });
       if (isRepeated) process.exit(EXIT_FAILED);
       resolve();
     });
   });
 }
 
-function storeSettings(values: ApiValues): Result<ConnectOptions, string> {
+function storeSettings(values: ApiValues, log: ProcessLog): Result<ConnectOptions, string> {
   for (const text of values.store) {
     const server = parseServer(text);
     if (!server.ok) return err(`store: ${server.error}`);
@@ -83,7 +90,9 @@ function storeSettings(values: ApiValues): Result<ConnectOptions, string> {
   const path = values["store-secret-file"];
   if (path === undefined) return ok(settings);
   try {
-    return ok({ ...settings, auth: [digest(`weft:${readFileSync(path, "utf8").trim()}`)] });
+    const secret = readFileSync(path, "utf8").trim();
+    log.hide(secret);
+    return ok({ ...settings, auth: [digest(`weft:${secret}`)] });
   } catch (error) {
     return err(`store-secret-file: ${error instanceof Error ? error.message : String(error)}`);
   }

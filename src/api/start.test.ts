@@ -25,6 +25,7 @@ describe("a server that listens", () => {
       listen,
       token,
       metricsListen: undefined,
+      logLines: () => ({}),
       storeCounters: { catalogue: {}, snapshot: () => ({}) },
       agentDeadlineMs: 100,
       scheduler: systemScheduler,

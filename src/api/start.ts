@@ -31,6 +31,8 @@ export interface StartOptions {
   readonly log: Log;
   /** What the driver of the store counts. */
   readonly storeCounters: CounterSource;
+  /** Lines of log so far by level. */
+  logLines(): Readonly<Record<string, number>>;
   /** Opens a session with the store. */
   connect(): Tree;
 }
@@ -50,7 +52,7 @@ export async function startApi(options: StartOptions): Promise<Result<RunningApi
   const release = releaseOf();
   const metrics = new ApiMetrics({
     ...{ clock: scheduler.clock, storeClient, storeCounters: options.storeCounters },
-    process: new ProcessMetrics(scheduler, { process: "api", release }),
+    process: new ProcessMetrics(scheduler, { ...options, process: "api", release }),
     aliveHosts: () => facts.aliveHosts().length,
   });
   const agents = new HttpAgents({ facts, token, deadlineMs: options.agentDeadlineMs });

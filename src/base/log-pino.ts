@@ -31,6 +31,12 @@ export function openLog({ level, fields, fd = 2, write }: LogOptions): Log {
   return new PinoLog(pino(options, destination));
 }
 
+/** Writes lines to a descriptor; each is written when the call returns. */
+export function descriptorWriter(fd: number): (line: string) => void {
+  const destination = pino.destination({ fd, sync: true });
+  return (line) => void destination.write(line);
+}
+
 /** The part of pino that is used here. */
 type Sink = Pick<pino.Logger, "debug" | "info" | "warn" | "error" | "child">;
 

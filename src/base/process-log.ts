@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { LOG_EVENTS_MAX, LOG_LINES_PER_EVENT, LOG_TAIL_LINES, LOG_WINDOW_MS } from "./limits.ts";
 import type { Log, LogFields, LogLine } from "./log.ts";
-import { type LogLevel, openLog } from "./log-pino.ts";
+import { descriptorWriter, type LogLevel, openLog } from "./log-pino.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** How a process logs. */
@@ -16,6 +16,8 @@ export interface ProcessLogOptions {
   readonly write?: (line: string) => void;
 }
 
+/** Standard output belongs to a program's answer. */
+const STANDARD_ERROR = 2;
 /** What takes the place of a secret in a line. */
 const HIDDEN = "(secret)";
 /** Shorter texts are no secrets, and would tear ordinary words apart. */
@@ -33,7 +35,7 @@ export class ProcessLog {
 
   constructor(options: ProcessLogOptions) {
     const { level, process: name, host = hostname(), scheduler } = options;
-    const write = options.write ?? ((line: string) => void process.stderr.write(line));
+    const write = options.write ?? descriptorWriter(STANDARD_ERROR);
     const sink = openLog({
       ...{ level, fields: { process: name, host } },
       write: (line) => {

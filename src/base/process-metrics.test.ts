@@ -18,7 +18,9 @@ function collected(metrics: ProcessMetrics) {
 describe("what a process tells of itself", () => {
   it("has every family of its catalogue", () => {
     const scheduler = new VirtualScheduler();
-    const families = collected(new ProcessMetrics(scheduler, { process: "agent", release: "1.2.3" }));
+    const families = collected(
+      new ProcessMetrics(scheduler, { process: "agent", release: "1.2.3", logLines: () => ({ warn: 3 }) }),
+    );
     assert.deepEqual([...families.keys()], Object.keys(PROCESS_METRICS));
     assert.ok((families.get("process_resident_memory_bytes")?.samples[0]?.value ?? 0) > 1e6);
     assert.equal(families.get("weft_build_info")?.samples[0]?.labels["version"], "1.2.3");
@@ -26,7 +28,7 @@ describe("what a process tells of itself", () => {
 
   it("tells how late the event loop was, and how late at most within a minute", () => {
     const scheduler = new VirtualScheduler();
-    const metrics = new ProcessMetrics(scheduler, { process: "agent", release: "1" });
+    const metrics = new ProcessMetrics(scheduler, { process: "agent", release: "1", logLines: () => ({ warn: 3 }) });
     const lags = () => {
       const families = collected(metrics);
       const of = (name: string) => families.get(name)?.samples[0]?.value;

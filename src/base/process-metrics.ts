@@ -12,6 +12,11 @@ export const PROCESS_METRICS = {
   process_open_fds: { type: "gauge", help: "open file descriptors" },
   nodejs_eventloop_lag_seconds: { type: "gauge", help: "how late the last timer of a second was on the main thread" },
   weft_event_loop_lag_max_seconds: { type: "gauge", help: "the largest such lag within the last minute" },
+  weft_log_lines_total: {
+    type: "counter",
+    help: "events logged by level, lines that were left out included",
+    labels: ["level"],
+  },
   weft_build_info: { type: "gauge", help: "always 1", labels: ["process", "version", "node"] },
 } as const satisfies MetricSpecs;
 
@@ -22,6 +27,8 @@ const LOOK_MS: Duration = 1_000;
 export interface ProcessName {
   readonly process: string;
   readonly release: string;
+  /** Lines of log so far by level. */
+  logLines?(): Readonly<Record<string, number>>;
 }
 
 /** Watches the process that it runs in. `close` it, or its timer keeps the process alive. */
@@ -51,6 +58,8 @@ export class ProcessMetrics {
     if (open !== undefined) samples.add("process_open_fds", open);
     samples.add("nodejs_eventloop_lag_seconds", (this.#lags.at(-1) ?? 0) / 1_000);
     samples.add("weft_event_loop_lag_max_seconds", Math.max(0, ...this.#lags) / 1_000);
+    for (const [level, lines] of Object.entries(this.#name.logLines?.() ?? {}))
+      samples.add("weft_log_lines_total", lines, { level });
     const { process: name, release } = this.#name;
     samples.add("weft_build_info", 1, { process: name, version: release, node: process.versions.node });
   }

@@ -1,8 +1,8 @@
 import { systemClock } from "../base/clock.ts";
 import { configHelp, readConfig } from "../base/config.ts";
-import { openLog } from "../base/log-pino.ts";
 import { openScraper } from "../base/metrics-server.ts";
 import { onStop } from "../base/parent.ts";
+import { ProcessLog } from "../base/process-log.ts";
 import { ProcessMetrics } from "../base/process-metrics.ts";
 import { releaseOf } from "../base/release.ts";
 import { systemScheduler } from "../base/scheduler.ts";
@@ -23,7 +23,9 @@ async function main(args: readonly string[]): Promise<number> {
   const { values } = config.value;
   const listen = listenAddresses(values);
   if (!listen.ok) return complain([listen.error]);
-  const log = openLog({ level: values["log.level"] as "info", fields: { process: "store-server" } });
+  const level = values["log.level"];
+  const processLog = new ProcessLog({ level, process: "store-server", scheduler: systemScheduler });
+  const { log } = processLog;
   // What the store holds is nobody else's.
   process.umask(0o077);
   const stopped = Promise.withResolvers<number>();
@@ -37,7 +39,11 @@ async function main(args: readonly string[]): Promise<number> {
     },
   });
   if (!running.ok) return complain([running.error], 1);
-  const processMetrics = new ProcessMetrics(systemScheduler, { process: "store-server", release: releaseOf() });
+  processLog.hide(running.value.secret);
+  processLog.endOnCrash();
+  const logLines = (): typeof processLog.counts => processLog.counts;
+  const name = { process: "store-server", release: releaseOf(), logLines };
+  const processMetrics = new ProcessMetrics(systemScheduler, name);
   const text = (): string => storeMetricsText(running.value.server, processMetrics);
   const scraper = await openScraper(values["metrics-listen"], text);
   if (!scraper.ok) {
@@ -46,7 +52,11 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (scraper.value !== undefined) log.info("metrics.listening", { address: scraper.value.address });
   for (const address of running.value.addresses) console.log(`listening ${address}`);
-  log.info("store.listening", { addresses: running.value.addresses.join(" "), nodes: running.value.server.tree.nodes });
+  log.info("store.listening", {
+    release: releaseOf(),
+    addresses: running.value.addresses.join(" "),
+    nodes: running.value.server.tree.nodes,
+  });
   const forget = onStop(systemClock, (reason) => {
     log.info("store.stopping", { reason });
     stopped.resolve(0);

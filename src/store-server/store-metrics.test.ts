@@ -18,7 +18,11 @@ test("the embedded store tells every metric of its catalogue, gauges as of now",
       onBroken: () => undefined,
     }),
   );
-  const process = new ProcessMetrics(scheduler, { process: "store-server", release: "1" });
+  const process = new ProcessMetrics(scheduler, {
+    process: "store-server",
+    release: "1",
+    logLines: () => ({ warn: 3 }),
+  });
   const families = parseExposition(storeMetricsText(server, process));
   assert.deepEqual([...families.keys()], Object.keys(STORE_SERVER_METRICS));
   assert.equal(families.get("weft_store_nodes")?.samples[0]?.value, server.tree.nodes);

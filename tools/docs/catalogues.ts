@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { ConfigKey } from "../../src/base/config-value.ts";
+import type { LogEventCatalogue, LogEventSpec } from "../../src/base/log-event.ts";
 
 /** A reason for which a packet is dropped. */
 export interface DropReasonRow {
@@ -32,6 +33,12 @@ export async function dropReasons(root: string): Promise<readonly DropReasonRow[
 export async function errorCatalogue(root: string): Promise<Readonly<Record<string, ErrorRow>>> {
   const module = await load(root, "src/api-schema/errors.ts");
   return (module?.["ERROR_CATALOGUE"] ?? {}) as Record<string, ErrorRow>;
+}
+
+/** The events that each folder logs, by folder. */
+export async function logEvents(root: string): Promise<ReadonlyMap<string, LogEventCatalogue>> {
+  const groups = await exportedRecords<LogEventSpec>(root, { files: "src/**/*.ts", names: /^\w+_LOG_EVENTS$/ });
+  return new Map([...groups].map(([where, catalogue]) => [where.split("/")[1] ?? "", catalogue]));
 }
 
 /** Every configuration schema: what the `config.ts` of a process exports under a name that ends in Schema. */

@@ -1,5 +1,6 @@
 import { expectation } from "../../src/base/config-value.ts";
-import { configSchemas, dropReasons, errorCatalogue } from "./catalogues.ts";
+import { LINE_FIELDS } from "../../src/base/log-event.ts";
+import { configSchemas, dropReasons, errorCatalogue, logEvents } from "./catalogues.ts";
 import { limits } from "./limits.ts";
 import { METRIC_SECTIONS } from "./metrics.ts";
 
@@ -16,6 +17,7 @@ export async function pages(root: string): Promise<Pages> {
   add("errors", await errorPage(root));
   add("limits", limitPage(root));
   add("metrics", metricPage());
+  add("events", await eventPage(root));
   add("config", await configPage(root));
   return made;
 }
@@ -64,6 +66,23 @@ function metricPage(): string {
     return `## ${who}\n\n${table(["metric", "type", "labels", "meaning"], body)}`;
   });
   return page("Metrics", head, sections);
+}
+
+async function eventPage(root: string): Promise<string> {
+  const head =
+    `Every line of log is one JSON document with \`${LINE_FIELDS.join("`, `")}\` and the fields of its event. ` +
+    "`host` is the id of the agent's host, else the machine's name. Lines of one event that come too often are left out and " +
+    "counted by `log.repeated`. Until a process serves, what keeps it from starting is one sentence for people instead.";
+  const sections = [...(await logEvents(root))].map(([folder, catalogue]) => {
+    const body = Object.entries(catalogue).map(([event, { level, meaning, fields = [] }]) => [
+      `\`${event}\``,
+      level,
+      fields.map((field) => `\`${field}\``).join(" "),
+      meaning,
+    ]);
+    return `## ${folder}\n\n${table(["event", "level", "fields", "meaning"], body)}`;
+  });
+  return page("Log events", head, sections);
 }
 
 async function configPage(root: string): Promise<string | undefined> {

@@ -1,8 +1,10 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { logEvents } from "../docs/catalogues.ts";
 import { checkDocstrings } from "./docstrings.ts";
 import { checkDocuments } from "./documents.ts";
 import { checkImports } from "./imports.ts";
+import { checkLogEvents, loggedEvents } from "./log-events.ts";
 import { checkNames } from "./names.ts";
 import { checkIo, checkSynchronous, checkTime } from "./purity.ts";
 import { checkDependencies, checkLockfile, checkTexts, trackedFiles } from "./repository.ts";
@@ -37,6 +39,15 @@ export function checkSources(root: string): readonly Violation[] {
   });
 }
 
+async function checkEvents(root: string): Promise<readonly Violation[]> {
+  const files = globSync("src/**/*.ts", { cwd: root, exclude: ["**/*.test.ts"] });
+  const logged = files.flatMap((path) => {
+    const text = readFileSync(join(root, path), "utf8");
+    return /\blog\b/.test(text) ? loggedEvents(parseSource(path, text)) : [];
+  });
+  return checkLogEvents(logged, await logEvents(root));
+}
+
 /** Everything that tidy checks. */
 export async function checkAll(root: string): Promise<readonly Violation[]> {
   const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -46,6 +57,7 @@ export async function checkAll(root: string): Promise<readonly Violation[]> {
     ...checkLockfile(read("package-lock.json")),
     ...checkDependencies(read("package.json"), read("docs/dependencies.md")),
     ...(await checkDocuments(root)),
+    ...(await checkEvents(root)),
   ];
 }
 

@@ -61,7 +61,11 @@ export class ApiFixture {
   readonly #closers: (() => Promise<void> | void)[] = [];
   readonly metrics = new ApiMetrics({
     ...{ clock: systemClock, storeClient: this.storeClient },
-    process: new ProcessMetrics(systemScheduler, { process: "api", release: "0.0.0-test" }),
+    process: new ProcessMetrics(systemScheduler, {
+      process: "api",
+      release: "0.0.0-test",
+      logLines: () => ({ warn: 3 }),
+    }),
     storeCounters: { catalogue: { zookeeper_requests: "requests" }, snapshot: () => ({ zookeeper_requests: 3 }) },
     aliveHosts: () => this.facts.aliveHosts().length,
   });

@@ -1,0 +1,91 @@
+import type { LogEventCatalogue } from "../base/log-event.ts";
+
+/** What an agent logs. */
+export const AGENT_LOG_EVENTS = {
+  "agent.serving": {
+    level: "info",
+    meaning: "the agent has joined and serves",
+    fields: ["release", "socket", "datapath"],
+  },
+  "agent.stopping": { level: "info", meaning: "the agent was asked to stop", fields: ["reason", "keep"] },
+  "agent.failed": {
+    level: "error",
+    meaning: "the agent cannot go on and ends; the kernel keeps forwarding until the next one takes over",
+    fields: ["why"],
+  },
+  "worker.crashed": {
+    level: "error",
+    meaning: "a bug in a simulation worker; the agent ends",
+    fields: ["worker", "error", "stack"],
+  },
+  "datapath.refused": {
+    level: "error",
+    meaning: "the kernel refused a change of tunnels, peers or tunnel keys; what was there before stays",
+    fields: ["what", "why"],
+  },
+  "host.id.taken": {
+    level: "error",
+    meaning: "another agent holds this host's id: two hosts have one id",
+    fields: ["id"],
+  },
+  "host.id.waiting": {
+    level: "info",
+    meaning: "an earlier agent of this host still holds its id; goes on when that one's session has ended",
+    fields: ["id", "holder"],
+  },
+  "port.state": {
+    level: "info",
+    meaning: "a bound port went up or down, or its interface came or went",
+    fields: ["port", "vport", "state"],
+  },
+  "port.refused": {
+    level: "warn",
+    meaning: "a bound port cannot be attached to its interface",
+    fields: ["port", "why"],
+  },
+  "port.active.failed": {
+    level: "warn",
+    meaning: "that a port is forwarded for could not be published: other hosts do not send to it",
+    fields: ["port", "error"],
+  },
+  "port.active.damaged": {
+    level: "warn",
+    meaning: "what another host published of a port is unreadable; the port counts as inactive",
+    fields: ["port", "why"],
+  },
+  "flood-key.failed": {
+    level: "warn",
+    meaning: "the key of a bridge's floods could not be published: other hosts send copies port by port",
+    fields: ["bridge", "error"],
+  },
+  "flood-key.damaged": {
+    level: "warn",
+    meaning: "what another host published of a bridge's floods is unreadable",
+    fields: ["bridge", "text"],
+  },
+  "object.damaged": {
+    level: "warn",
+    meaning: "an object in the store is unreadable; the last good one stays in use",
+    fields: ["kind", "id", "why"],
+  },
+  "map.damaged": {
+    level: "warn",
+    meaning: "a node of a replicated map is no entry of it",
+    fields: ["map", "name", "why"],
+  },
+  "map.write.failed": {
+    level: "warn",
+    meaning: "an entry of a replicated map could not be written",
+    fields: ["map", "what"],
+  },
+  "tunnel-key.limit": {
+    level: "warn",
+    meaning: "no tunnel key is free: the port is not served",
+    fields: ["port", "limit"],
+  },
+  "vport.limit": {
+    level: "warn",
+    meaning: "too many ports are bound to this host: the port is not served",
+    fields: ["port"],
+  },
+} as const satisfies LogEventCatalogue;

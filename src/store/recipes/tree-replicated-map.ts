@@ -309,14 +309,24 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
     };
   }
 
-  /** Configured opinions about a key as the store has them now, for a process that need not have a full copy. */
+  /** Configured opinions about a key as the store has them now: in our copy, once it has all that was written before this call. */
   async #configured(key: K): Promise<Result<readonly Opinion[], StoreError>> {
     const { connection, path, kind } = this.#options;
+    const text = kind.key.format(key);
+    const synced = await steadily(connection, (tree) => tree.sync(path));
+    if (!synced.ok) return err(storeError(synced.error));
+    const isAbout = (opinion: Opinion): boolean => opinion.origin === "configured" && opinion.key === text;
+    if (this.#isCurrent) return ok([...this.#table.opinions(text)].filter(isAbout));
+    // A reconnect in between: our copy is being read again.
     const read = await steadily(connection, (tree) => tree.children(path));
     if (!read.ok) return read.error.kind === "no-node" ? ok([]) : err(storeError(read.error));
-    const text = kind.key.format(key);
     const opinions = read.value.names.map((name) => this.#parse(name)).filter((opinion) => opinion !== undefined);
-    return ok(opinions.filter((opinion) => opinion.origin === "configured" && opinion.key === text));
+    return ok(opinions.filter(isAbout));
+  }
+
+  /** Every event that the session was told is in the table, and none was missed. */
+  get #isCurrent(): boolean {
+    return this.#isLoaded && this.#watch.isHeld && this.#buffer === undefined && !this.#isClosed;
   }
 
   async #removeAll(opinions: readonly Opinion[]): Promise<Result<void, StoreError>> {

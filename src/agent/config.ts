@@ -1,22 +1,13 @@
 import type { ConfigSchema, ConfigValues } from "../base/config.ts";
 import { METRICS_LISTEN_HELP } from "../base/metrics-server.ts";
 import { TUNNEL_UDP_PORT } from "../flow/layout.ts";
+import { storeClientKeys } from "../store/client-config.ts";
 
 /** The keys of a host's agent: `--key value`, WEFT_KEY or a YAML file. */
 export const agentSchema = {
   "host-id": { type: "string", help: "UUID of this host. Kept for ever: bindings of ports name it." },
   "host-name": { type: "string", help: "Name of this host, for people. Default: the machine's name." },
-  store: {
-    type: "list",
-    default: ["unix:/var/lib/weft/store/store.sock"],
-    help: "Servers of the store: unix:/path or host:port, comma separated.",
-  },
-  "store-secret-file": { type: "string", help: "File with the secret that the store wants on TCP." },
-  "session-timeout": {
-    type: "duration",
-    default: 10_000,
-    help: "Session with the store: after this long without us, what we published goes.",
-  },
+  ...storeClientKeys,
   "api-socket": {
     type: "string",
     default: "/run/weft/agent.sock",

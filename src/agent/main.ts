@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setFlagsFromString } from "node:v8";
@@ -11,10 +11,11 @@ import { ProcessLog } from "../base/process-log.ts";
 import { releaseOf } from "../base/release.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
-import { digest, openZooKeeper } from "../zookeeper/connect.ts";
+import { clientSettings } from "../zookeeper/client-settings.ts";
+import { openZooKeeper } from "../zookeeper/connect.ts";
 import { zookeeperCatalogue } from "../zookeeper/counters.ts";
 import { type Agent, startAgent } from "./agent.ts";
-import { type AgentValues, agentSchema } from "./config.ts";
+import { agentSchema } from "./config.ts";
 import { datapathNeeds } from "./open-datapath.main.ts";
 
 /**
@@ -52,8 +53,8 @@ async function run(words: readonly string[]): Promise<void> {
   const level = values["log.level"];
   const processLog = new ProcessLog({ level, process: "agent", host: hostId, scheduler: systemScheduler });
   const { log } = processLog;
-  const secret = readSecret(values, processLog);
-  if (!secret.ok) return fail(secret.error, EXIT_CONFIG);
+  const settings = clientSettings(values, (secret) => processLog.hide(secret));
+  if (!settings.ok) return fail(settings.error, EXIT_CONFIG);
   const ready = await datapathNeeds(values);
   if (!ready.ok) return fail(ready.error, EXIT_FAILED);
   const folder = makeFolder(dirname(values["api-socket"]));
@@ -70,13 +71,7 @@ async function run(words: readonly string[]): Promise<void> {
     seed: randomBytes(4).readUInt32LE(),
     onFailure: (sentence) => void starting.then((agent) => giveUp(agent, sentence, log)),
     connect(ticket) {
-      const client = openZooKeeper({
-        servers: values.store,
-        timeoutMs: values["session-timeout"],
-        log,
-        ...secret.value,
-        ...(ticket && { resume: ticket }),
-      });
+      const client = openZooKeeper({ ...settings.value, log, ...(ticket && { resume: ticket }) });
       if (client.ok) {
         storeCounters.follow(client.value.counters);
         return client.value;
@@ -115,21 +110,6 @@ function makeFolder(path: string): Result<void, string> {
     return err(
       `api-socket: ${error instanceof Error ? error.message : String(error)}; give a path that can be written`,
     );
-  }
-}
-
-function readSecret(
-  values: AgentValues,
-  log: ProcessLog,
-): Result<{ readonly auth?: readonly ReturnType<typeof digest>[] }, string> {
-  const path = values["store-secret-file"];
-  if (path === undefined) return ok({});
-  try {
-    const secret = readFileSync(path, "utf8").trim();
-    log.hide(secret);
-    return ok({ auth: [digest(`weft:${secret}`)] });
-  } catch (error) {
-    return err(`store-secret-file: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

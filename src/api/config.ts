@@ -1,22 +1,12 @@
 import type { ConfigSchema, ConfigValues } from "../base/config.ts";
 import { METRICS_LISTEN_HELP } from "../base/metrics-server.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { storeClientKeys } from "../store/client-config.ts";
 import { AGENT_DEADLINE_MS } from "./limits.ts";
 
 /** The keys of the API server: `--key value`, WEFT_KEY or a YAML file. */
 export const API_CONFIG = {
-  store: {
-    type: "list",
-    default: ["unix:/var/lib/weft/store/store.sock"],
-    help: "Servers of the store: unix:/path or host:port, comma separated.",
-  },
-  "store-secret-file": { type: "string", help: "File with the secret that the store wants on TCP." },
-  "session-timeout": {
-    type: "duration",
-    default: 10_000,
-    min: 1_000,
-    help: "Session with the store: how long it survives a lost connection.",
-  },
+  ...storeClientKeys,
   socket: {
     type: "string",
     default: "/run/weft/api.sock",

@@ -1,16 +1,14 @@
-import { readFileSync } from "node:fs";
 import { configHelp, readConfig } from "../base/config.ts";
 import type { Log } from "../base/log.ts";
 import { CounterSum } from "../base/metrics.ts";
 import { onStop } from "../base/parent.ts";
 import { ProcessLog } from "../base/process-log.ts";
 import { releaseOf } from "../base/release.ts";
-import { err, ok, type Result } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
-import { type ConnectOptions, digest, openZooKeeper } from "../zookeeper/connect.ts";
+import { clientSettings } from "../zookeeper/client-settings.ts";
+import { openZooKeeper } from "../zookeeper/connect.ts";
 import { zookeeperCatalogue } from "../zookeeper/counters.ts";
-import { parseServer } from "../zookeeper/servers.ts";
-import { API_CONFIG, type ApiValues, listenAddresses } from "./config.ts";
+import { API_CONFIG, listenAddresses } from "./config.ts";
 import { startApi } from "./start.ts";
 import { readToken } from "./token.ts";
 
@@ -41,7 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
   const processLog = new ProcessLog({ level: values["log.level"], process: "api", scheduler: systemScheduler });
   const { log } = processLog;
   processLog.hide(token.value);
-  const settings = storeSettings(values, processLog);
+  const settings = clientSettings(values, (secret) => processLog.hide(secret));
   if (!settings.ok) return complain(settings.error, EXIT_CONFIG);
   const storeCounters = new CounterSum(zookeeperCatalogue);
   const running = await startApi({
@@ -79,23 +77,6 @@ function stopRequest(log: Log): Promise<void> {
       resolve();
     });
   });
-}
-
-function storeSettings(values: ApiValues, log: ProcessLog): Result<ConnectOptions, string> {
-  for (const text of values.store) {
-    const server = parseServer(text);
-    if (!server.ok) return err(`store: ${server.error}`);
-  }
-  const settings = { servers: values.store, timeoutMs: values["session-timeout"] };
-  const path = values["store-secret-file"];
-  if (path === undefined) return ok(settings);
-  try {
-    const secret = readFileSync(path, "utf8").trim();
-    log.hide(secret);
-    return ok({ ...settings, auth: [digest(`weft:${secret}`)] });
-  } catch (error) {
-    return err(`store-secret-file: ${error instanceof Error ? error.message : String(error)}`);
-  }
 }
 
 function complain(sentence: string, code: number): number {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mainOf, nodeOptionsOf, type ProcessName } from "../base/entry.ts";
+import { mainOf, moduleOf, nodeOptionsOf, type ProcessName } from "../base/entry.ts";
 import { err, ok } from "../base/result.ts";
 import { usageError } from "./cli-error.ts";
 import type { CommandResult, VerbModule } from "./command.ts";
@@ -16,8 +16,16 @@ export const apiVerb = processVerb("api", ["--help"]);
 /** `weft store-server ...` */
 export const storeServerVerb = processVerb("store-server", ["--help"]);
 
+/** `weft store ...`: status, check, backup, restore, copy, migrate, in a process that knows the stores' drivers. */
+export const storeVerb = processVerb("store", [
+  "status",
+  "check",
+  "backup /var/backups/weft.jsonl.gz",
+  "restore /var/backups/weft.jsonl.gz --dry-run",
+]);
+
 /** A verb whose words go to a process of weft as they stand. Signals reach it through the terminal. */
-function processVerb(name: ProcessName, examples: readonly string[]): VerbModule {
+function processVerb(name: ProcessName | "store", examples: readonly string[]): VerbModule {
   return {
     build(command, run) {
       command
@@ -37,14 +45,16 @@ function wordsAfter(name: string): readonly string[] {
   return at < 0 ? [] : process.argv.slice(at + 1);
 }
 
-async function start(name: ProcessName, words: readonly string[]): CommandResult {
+async function start(name: ProcessName | "store", words: readonly string[]): CommandResult {
   let main: string;
   try {
-    main = mainOf(name);
+    main = name === "store" ? moduleOf("store-server/tool.main") : mainOf(name);
   } catch {
     return err(usageError(`this release has no ${name}`));
   }
-  const child = spawn(process.execPath, [...nodeOptionsOf(name), main, ...words], { stdio: "inherit" });
+  const child = spawn(process.execPath, [...nodeOptionsOf(name === "store" ? "store-server" : name), main, ...words], {
+    stdio: "inherit",
+  });
   // A Ctrl-C of the terminal reaches the child as well; we wait for what it makes of it.
   const wait = (): void => undefined;
   process.on("SIGINT", wait);

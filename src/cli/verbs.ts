@@ -146,6 +146,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import("./process-commands.ts")).storeServerVerb,
   },
   {
+    name: "store",
+    group: processes,
+    summary: "the store: status, check, backup, restore, copy, migrate",
+    load: async () => (await import("./process-commands.ts")).storeVerb,
+  },
+  {
     name: "config",
     group: processes,
     summary: "shows settings and where they come from",

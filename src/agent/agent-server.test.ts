@@ -31,7 +31,12 @@ describe("the agent's own API", () => {
   let server: Server;
   let state: AgentState;
   let answersFlows = true;
-  const views = { metrics: () => "# HELP a_total a\n" };
+  const told: string[] = [];
+  const views = {
+    metrics: () => "# HELP a_total a\n",
+    handOver: async () => void told.push("handing over"),
+    onHandedOver: () => void told.push("handed over"),
+  };
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "weft-agent-"));
@@ -139,5 +144,12 @@ describe("the agent's own API", () => {
     await requested;
     sender.destroy();
     assert.equal((await ask("GET", "/status")).status, 200);
+  });
+
+  it("a request to hand over is answered when all is left, and then this agent has nothing to do any more", async () => {
+    const { status, body } = await ask("POST", "/hand-over");
+    assert.deepEqual([status, body], [200, { pid: process.pid }]);
+    while (told.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(told, ["handing over", "handed over"]);
   });
 });

@@ -14,6 +14,10 @@ import { FLOWS_DEFAULT, SOCKET_PROBE_MS } from "./limits.ts";
 export interface AgentViews {
   /** The metrics, in Prometheus' text format. */
   metrics(): string;
+  /** Leaves datapath and session to the next agent of this host; resolves when they are free. */
+  handOver(): Promise<void>;
+  /** The next agent has its answer, or has gone: this one has nothing left to do. */
+  onHandedOver(): void;
 }
 
 /** An answer that is not JSON. */
@@ -40,6 +44,7 @@ export async function listenAgent(
     // A request that cannot be read, or whose sender has gone, must not end the agent.
     const answered = answer(request, state, views).catch(() => err(apiError("internal")));
     void answered.then((result) => reply(response, result));
+    if (isHandOver(request)) response.once("close", () => views.onHandedOver());
   });
   return new Promise((resolve) => {
     server.once("error", (error) => resolve(err(`cannot listen on ${socket}: ${error.message}`)));
@@ -72,6 +77,10 @@ async function freeSocket(path: string): Promise<Result<void, string>> {
   return ok(undefined);
 }
 
+function isHandOver({ method, url }: IncomingMessage): boolean {
+  return method === "POST" && url === AGENT_PATHS.handOver;
+}
+
 async function answer(
   request: IncomingMessage,
   state: AgentState,
@@ -94,6 +103,9 @@ async function answer(
       const text = views.metrics();
       return ok(url.searchParams.get("format") === "json" ? { text } : new Text(text));
     }
+    case `POST ${AGENT_PATHS.handOver}`:
+      await views.handOver();
+      return ok({ pid: process.pid });
     case `POST ${AGENT_PATHS.trace}`:
       return trace(request, state);
     default:

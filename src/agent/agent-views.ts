@@ -27,6 +27,9 @@ export interface AgentViewParts {
   /** Lines of log so far by level. */
   logLines(): Readonly<Record<string, number>>;
   readonly maps: MapMetrics;
+  /** See `AgentViews`. */
+  handOver(): Promise<void>;
+  onHandedOver(): void;
 }
 
 /** Opens the agent's API and, when configured, the listener for a scraper. The error is one sentence. */
@@ -35,7 +38,11 @@ export async function openViews(parts: AgentViewParts): Promise<Result<{ close()
   const process = new ProcessMetrics(scheduler, { ...parts, process: "agent" });
   const sources = { ...parts, process, clock: scheduler.clock, ringBytes: values["ring-bytes"] };
   const metrics = (): string => formatExposition(collectMetrics(sources));
-  const server = await listenAgent(values["api-socket"], state, { metrics });
+  const server = await listenAgent(values["api-socket"], state, {
+    metrics,
+    handOver: () => parts.handOver(),
+    onHandedOver: () => parts.onHandedOver(),
+  });
   const scraper = server.ok ? await openScraper(values["metrics-listen"], metrics) : server;
   if (scraper.ok && scraper.value !== undefined)
     parts.log.info("metrics.listening", { address: scraper.value.address });

@@ -1,7 +1,5 @@
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
 import { formatHostAlive } from "../api-schema/agent-api.ts";
-import { moduleOf } from "../base/entry.ts";
 import type { Log } from "../base/log.ts";
 import type { CounterSource } from "../base/metrics.ts";
 import { Prng } from "../base/prng.ts";
@@ -24,16 +22,17 @@ import type { AgentValues } from "./config.ts";
 import { ControlShell } from "./control-shell.ts";
 import { earlierVports } from "./core/bindings.ts";
 import { ControlCore } from "./core/control.ts";
-import type { FromWorker, ToWorker } from "./core/messages.ts";
+import type { ToWorker } from "./core/messages.ts";
 import { earlierPeers } from "./core/peers.ts";
 import { joinCloud } from "./join.ts";
 import { CLAIM_SLACK_MS, WITHDRAW_MS } from "./limits.ts";
 import { openMap } from "./maps.ts";
-import { openDatapath } from "./open-datapath.main.ts";
+import { datapathOwner, loadDatapath, openDatapath } from "./open-datapath.main.ts";
 import { Questions } from "./questions.ts";
 import { StoreSession } from "./store-session.ts";
-import { mailFlags, WorkerMail } from "./worker-inbox.ts";
-import { shardsOf, type ThreadStart } from "./worker-settings.ts";
+import { takeOver } from "./takeover.ts";
+import { shardsOf, type WorkerStart } from "./worker-settings.ts";
+import { WorkerThread } from "./worker-thread.ts";
 
 /** What an agent is started with. */
 export interface AgentOptions {
@@ -50,6 +49,8 @@ export interface AgentOptions {
   readonly seed: number;
   /** Opens a session with the store, or takes one up that an earlier agent of this host left open. */
   connect(ticket: SessionTicket | undefined): ResumableTree;
+  /** Told when the next agent of this host has everything: this process is to end. */
+  onHandedOver(): void;
   /** Told once, with a sentence, when the agent cannot go on: it is to be stopped and started anew. */
   onFailure(sentence: string): void;
 }
@@ -67,8 +68,30 @@ export interface Agent {
 
 /** Starts an agent with real threads. The error is a sentence that says what to do. */
 export async function startAgent(options: AgentOptions): Promise<Result<Agent, string>> {
-  const { hostId, values, scheduler, log } = options;
+  const { values } = options;
   const workers = Math.min(Math.max(1, values.workers), WORKER_MAX);
+  // Everything that takes time and touches nothing comes first: an agent that still runs forwards new flows meanwhile.
+  const threads = Array.from({ length: workers }, () => new WorkerThread());
+  await Promise.all([...threads.map(({ loaded }) => loaded), loadDatapath(values)]);
+  const taken = await takeOverFrom(options);
+  const started = taken.ok ? await join(options, threads) : taken;
+  if (!started.ok) await Promise.all(threads.map((thread) => thread.close()));
+  return started;
+}
+
+async function takeOverFrom(options: AgentOptions): Promise<Result<void, string>> {
+  const { hostId, values, scheduler, log } = options;
+  if (values.takeover === "no") return ok(undefined);
+  const mayKill = values.takeover === "force";
+  const owner = await datapathOwner(hostId, values);
+  const taken = await takeOver({ scheduler, socket: values["api-socket"], mayKill, owner });
+  if (!taken.ok) return taken;
+  log.info("agent.takeover", { outcome: taken.value });
+  return ok(undefined);
+}
+
+async function join(options: AgentOptions, threads: readonly WorkerThread[]): Promise<Result<Agent, string>> {
+  const { hostId, values, scheduler, log } = options;
   const storeClient = new StoreClientMetrics(scheduler.clock);
   const session = new StoreSession({
     scheduler,
@@ -104,14 +127,14 @@ export async function startAgent(options: AgentOptions): Promise<Result<Agent, s
     return err(datapath.error.message);
   }
   return run({
-    ...{ options, workers, session, connection, layout, topology, stateKeys, storeClient },
+    ...{ options, threads, session, connection, layout, topology, stateKeys, storeClient },
     datapath: datapath.value,
   });
 }
 
 interface Running {
   readonly options: AgentOptions;
-  readonly workers: number;
+  readonly threads: readonly WorkerThread[];
   readonly session: StoreSession;
   readonly connection: StoreConnection;
   readonly layout: Layout;
@@ -122,17 +145,17 @@ interface Running {
 }
 
 async function run(running: Running): Promise<Result<Agent, string>> {
-  const { options, workers, connection, layout, datapath } = running;
+  const { options, threads, connection, layout, datapath } = running;
   const { hostId, values, scheduler, log } = options;
   const prng = new Prng(options.seed);
   const core = new ControlCore({ hostId, udpPort: values["udp-port"] }, prng.fork(), {
     vports: earlierVports(datapath.memory.vports),
     peers: earlierPeers(datapath.memory.peers),
   });
-  const threads: WorkerThread[] = [];
+  const workers = threads.length;
   const toWorkers = (messages: readonly ToWorker[]): void => {
     state.told(messages);
-    for (const { mail } of threads) mail.post(messages);
+    for (const thread of threads) thread.send(messages);
   };
   const maps = new MapMetrics();
   const questions = new Questions({ scheduler, workers, send: toWorkers });
@@ -154,28 +177,29 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     openMap: (map, id, onEvent) => openMap({ connection, layout, log, metrics: maps }, map, { id, onEvent }),
     onAnswer: (worker, message) => state.take(worker, message),
   });
-  for (let worker = 0; worker < workers; worker++)
-    threads.push(startThread(running, { worker, seed: prng.u32(), shell }));
+  for (let worker = 0; worker < workers; worker++) beginWorker(running, { worker, seed: prng.u32(), shell });
   const stop: Agent["stop"] = async ({ keep }) => {
     if (!keep) await withdraw(shell, connection);
     shell.close({ keep });
-    for (const { mail } of threads) mail.post("close");
-    await Promise.all(threads.map(({ ended }) => ended));
+    await Promise.all(threads.map((thread) => thread.close()));
     await datapath.close({ keep });
     await (keep ? running.session.detach() : connection.close());
   };
   const { storeClient } = running;
-  const views = await openViews({ ...options, release: releaseOf(), state, storeClient, maps, datapath });
+  let ended: Promise<void> | undefined;
+  const end: Agent["stop"] = (how) => {
+    if (views.ok && ended === undefined) views.value.close();
+    ended ??= stop(how);
+    return ended;
+  };
+  const handOver = (): Promise<void> => end({ keep: true });
+  const views = await openViews({ ...options, release: releaseOf(), state, storeClient, maps, datapath, handOver });
   if (!views.ok) {
     await stop({ keep: false });
     return views;
   }
   shell.start();
-  const end = (how: { readonly keep: boolean }): Promise<void> => {
-    views.value.close();
-    return stop(how);
-  };
-  return ok({ stop: end, handOver: () => end({ keep: true }) });
+  return ok({ stop: end, handOver });
 }
 
 /** Tells everybody that this host's ports are left on purpose, if the store takes it soon. */
@@ -184,25 +208,19 @@ async function withdraw(shell: ControlShell, connection: StoreConnection): Promi
   await Promise.race([shell.withdrawAll(), sleep(connection.scheduler, WITHDRAW_MS)]);
 }
 
-/** A worker, and the promise of its end: a thread that has crashed says so only once. */
-interface WorkerThread {
-  readonly mail: WorkerMail;
-  readonly ended: Promise<void>;
-}
-
-interface NewThread {
+interface NewWorker {
   readonly worker: number;
   readonly seed: number;
   readonly shell: ControlShell;
 }
 
-function startThread(running: Running, { worker, seed, shell }: NewThread): WorkerThread {
+function beginWorker(running: Running, { worker, seed, shell }: NewWorker): void {
   const { values, log, onFailure } = running.options;
-  const start: ThreadStart = {
+  const workers = running.threads.length;
+  const start: WorkerStart = {
     worker,
-    mail: mailFlags(),
-    workers: running.workers,
-    shards: shardsOf(worker, running.workers, SHARD_COUNT),
+    workers,
+    shards: shardsOf(worker, workers, SHARD_COUNT),
     seed,
     datapath: running.datapath.workerSettings(),
     neighbor: {
@@ -212,17 +230,15 @@ function startThread(running: Running, { worker, seed, shell }: NewThread): Work
       retryMs: values["neighbor-retry"],
       giveUpMs: values["neighbor-give-up"],
     },
-    maySpin: availableParallelism() > running.workers + 1,
+    maySpin: availableParallelism() > workers + 1,
   };
-  const thread = new Worker(moduleOf("agent/worker.main"), { workerData: start });
-  thread.on("message", (message: FromWorker) => shell.dispatch({ kind: "worker", worker, message }));
-  thread.on("error", (error) => {
-    log.error("worker.crashed", { worker, error: error.message, stack: error.stack ?? "" });
-    onFailure(`simulation worker ${worker} has crashed: ${error.message}`);
-  });
-  const mail = new WorkerMail(start.mail, {
-    post: (sent) => thread.postMessage(sent),
+  running.threads[worker]?.begin({
+    start,
     wake: () => running.datapath.wakeWorker(worker),
+    onMessage: (message) => shell.dispatch({ kind: "worker", worker, message }),
+    onCrash(error) {
+      log.error("worker.crashed", { worker, error: error.message, stack: error.stack ?? "" });
+      onFailure(`simulation worker ${worker} has crashed: ${error.message}`);
+    },
   });
-  return { mail, ended: new Promise((resolve) => thread.once("exit", () => resolve())) };
 }

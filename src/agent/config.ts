@@ -29,6 +29,13 @@ export const agentSchema = {
     default: false,
     help: "Leave programs and flows in the kernel at the end, so that forwarding goes on.",
   },
+  takeover: {
+    type: "string",
+    default: "no",
+    choices: ["no", "ask", "force"],
+    bare: "ask",
+    help: "Take over from the agent that runs on this host, without losing a packet: --takeover asks it to hand over, --takeover=force kills it when it does not within 5 s.",
+  },
   "neighbor-stale": {
     type: "duration",
     default: 1_800_000,

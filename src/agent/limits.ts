@@ -18,3 +18,7 @@ export const SPIN_MS = 0.05;
 export const COUNTS_MS = 1000;
 /** Longest time between two visits of a worker to its event loop: how long the end of a process may wait for its threads. */
 export const EVENT_LOOP_MS = 100;
+/** How long an agent that is asked to hand over may take: it has a batch to finish and a journal to flush, each far below. */
+export const TAKEOVER_MS = 5_000;
+/** Time between two looks whether an old agent has gone. */
+export const ENDED_POLL_MS = 5;

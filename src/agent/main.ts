@@ -69,6 +69,7 @@ async function run(words: readonly string[]): Promise<void> {
     scheduler: systemScheduler,
     log,
     seed: randomBytes(4).readUInt32LE(),
+    onHandedOver: () => void starting.then((agent) => endHandedOver(agent)),
     onFailure: (sentence) => void starting.then((agent) => giveUp(agent, sentence, log)),
     connect(ticket) {
       const client = openZooKeeper({ ...settings.value, log, ...(ticket && { resume: ticket }) });
@@ -93,6 +94,12 @@ function stopOnRequest(agent: Agent, keep: boolean, log: Log): void {
     if (isRepeated) process.exit(EXIT_FAILED);
     void agent.stop({ keep }).then(() => process.exit(0));
   });
+}
+
+/** The next agent of this host has all: this one ends, when it has finished what it was at. */
+async function endHandedOver(agent: Result<Agent, string>): Promise<void> {
+  if (agent.ok) await agent.value.handOver();
+  process.exit(0);
 }
 
 /** The kernel keeps forwarding: whoever supervises the agent starts another, which takes the flows over. */

@@ -6,6 +6,7 @@ import type { DatapathControl, DatapathError } from "../datapath/datapath.ts";
 import { BUCKET_WAYS, SHARD_COUNT } from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
 import type { AgentValues } from "./config.ts";
+import type { DatapathOwner } from "./takeover.ts";
 
 /** Share of the slots that the flow limit fills: above it, two-choice placement throws out live flows. */
 const LOAD = 0.75;
@@ -50,6 +51,31 @@ function mayUseBpf(): boolean {
   const [, hex = "0"] = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
   const held = (capability: bigint): boolean => ((BigInt(`0x${hex}`) >> capability) & 1n) === 1n;
   return held(CAPABILITIES.netAdmin) && (held(CAPABILITIES.bpf) || held(CAPABILITIES.sysAdmin));
+}
+
+/** Loads the driver's modules, so that opening it later takes no time for that. */
+export async function loadDatapath(values: AgentValues): Promise<void> {
+  if (values.datapath === "ebpf") await import("../ebpf/ebpf-datapath.ts");
+}
+
+/** Says, each time it is called, which living process holds this host's datapath. */
+export async function datapathOwner(hostId: Id, values: AgentValues): Promise<() => DatapathOwner | undefined> {
+  if (values.datapath !== "ebpf") return () => undefined;
+  const { lockPath } = await import("../ebpf/pins.ts");
+  const { livingLockOwner } = await import("../linux/flock.ts");
+  const { isAlive } = await import("../linux/process.ts");
+  const path = lockPath({ lab: values["pin-folder"], host: hostId });
+  return () => {
+    const owner = livingLockOwner(path);
+    const kill = (pid: number): void => void process.kill(pid, "SIGKILL");
+    return (
+      owner && {
+        pid: owner.pid,
+        isAlive: () => isAlive(owner),
+        kill: () => (isAlive(owner) ? kill(owner.pid) : undefined),
+      }
+    );
+  };
 }
 
 /** Opens the datapath that the configuration names. The driver is loaded only when it is wanted. */

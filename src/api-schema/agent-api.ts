@@ -8,13 +8,15 @@ import { FLOWS_MAX, FRAME_BYTES_MAX } from "./limits.ts";
 /**
  * The small API that every agent serves itself, over HTTP on a Unix socket (mode 0600) and, when configured, on a management
  * address with the cloud's token. Only the central API speaks to it, and `weft doctor`. JSON both ways; every error has the
- * form of the public API (`ErrorBody`). All answers are snapshots and change nothing.
+ * form of the public API (`ErrorBody`). All answers are snapshots and change nothing, but for the last, which is for the next agent
+ * of the same host.
  *
  *     GET  /status                                            AgentStatus
  *     GET  /version                                           AgentVersion
  *     GET  /flows?limit=N                                     AgentFlows
  *     GET  /drops                                             AgentDrops
  *     POST /trace       AgentTraceRequest                     AgentTrace
+ *     POST /hand-over                                         AgentHandedOver, once datapath and session are free; the agent then ends
  *     GET  /metrics                                           text, as Prometheus reads it
  *     GET  /metrics?format=json                               AgentMetrics
  */
@@ -24,6 +26,7 @@ export const AGENT_PATHS = {
   flows: "/flows",
   drops: "/drops",
   trace: "/trace",
+  handOver: "/hand-over",
   metrics: "/metrics",
 } as const;
 

@@ -14,6 +14,8 @@ export interface ConfigKey {
   readonly max?: number;
   /** The only strings allowed. */
   readonly choices?: readonly string[];
+  /** What the flag means when it stands alone; another value is then written `--key=value` only. */
+  readonly bare?: string;
   /** Its value is never shown: a token, a password. */
   readonly isSecret?: boolean;
 }

@@ -178,6 +178,7 @@ function fromArguments(schema: ConfigSchema, args: readonly string[], faults: Co
     if (negated !== undefined) found.push({ ...origin, value: "false" });
     else if (inline !== undefined) found.push({ ...origin, value: inline });
     else if (schema[key]?.type === "boolean") found.push({ ...origin, value: "true" });
+    else if (schema[key]?.bare !== undefined) found.push({ ...origin, value: schema[key].bare });
     else found.push({ ...origin, value: args[++i] ?? "" });
   }
   return found;

@@ -29,9 +29,9 @@ export class PinDirectory {
   /** Makes the directory if need be and takes its lock. Busy: another agent has it; the sentence says which process. */
   static open(name: DatapathName): Result<PinDirectory, DatapathError> {
     const path = pinPath(name);
-    const lockPath = `/run/weft/${checkedName(name.lab)}/${checkedName(name.host)}.datapath.lock`;
-    mkdirSync(dirname(lockPath), { recursive: true, mode: 0o700 });
-    const lock = LockFile.take(lockPath, `agent of host ${name.host}`);
+    const file = lockPath(name);
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const lock = LockFile.take(file, `agent of host ${name.host}`);
     if (!lock.ok)
       return err({ kind: "busy", message: `the datapath of host ${name.host} is in use: ${lock.error.error.text}` });
     const made = ensurePinDirectory(path);
@@ -85,6 +85,11 @@ export function discardPins(name: DatapathName): boolean {
 /** The pin directory of a host. */
 export function pinPath(name: DatapathName): string {
   return `${bpffsRoot}/weft/${checkedName(name.lab)}/${checkedName(name.host)}`;
+}
+
+/** The file whose lock says who has the datapath of a host. */
+export function lockPath(name: DatapathName): string {
+  return `/run/weft/${checkedName(name.lab)}/${checkedName(name.host)}.datapath.lock`;
 }
 
 function checkedName(name: string): string {

@@ -13,12 +13,13 @@ import {
   LAYOUT_VERSION,
   SHARD_COUNT,
 } from "../flow/layout.ts";
-import { type BpfObject, loadObject, type MapChange } from "../linux/bpf/libbpf.ts";
+import type { MapChange } from "../linux/bpf/libbpf.ts";
 import { BpfMap, openPinnedMap } from "../linux/bpf/map.ts";
 import { mmapRingbuf, type RingbufMappings } from "../linux/bpf/ringbuf.ts";
 import type { LinuxError } from "../linux/errno.ts";
 import type { Mapping } from "../linux/memory.ts";
 import { datapathError } from "./errors.ts";
+import { type Loaded, loadPrograms } from "./loaded.ts";
 import type { PinDirectory } from "./pins.ts";
 import { pendingOf } from "./ring-reader.ts";
 
@@ -50,7 +51,7 @@ export interface MemorySizes {
 
 /** The programs and maps of one host, loaded and mapped. */
 export interface KernelMemory {
-  readonly object: BpfObject;
+  readonly object: Loaded;
   readonly memory: DatapathMemory;
   readonly mappings: Readonly<Record<keyof DatapathMemory, Mapping>>;
   readonly tables: Readonly<Record<TableName, BpfMap>>;
@@ -71,7 +72,7 @@ export function openKernelMemory(
 ): Result<KernelMemory, DatapathError> {
   const isReopened = isUsable(pins, sizes);
   if (!isReopened) pins.clear();
-  const loaded = loadObject({ path, maps: mapChanges(pins, sizes) });
+  const loaded = loadPrograms(path, pins, { maps: mapChanges(pins, sizes), mayReuse: isReopened });
   if (!loaded.ok) return err(datapathError("program-refused", loaded.error));
   const mapped = mapAll(loaded.value);
   if (!mapped.ok) {
@@ -130,7 +131,7 @@ function isUsable(pins: PinDirectory, sizes: MemorySizes): boolean {
 
 type Mapped = Omit<KernelMemory, "isReopened">;
 
-function mapAll(object: BpfObject): Result<Mapped, LinuxError> {
+function mapAll(object: Loaded): Result<Mapped, LinuxError> {
   const undo: (() => void)[] = [];
   const fail = (error: LinuxError): Result<Mapped, LinuxError> => {
     for (const step of undo.reverse()) step();
@@ -176,7 +177,7 @@ function mapAll(object: BpfObject): Result<Mapped, LinuxError> {
 }
 
 /** The map of a name, on the object's own descriptor: it is closed with the object. */
-function mapOf(object: BpfObject, name: string): Result<BpfMap, LinuxError> {
+function mapOf(object: Loaded, name: string): Result<BpfMap, LinuxError> {
   return BpfMap.adopt(object.mapFd(name) ?? -1);
 }
 

@@ -50,9 +50,9 @@ export class PinDirectory {
     return existsSync(this.of(map));
   }
 
-  /** Unpins everything: maps live on only where programs still use them. */
-  clear(): void {
-    for (const entry of readdirSync(this.path)) rmSync(this.of(entry), { force: true });
+  /** Unpins everything, or what is named: maps live on only where programs still use them. */
+  clear(isMeant: (entry: string) => boolean = () => true): void {
+    for (const entry of readdirSync(this.path)) if (isMeant(entry)) rmSync(this.of(entry), { force: true });
   }
 
   /** Gives the lock up; with `keep` the pins stay, else they and the directory go. */

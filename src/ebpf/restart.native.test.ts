@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { unwrap } from "../base/result.ts";
@@ -162,3 +162,29 @@ test("what is kept on purpose is found again; maps of another size or layout are
   assert.ok(discardPins({ lab: LAB, host: "h3" }));
   assert.ok(!openPinnedMap(`${pinPath({ lab: LAB, host: "h3" })}/control`).ok);
 });
+
+test("programs of the same object file are taken over, and those of another one replaced", async () => {
+  const name = { lab: LAB, host: "h5" };
+  const programs = (): readonly string[] => readdirSync(pinPath(name)).filter((entry) => entry.startsWith("program_"));
+  const first = unwrap(await open("h5"));
+  const id = programId(first.programFd("vport_ingress"));
+  const made = programs();
+  assert.ok(made.length > 4);
+  await first.close({ keep: true });
+  const second = unwrap(await open("h5"));
+  assert.equal(programId(second.programFd("vport_ingress")), id);
+  await second.close({ keep: true });
+  // As if an upgrade had brought another file: its pins have another name.
+  for (const entry of made)
+    renameSync(`${pinPath(name)}/${entry}`, `${pinPath(name)}/${entry.replace(/_[0-9a-f]+_/, "_0_")}`);
+  const third = unwrap(await open("h5"));
+  assert.ok(third.isReopened);
+  assert.notEqual(programId(third.programFd("vport_ingress")), id);
+  assert.deepEqual(programs(), made);
+  await third.close({ keep: false });
+});
+
+/** The kernel's number of a program, as its descriptor tells. */
+function programId(fd: number): string | undefined {
+  return /^prog_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1];
+}

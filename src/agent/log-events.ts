@@ -7,6 +7,11 @@ export const AGENT_LOG_EVENTS = {
     meaning: "the agent has joined and serves",
     fields: ["release", "socket", "datapath"],
   },
+  "agent.takeover": {
+    level: "info",
+    meaning: "this agent has the datapath after --takeover: the one before handed over, was killed, or was not there",
+    fields: ["outcome"],
+  },
   "agent.stopping": { level: "info", meaning: "the agent was asked to stop", fields: ["reason", "keep"] },
   "agent.failed": {
     level: "error",

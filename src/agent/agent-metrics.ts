@@ -4,6 +4,7 @@ import { MAP_METRICS } from "../store/recipes/map-metrics.ts";
 import { replicatedMapMetrics } from "../store/recipes/tree-replicated-map.ts";
 import { STORE_CLIENT_METRICS } from "../store/store-client-metrics.ts";
 import { WORKER_METRICS } from "./core/worker-metrics.ts";
+import { hostMemoryMetrics } from "./host-memory.ts";
 
 /** What an agent tells of its host's part of the network. */
 export const HOST_METRICS = {
@@ -66,6 +67,7 @@ export const AGENT_METRICS: MetricSpecs = {
   ...STORE_CLIENT_METRICS,
   ...MAP_METRICS,
   ...counterFamilies(replicatedMapMetrics),
+  ...counterFamilies(hostMemoryMetrics),
   ...HOST_METRICS,
   ...counterFamilies(PLAIN_WORKER_METRICS),
 };

@@ -13,6 +13,7 @@ import { listenAgent } from "./agent-server.ts";
 import type { AgentState } from "./agent-state.ts";
 import { collectMetrics } from "./collect-metrics.ts";
 import type { AgentValues } from "./config.ts";
+import type { HostMemory } from "./host-memory.ts";
 
 /** What can be looked at from outside. */
 export interface AgentViewParts {
@@ -30,6 +31,7 @@ export interface AgentViewParts {
   /** See `AgentViews`. */
   handOver(): Promise<void>;
   onHandedOver(): void;
+  readonly memory: HostMemory;
 }
 
 /** Opens the agent's API and, when configured, the listener for a scraper. The error is one sentence. */

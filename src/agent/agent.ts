@@ -10,10 +10,7 @@ import type { DatapathControl } from "../datapath/datapath.ts";
 import { SHARD_COUNT, WORKER_MAX } from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
 import type { StoreConnection } from "../store/recipes/connection.ts";
-import { Layout } from "../store/recipes/layout.ts";
 import { MapMetrics } from "../store/recipes/map-metrics.ts";
-import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
-import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
 import { StoreClientMetrics } from "../store/store-client-metrics.ts";
 import type { ResumableTree, SessionTicket } from "../store/tree.ts";
 import { AgentState } from "./agent-state.ts";
@@ -24,12 +21,11 @@ import { earlierVports } from "./core/bindings.ts";
 import { ControlCore } from "./core/control.ts";
 import type { ToWorker } from "./core/messages.ts";
 import { earlierPeers } from "./core/peers.ts";
-import { joinCloud } from "./join.ts";
-import { CLAIM_SLACK_MS, WITHDRAW_MS } from "./limits.ts";
-import { openMap } from "./maps.ts";
+import type { HostMemory } from "./host-memory.ts";
+import { WITHDRAW_MS } from "./limits.ts";
 import { datapathOwner, loadDatapath, openDatapath } from "./open-datapath.main.ts";
 import { Questions } from "./questions.ts";
-import { StoreSession } from "./store-session.ts";
+import { StoreSide } from "./store-side.ts";
 import { takeOver } from "./takeover.ts";
 import { shardsOf, type WorkerStart } from "./worker-settings.ts";
 import { WorkerThread } from "./worker-thread.ts";
@@ -45,6 +41,8 @@ export interface AgentOptions {
   readonly storeCounters: CounterSource;
   /** Lines of log so far by level. */
   logLines(): Readonly<Record<string, number>>;
+  /** Opens what an earlier agent of this host has kept; called once that one has gone. The error is a sentence. */
+  openMemory(): Promise<Result<HostMemory, string>>;
   /** Seed of keys and jitter, from the operating system. */
   readonly seed: number;
   /** Opens a session with the store, or takes one up that an earlier agent of this host left open. */
@@ -74,7 +72,8 @@ export async function startAgent(options: AgentOptions): Promise<Result<Agent, s
   const threads = Array.from({ length: workers }, () => new WorkerThread());
   await Promise.all([...threads.map(({ loaded }) => loaded), loadDatapath(values)]);
   const taken = await takeOverFrom(options);
-  const started = taken.ok ? await join(options, threads) : taken;
+  const memory = taken.ok ? await options.openMemory() : taken;
+  const started = memory.ok ? await join(options, memory.value, threads) : memory;
   if (!started.ok) await Promise.all(threads.map((thread) => thread.close()));
   return started;
 }
@@ -90,74 +89,63 @@ async function takeOverFrom(options: AgentOptions): Promise<Result<void, string>
   return ok(undefined);
 }
 
-async function join(options: AgentOptions, threads: readonly WorkerThread[]): Promise<Result<Agent, string>> {
-  const { hostId, values, scheduler, log } = options;
+async function join(
+  options: AgentOptions,
+  memory: HostMemory,
+  threads: readonly WorkerThread[],
+): Promise<Result<Agent, string>> {
+  const { hostId, values, scheduler } = options;
   const storeClient = new StoreClientMetrics(scheduler.clock);
-  const session = new StoreSession({
-    scheduler,
-    ticket: undefined,
+  const maps = new MapMetrics();
+  const store = new StoreSide({
+    ...options,
+    memory,
+    sessionTimeoutMs: values["session-timeout"],
+    mapMetrics: maps,
     connect: (ticket) => storeClient.measureResumable(options.connect(ticket)),
   });
-  const { connection } = session;
-  const layout = new Layout();
-  const topology = new TreeTopologyStore(connection, layout);
-  const stateKeys = new TreeStateKeys(connection, layout);
   const alive = formatHostAlive({
     address: `unix:${values["api-socket"]}`,
     startedAt: Math.floor(scheduler.clock.wall()),
   });
-  const joined = await joinCloud({
-    topology,
-    stateKeys,
-    hostId,
-    hostName: options.hostName,
-    alive,
-    log,
-    scheduler,
-    patienceMs: values["session-timeout"] + CLAIM_SLACK_MS,
-    onLost: () => options.onFailure(`another agent has taken host id ${hostId} while we were away from the store`),
-  });
+  const joined = await store.join(alive);
   if (!joined.ok) {
-    await connection.close();
+    await store.leave();
     return joined;
   }
   const datapath = await openDatapath(hostId, values, scheduler);
   if (!datapath.ok) {
-    await connection.close();
+    await store.leave();
     return err(datapath.error.message);
   }
-  return run({
-    ...{ options, threads, session, connection, layout, topology, stateKeys, storeClient },
-    datapath: datapath.value,
-  });
+  return run({ options, threads, store, memory, storeClient, maps, datapath: datapath.value });
 }
 
 interface Running {
   readonly options: AgentOptions;
   readonly threads: readonly WorkerThread[];
-  readonly session: StoreSession;
-  readonly connection: StoreConnection;
-  readonly layout: Layout;
-  readonly topology: TreeTopologyStore;
-  readonly stateKeys: TreeStateKeys;
+  readonly store: StoreSide;
+  readonly memory: HostMemory;
   readonly storeClient: StoreClientMetrics;
+  readonly maps: MapMetrics;
   readonly datapath: DatapathControl;
 }
 
 async function run(running: Running): Promise<Result<Agent, string>> {
-  const { options, threads, connection, layout, datapath } = running;
+  const { options, threads, store, memory, storeClient, maps, datapath } = running;
+  const { connection, world, stateKeys } = store;
   const { hostId, values, scheduler, log } = options;
   const prng = new Prng(options.seed);
   const core = new ControlCore({ hostId, udpPort: values["udp-port"] }, prng.fork(), {
     vports: earlierVports(datapath.memory.vports),
     peers: earlierPeers(datapath.memory.peers),
+    tunnelKeys: store.tunnelKeys,
   });
   const workers = threads.length;
   const toWorkers = (messages: readonly ToWorker[]): void => {
     state.told(messages);
     for (const thread of threads) thread.send(messages);
   };
-  const maps = new MapMetrics();
   const questions = new Questions({ scheduler, workers, send: toWorkers });
   const state = new AgentState({
     ...{
@@ -173,8 +161,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     isStoreConnected: () => connection.tree.session.state === "connected",
   });
   const shell = new ControlShell({
-    ...{ hostId, core, topology: running.topology, stateKeys: running.stateKeys, datapath, scheduler, log, toWorkers },
-    openMap: (map, id, onEvent) => openMap({ connection, layout, log, metrics: maps }, map, { id, onEvent }),
+    ...{ hostId, core, world, stateKeys, datapath, scheduler, log, toWorkers, memory },
     onAnswer: (worker, message) => state.take(worker, message),
   });
   for (let worker = 0; worker < workers; worker++) beginWorker(running, { worker, seed: prng.u32(), shell });
@@ -183,9 +170,8 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     shell.close({ keep });
     await Promise.all(threads.map((thread) => thread.close()));
     await datapath.close({ keep });
-    await (keep ? running.session.detach() : connection.close());
+    await (keep ? store.detach() : store.close());
   };
-  const { storeClient } = running;
   let ended: Promise<void> | undefined;
   const end: Agent["stop"] = (how) => {
     if (views.ok && ended === undefined) views.value.close();
@@ -193,12 +179,14 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     return ended;
   };
   const handOver = (): Promise<void> => end({ keep: true });
-  const views = await openViews({ ...options, release: releaseOf(), state, storeClient, maps, datapath, handOver });
+  const parts = { state, storeClient, maps, memory, datapath, handOver };
+  const views = await openViews({ ...options, ...parts, release: releaseOf() });
   if (!views.ok) {
     await stop({ keep: false });
     return views;
   }
   shell.start();
+  store.sweepLater(core, shell);
   return ok({ stop: end, handOver });
 }
 

@@ -11,6 +11,7 @@ import { AGENT_METRICS, PLAIN_WORKER_METRICS, REMOVAL_CAUSES } from "./agent-met
 import type { AgentState } from "./agent-state.ts";
 import { UPCALL_CREDITS_PER_SHARD } from "./core/limits.ts";
 import { peerUse, queueUse, type TableUse, tableUse, vportsInUse } from "./datapath-use.ts";
+import { type HostMemory, hostMemoryMetrics } from "./host-memory.ts";
 import { readInterfaceCounters } from "./interface-counters.ts";
 
 /** Where an agent's metrics come from. */
@@ -21,6 +22,7 @@ export interface MetricParts {
   /** What the driver of the store counts. */
   readonly storeCounters: CounterSource;
   readonly maps: MapMetrics;
+  readonly memory: Pick<HostMemory, "counters">;
   readonly state: AgentState;
   readonly datapath: DatapathControl;
   /** Bytes of a shard's ring. */
@@ -42,6 +44,7 @@ export function collectMetrics(parts: MetricParts): readonly MetricFamily[] {
   parts.storeClient.collect(samples);
   samples.addCounters(storeCounters.catalogue, storeCounters.snapshot());
   parts.maps.collect(samples);
+  samples.addCounters(hostMemoryMetrics, parts.memory.counters.snapshot());
   collectPorts(samples, parts.state);
   collectDatapath(samples, parts);
   collectPeers(samples, parts);

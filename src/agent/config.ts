@@ -14,6 +14,10 @@ export const agentSchema = {
     help: "Unix socket (mode 0600) of the agent's own API.",
   },
   "metrics-listen": { type: "string", help: METRICS_LISTEN_HELP },
+  "state-folder": {
+    type: "string",
+    help: "Folder (mode 0700) of what the agent keeps across restarts. Default: /var/lib/weft/agent/HOST-ID.",
+  },
   datapath: { type: "string", default: "ebpf", choices: ["ebpf", "memory"], help: "Driver of the datapath." },
   workers: { type: "integer", default: 1, help: "Simulation workers, 1..8. Default: one." },
   "flow-limit": { type: "integer", default: 131_072, help: "Flows that the table holds at 3/4 load." },

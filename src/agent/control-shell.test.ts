@@ -17,6 +17,7 @@ import { ControlShell } from "./control-shell.ts";
 import { ControlCore } from "./core/control.ts";
 import type { ToWorker } from "./core/messages.ts";
 import { openMap } from "./maps.ts";
+import { LiveWorld } from "./world.ts";
 
 const HOST = "00000000-0000-8000-8000-000000000001";
 const BRIDGE = "00000000-0000-8000-8000-000000000002";
@@ -68,9 +69,12 @@ describe("control shell", () => {
     datapath = new SlowDatapath({ clock, prng: new Prng(1), bucketsPerShard: 1, send: () => undefined });
     told = [];
     shell = new ControlShell({
-      ...{ hostId: HOST, topology, stateKeys, datapath, scheduler, log },
+      ...{ hostId: HOST, stateKeys, datapath, scheduler, log },
+      world: new LiveWorld({
+        ...{ topology, stateKeys, log },
+        openMap: (map, id, onEvent) => openMap({ connection, layout, log }, map, { id, onEvent }),
+      }),
       core: new ControlCore({ hostId: HOST, udpPort: 6677 }, new Prng(2)),
-      openMap: (map, id, onEvent) => openMap({ connection, layout, log }, map, { id, onEvent }),
       toWorkers: (messages) => void told.push(...messages),
       onAnswer: () => undefined,
     });

@@ -1,45 +1,40 @@
-import { formatPortActive, PORT_ACTIVE_KEY, parsePortActive } from "../api-schema/agent-api.ts";
+import { formatPortActive, PORT_ACTIVE_KEY } from "../api-schema/agent-api.ts";
 import { unreachable } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { DatapathControl, WantedPort, WantedTunnelKey } from "../datapath/datapath.ts";
 import { VPORT_WORDS } from "../flow/layout.ts";
-import type { Id, Kind } from "../model/objects.ts";
-import type { StateKeys, StateWatch } from "../store/recipes/state-keys.ts";
-import type { StoreWatch, TopologyStore } from "../store/recipes/topology-store.ts";
+import type { Id } from "../model/objects.ts";
+import type { StateKey, StateKeys } from "../store/recipes/state-keys.ts";
 import type { ControlCore } from "./core/control.ts";
 import type { ControlEffect, ControlEvent, PortActive } from "./core/control-events.ts";
 import { localGroup, writeGroup } from "./core/groups.ts";
 import { CREDIT_BYTES_PER_PACKET, GATHER_MS } from "./core/limits.ts";
-import type { FromWorker, MapName, Opinion, ToWorker } from "./core/messages.ts";
+import type { FromWorker, MapName, ToWorker } from "./core/messages.ts";
 import type { ObjectName } from "./core/slice.ts";
-
-/** A replicated map as the shell needs it: opinions in, winners out as events of the core. */
-export interface OpenMap {
-  put(opinion: Opinion): void;
-  remove(opinion: Opinion): void;
-  /** Ends the copy; what was learned here is taken back, unless it is to be kept for the next process of this session. */
-  close(options?: { readonly keep?: boolean }): void;
-}
-
-/** State keys of a bridge by which hosts say under which tunnel key they take its floods: this and the host's id. */
-const FLOOD_KEY_PREFIX = "flood.";
+import type { HostMemory } from "./host-memory.ts";
+import { DATAPATH_ATTEMPTS_MAX, DATAPATH_RETRY_MS } from "./limits.ts";
+import { FLOOD_KEY_PREFIX, type FoundActive, type OpenMap, type Watch, type World } from "./world.ts";
 
 /** What a control shell joins. */
 export interface ControlShellParts {
   readonly hostId: Id;
   readonly core: ControlCore;
-  readonly topology: TopologyStore;
-  readonly stateKeys: StateKeys;
+  /** What is followed. */
+  readonly world: World;
+  /** What this host says. */
+  readonly stateKeys: Pick<StateKeys, "set" | "clear">;
   readonly datapath: DatapathControl;
   readonly scheduler: Scheduler;
   readonly log: Log;
-  /** Opens a device's map; winners are told to `onEvent` from then on. */
-  openMap(map: MapName, deviceId: Id, onEvent: (event: ControlEvent) => void): OpenMap;
+  /** Keeps tunnel keys across restarts; without it they are forgotten. */
+  readonly memory?: Pick<HostMemory, "keep">;
   /** Takes messages to every worker, in order. */
   toWorkers(messages: readonly ToWorker[]): void;
   /** Answers of workers to questions that were asked through `toWorkers`. */
   onAnswer(worker: number, message: FromWorker): void;
+  /** Something that a snapshot holds may have changed. */
+  onNews?(): void;
 }
 
 /**
@@ -48,12 +43,17 @@ export interface ControlShellParts {
  */
 export class ControlShell {
   readonly #parts: ControlShellParts;
-  readonly #objects = new Map<Id, StoreWatch>();
-  readonly #actives = new Map<Id, StateWatch>();
-  readonly #floods = new Map<Id, StateWatch>();
+  readonly #objects = new Map<Id, Watch>();
+  readonly #actives = new Map<Id, Watch>();
+  readonly #floods = new Map<Id, Watch>();
+  /** Flood keys by bridge and host, as told. */
+  readonly #floodKeys = new Map<Id, Map<Id, number>>();
   readonly #maps = new Map<string, OpenMap>();
-  /** What this host says of its ports. */
+  /** What this host says of its ports, and under which key it takes a bridge's floods. */
   readonly #published = new Map<Id, PortActive>();
+  readonly #publishedFloods = new Map<Id, number>();
+  /** Changes of the datapath by what they change: a refused one is tried again unless a newer one took its place. */
+  readonly #changes = new Map<string, object>();
   readonly #queue: ControlEvent[] = [];
   #answering = 0;
   #isRunning = false;
@@ -89,6 +89,7 @@ export class ControlShell {
       for (const effect of this.#parts.core.step(next, this.#parts.scheduler.clock.wall())) this.#perform(effect);
     }
     this.#isRunning = false;
+    if (event.kind !== "worker" && event.kind !== "ports") this.#parts.onNews?.();
     if (this.#outbox.length > 0) this.#parts.toWorkers(this.#outbox);
     this.#outbox = [];
   }
@@ -112,6 +113,16 @@ export class ControlShell {
     this.#isClosed = true;
     for (const watch of [...this.#objects.values(), ...this.#actives.values(), ...this.#floods.values()]) watch.close();
     for (const map of this.#maps.values()) map.close(options);
+  }
+
+  /** What is known of the store's world, for a snapshot. */
+  floodKeys(): ReadonlyMap<Id, ReadonlyMap<Id, number>> {
+    return this.#floodKeys;
+  }
+
+  /** The open maps by `map/device`. */
+  openMaps(): ReadonlyMap<string, OpenMap> {
+    return this.#maps;
   }
 
   #perform(effect: ControlEffect): void {
@@ -149,6 +160,7 @@ export class ControlShell {
       case "unwatch-floods":
         this.#floods.get(effect.bridgeId)?.close();
         this.#floods.delete(effect.bridgeId);
+        this.#floodKeys.delete(effect.bridgeId);
         return;
       case "publish-flood":
       case "withdraw-flood":
@@ -166,6 +178,10 @@ export class ControlShell {
         return this.#setTunnelKeys(effect.wanted);
       case "set-credits":
         return this.#setCredits(effect.vports, effect.packets);
+      case "keep-key":
+        return this.#parts.memory?.keep({ record: "key", ...effect.kept });
+      case "rest-key":
+        return this.#parts.memory?.keep({ record: "rest", ...effect.rest });
       case "tell-workers":
         this.#outbox.push(effect.message);
         return;
@@ -179,66 +195,34 @@ export class ControlShell {
   }
 
   #watchObject(name: ObjectName): void {
-    const watch = this.#parts.topology.watchObject<Kind>(name.kind, name.id, {
-      onObject: (stored) => this.dispatch({ kind: "object", name, object: stored?.object }),
-      onDamaged: (error) => {
-        const known = this.#parts.core.object(name.id);
-        this.dispatch({ kind: "object", name, object: known, why: JSON.stringify(error) });
-      },
+    const watch = this.#parts.world.watchObject(name, (found) => {
+      if ("object" in found) return this.dispatch({ kind: "object", name, object: found.object });
+      this.dispatch({ kind: "object", name, object: this.#parts.core.object(name.id), why: found.why });
     });
     this.#objects.set(name.id, watch);
   }
 
   #watchActive(portId: Id): void {
-    const key = { kind: "port", id: portId, name: PORT_ACTIVE_KEY };
-    const tell = (text: string | undefined): void => {
-      const read = text === undefined ? undefined : parsePortActive(text);
-      if (read?.ok === false) this.#parts.log.warn("port.active.damaged", { port: portId, why: read.error });
-      const isWithdrawn = read?.ok === true && read.value.isActive === false;
-      const state = read?.ok === true && !isWithdrawn ? read.value : undefined;
-      this.dispatch({ kind: "active", portId, state, isWithdrawn });
-    };
-    const watch = this.#parts.stateKeys.watch(key, {
-      onLoaded: (values) => {
-        for (const [, value] of values) tell(value.text);
-        if (values.length === 0) tell(undefined);
-      },
-      onChange: (_key, value) => tell(value?.text),
-    });
-    this.#actives.set(portId, watch);
+    const tell = (found: FoundActive): void => this.dispatch({ kind: "active", portId, ...found });
+    this.#actives.set(portId, this.#parts.world.watchActive(portId, tell));
   }
 
   #watchFloods(bridgeId: Id): void {
     if (this.#floods.has(bridgeId)) return;
-    const tell = (name: string, text: string | undefined): void => {
-      if (!name.startsWith(FLOOD_KEY_PREFIX)) return;
-      const key = text === undefined ? undefined : Number(text);
-      if (key !== undefined && !Number.isInteger(key))
-        return this.#parts.log.warn("flood-key.damaged", { bridge: bridgeId, text: text ?? "" });
-      this.dispatch({ kind: "flood-key", bridgeId, hostId: name.slice(FLOOD_KEY_PREFIX.length), key });
+    const keys = new Map<Id, number>();
+    this.#floodKeys.set(bridgeId, keys);
+    const tell = (hostId: Id, key: number | undefined): void => {
+      if (key === undefined) keys.delete(hostId);
+      else keys.set(hostId, key);
+      this.dispatch({ kind: "flood-key", bridgeId, hostId, key });
     };
-    const watch = this.#parts.stateKeys.watch(
-      { kind: "bridge", id: bridgeId },
-      {
-        onLoaded: (values) => {
-          for (const [key, value] of values) tell(key.name, value.text);
-        },
-        onChange: (key, value) => tell(key.name, value?.text),
+    const watch = this.#parts.world.watchFloods(bridgeId, {
+      onLoaded: (all) => {
+        for (const [hostId, key] of all) tell(hostId, key);
       },
-    );
-    this.#floods.set(bridgeId, watch);
-  }
-
-  #publishFlood(bridgeId: Id, key: number | undefined): void {
-    const { stateKeys, log, hostId } = this.#parts;
-    const name = { kind: "bridge", id: bridgeId, name: `${FLOOD_KEY_PREFIX}${hostId}` };
-    // Not before the datapath knows the key: peers flood to it as soon as they see it.
-    const done = this.#datapathWork.then(() =>
-      key === undefined ? stateKeys.clear(name) : stateKeys.set(name, String(key), { writer: "last" }),
-    );
-    void done.then((result) => {
-      if (!result.ok) log.warn("flood-key.failed", { bridge: bridgeId, error: JSON.stringify(result.error) });
+      onChange: tell,
     });
+    this.#floods.set(bridgeId, watch);
   }
 
   #openMap(map: MapName, deviceId: Id): void {
@@ -246,21 +230,44 @@ export class ControlShell {
     if (this.#maps.has(id)) return;
     this.#maps.set(
       id,
-      this.#parts.openMap(map, deviceId, (event) => this.dispatch(event)),
+      this.#parts.world.openMap(map, deviceId, (event) => this.dispatch(event)),
     );
   }
 
+  #publishFlood(bridgeId: Id, key: number | undefined): void {
+    if (key === undefined) this.#publishedFloods.delete(bridgeId);
+    else this.#publishedFloods.set(bridgeId, key);
+    const name = { kind: "bridge", id: bridgeId, name: `${FLOOD_KEY_PREFIX}${this.#parts.hostId}` };
+    const again = (): void => {
+      if (this.#publishedFloods.get(bridgeId) === key) this.#publishFlood(bridgeId, key);
+    };
+    // Not before the datapath knows the key: peers flood to it as soon as they see it.
+    void this.#datapathWork.then(() => this.#say(name, key === undefined ? undefined : String(key), again));
+  }
+
   /** A port that stays bound is withdrawn in words: a key that merely goes says that a session was lost. */
-  async #publish({ kind, portId, state }: ActiveEffect): Promise<void> {
+  #publish({ kind, portId, state }: ActiveEffect): Promise<void> {
     const key = { kind: "port", id: portId, name: PORT_ACTIVE_KEY };
-    const { stateKeys, log } = this.#parts;
     const isActive = kind === "publish-active";
     if (isActive) this.#published.set(portId, state);
     else this.#published.delete(portId);
-    const result = await (state === undefined
+    const again = (): void => {
+      if (isActive && this.#published.get(portId) === state) void this.#publish({ kind, portId, state });
+    };
+    return this.#say(key, state === undefined ? undefined : formatPortActive(state, isActive), again);
+  }
+
+  /** Sets or clears a state key. Removed by somebody (a store that is emptied), it is said again as long as it holds. */
+  async #say(key: StateKey, text: string | undefined, again: () => void): Promise<void> {
+    const { stateKeys, log } = this.#parts;
+    const onLost = (why: "taken" | "removed"): void => {
+      if (why === "removed" && !this.#isClosed) again();
+    };
+    const result = await (text === undefined
       ? stateKeys.clear(key)
-      : stateKeys.set(key, formatPortActive(state, isActive), { writer: "last" }));
-    if (!result.ok) log.warn("port.active.failed", { port: portId, error: JSON.stringify(result.error) });
+      : stateKeys.set(key, text, { writer: "last", onLost }));
+    if (result.ok) return;
+    log.warn("state-key.failed", { what: `${key.kind}.${key.name}`, id: key.id, error: JSON.stringify(result.error) });
   }
 
   /** Keys that are asked for again before they were written are written once. */
@@ -290,14 +297,19 @@ export class ControlShell {
     });
   }
 
-  #change(
-    what: string,
-    change: () => Promise<{ readonly ok: true } | { readonly ok: false; readonly error: { readonly message: string } }>,
-  ): void {
+  /** What the datapath refuses is tried again after a while, some times, unless something newer is wanted meanwhile. */
+  #change(what: string, change: () => Promise<Changed>, attempt = 1): void {
+    this.#changes.set(what, change);
     this.#datapathWork = this.#datapathWork.then(async () => {
       if (this.#isClosed) return;
       const result = await change();
-      if (!result.ok) this.#parts.log.error("datapath.refused", { what, why: result.error.message });
+      if (result.ok) return;
+      const { log, scheduler } = this.#parts;
+      log.error("datapath.refused", { what, why: result.error.message, attempt });
+      if (attempt >= DATAPATH_ATTEMPTS_MAX) return;
+      scheduler.after(DATAPATH_RETRY_MS * attempt, () => {
+        if (!this.#isClosed && this.#changes.get(what) === change) this.#change(what, change, attempt + 1);
+      });
     });
   }
 
@@ -315,3 +327,5 @@ function mapId(map: MapName, deviceId: Id): string {
 }
 
 type ActiveEffect = Extract<ControlEffect, { readonly kind: "publish-active" | "withdraw-active" }>;
+
+type Changed = { readonly ok: true } | { readonly ok: false; readonly error: { readonly message: string } };

@@ -22,3 +22,16 @@ export const EVENT_LOOP_MS = 100;
 export const TAKEOVER_MS = 5_000;
 /** Time between two looks whether an old agent has gone. */
 export const ENDED_POLL_MS = 5;
+/** Superseded records that an agent's journal may hold beyond as many as live ones, before it is written anew: about 25 KB. */
+export const JOURNAL_SLACK_RECORDS = 256;
+/** How long a write to a replicated map may go unanswered before what it says counts on this host: a slow store, not a dead one. */
+export const PROVISIONAL_AFTER_MS = 250;
+/** Attempts at a change that the datapath refuses, before it waits for the next change of the same thing. */
+export const DATAPATH_ATTEMPTS_MAX = 8;
+/** Wait before a refused change of the datapath is tried again, times the attempts so far: 28 s in all. */
+export const DATAPATH_RETRY_MS = 1_000;
+/**
+ * How long after its start an agent takes back what an earlier process of its session said and it has not repeated, and then again
+ * and again: the life of a flow, after which every flow of the earlier process was simulated again.
+ */
+export const SWEEP_AFTER_MS = 60_000;

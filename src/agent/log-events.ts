@@ -25,8 +25,9 @@ export const AGENT_LOG_EVENTS = {
   },
   "datapath.refused": {
     level: "error",
-    meaning: "the kernel refused a change of tunnels, peers or tunnel keys; what was there before stays",
-    fields: ["what", "why"],
+    meaning:
+      "the kernel refused a change of tunnels, peers or tunnel keys; what was there stays, and it is tried again",
+    fields: ["what", "why", "attempt"],
   },
   "host.id.taken": {
     level: "error",
@@ -38,6 +39,22 @@ export const AGENT_LOG_EVENTS = {
     meaning: "an earlier agent of this host still holds its id; goes on when that one's session has ended",
     fields: ["id", "holder"],
   },
+  "claims.swept": {
+    level: "info",
+    meaning: "what an earlier process of this session had said in the store and this one does not was taken back",
+    fields: ["nodes"],
+  },
+  "journal.damaged": {
+    level: "warn",
+    meaning: "the end of the agent's journal was not whole, as after a loss of power, and was cut off",
+    fields: ["bytes"],
+  },
+  "journal.failed": {
+    level: "error",
+    meaning: "the disk refused the agent's journal; a restart may need a new session and new tunnel keys; tried again",
+    fields: ["code"],
+  },
+  "journal.restored": { level: "info", meaning: "the agent's journal could be written again", fields: [] },
   "port.state": {
     level: "info",
     meaning: "a bound port went up or down, or its interface came or went",
@@ -48,20 +65,16 @@ export const AGENT_LOG_EVENTS = {
     meaning: "a bound port cannot be attached to its interface",
     fields: ["port", "why"],
   },
-  "port.active.failed": {
+  "state-key.failed": {
     level: "warn",
-    meaning: "that a port is forwarded for could not be published: other hosts do not send to it",
-    fields: ["port", "error"],
+    meaning:
+      "what this host says of a port or of a bridge's floods could not be published: others do not send to it, or port by port",
+    fields: ["what", "id", "error"],
   },
   "port.active.damaged": {
     level: "warn",
     meaning: "what another host published of a port is unreadable; the port counts as inactive",
     fields: ["port", "why"],
-  },
-  "flood-key.failed": {
-    level: "warn",
-    meaning: "the key of a bridge's floods could not be published: other hosts send copies port by port",
-    fields: ["bridge", "error"],
   },
   "flood-key.damaged": {
     level: "warn",

@@ -17,6 +17,7 @@ import { zookeeperCatalogue } from "../zookeeper/counters.ts";
 import { type Agent, startAgent } from "./agent.ts";
 import { agentSchema } from "./config.ts";
 import { datapathNeeds } from "./open-datapath.main.ts";
+import { openMemory } from "./open-memory.main.ts";
 
 /**
  * How much more than what lives the heap may hold before it is collected, in percent. V8's own choice is up to four times, which it
@@ -59,9 +60,11 @@ async function run(words: readonly string[]): Promise<void> {
   if (!ready.ok) return fail(ready.error, EXIT_FAILED);
   const folder = makeFolder(dirname(values["api-socket"]));
   if (!folder.ok) return fail(folder.error, EXIT_CONFIG);
+  const statePath = values["state-folder"] ?? `/var/lib/weft/agent/${hostId}`;
   const storeCounters = new CounterSum(zookeeperCatalogue);
   const starting = startAgent({
     hostId,
+    openMemory: () => openMemory({ hostId, path: statePath, scheduler: systemScheduler, log }),
     storeCounters,
     logLines: () => processLog.counts,
     hostName: values["host-name"] ?? hostname(),

@@ -6,10 +6,10 @@ import { passTime } from "../store/compliance/virtual-time.ts";
 import { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
 import { StoreConnection } from "../store/recipes/connection.ts";
 import { Layout } from "../store/recipes/layout.ts";
-import type { OpenMap } from "./control-shell.ts";
 import type { ControlEvent } from "./core/control-events.ts";
 import type { Opinion } from "./core/messages.ts";
 import { openMap } from "./maps.ts";
+import type { OpenMap } from "./world.ts";
 
 const BRIDGE = "00000000-0000-8000-8000-000000000002";
 const PORT = "00000000-0000-8000-8000-00000000000a";

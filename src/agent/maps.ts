@@ -1,16 +1,13 @@
 import type { Log } from "../base/log.ts";
 import type { Id } from "../model/objects.ts";
-import type { WorldChange } from "../sim/world-change.ts";
 import { BRIDGE_NEIGHBOR_MAP, FDB_MAP, NEIGHBOR_MAP } from "../state/map-kinds.ts";
 import type { StoreConnection } from "../store/recipes/connection.ts";
 import type { Layout } from "../store/recipes/layout.ts";
-import type { MapKind } from "../store/recipes/map-kind.ts";
 import type { MapMetrics } from "../store/recipes/map-metrics.ts";
-import type { MapEntry } from "../store/recipes/replicated-map.ts";
-import { TreeReplicatedMap } from "../store/recipes/tree-replicated-map.ts";
-import type { OpenMap } from "./control-shell.ts";
 import type { ControlEvent } from "./core/control-events.ts";
-import type { MapName, Opinion } from "./core/messages.ts";
+import type { MapName } from "./core/messages.ts";
+import { FollowedMap } from "./followed-map.ts";
+import type { OpenMap } from "./world.ts";
 
 /** What maps are opened with. */
 export interface MapOpener {
@@ -19,89 +16,63 @@ export interface MapOpener {
   readonly log: Log;
   /** Measures every map that is opened. */
   readonly metrics?: MapMetrics;
+  /** Paths that the session owned when this process took it up; left out when it never takes one up. */
+  owned?(): Promise<ReadonlySet<string>>;
+}
+
+/** A map to be opened. */
+export interface MapToOpen {
+  readonly id: Id;
+  /** Winners that a snapshot remembers, when the store is away. */
+  readonly remembered?: readonly (readonly [string, string])[];
+  onEvent(event: ControlEvent): void;
 }
 
 /** Opens a device's replicated map; the winner of each key is told as an event of the control core from then on. */
-export function openMap(
-  opener: MapOpener,
-  map: MapName,
-  device: { readonly id: Id; onEvent(event: ControlEvent): void },
-): OpenMap {
-  const deviceId = device.id;
+export function openMap(opener: MapOpener, map: MapName, device: MapToOpen): OpenMap {
+  const { id: deviceId, remembered, onEvent } = device;
+  const { connection, layout, log, owned, metrics } = opener;
+  const { clock } = connection.scheduler;
+  const common = {
+    connection,
+    log,
+    map,
+    deviceId,
+    remembered,
+    onEvent,
+    ...(owned && { owned }),
+    ...(metrics && { metrics }),
+  };
   switch (map) {
     case "fdb":
-      return follow(opener, FDB_MAP, {
-        map,
-        deviceId,
-        path: opener.layout.map({ kind: "bridge", id: deviceId }, map),
-        onEvent: device.onEvent,
+      return new FollowedMap({
+        ...common,
+        kind: FDB_MAP,
+        path: layout.map({ kind: "bridge", id: deviceId }, map),
         toChange: (key, portId) => ({ kind: "fdb", bridgeId: deviceId, vlan: key.vlan, mac: key.mac, portId }),
         parts: (opinion) =>
           opinion.map === "fdb" ? [{ vlan: opinion.vlan, mac: opinion.mac }, opinion.portId] : undefined,
+        // Flows hold it, and all of them have been simulated again: nobody has seen the address since.
+        isOver: () => true,
       });
     case "neighbor":
-      return follow(opener, NEIGHBOR_MAP, {
-        map,
-        deviceId,
-        path: opener.layout.map({ kind: "router", id: deviceId }, map),
-        onEvent: device.onEvent,
+      return new FollowedMap({
+        ...common,
+        kind: NEIGHBOR_MAP,
+        path: layout.map({ kind: "router", id: deviceId }, map),
         toChange: (ip, entry) => ({ kind: "router-neighbor", routerId: deviceId, ip, entry }),
         parts: (opinion) => (opinion.map === "neighbor" ? [opinion.ip, opinion.entry] : undefined),
+        isOver: (entry) => entry.expiresAt <= clock.wall(),
       });
     case "bridge-neighbor":
-      return follow(opener, BRIDGE_NEIGHBOR_MAP, {
-        map,
-        deviceId,
-        path: opener.layout.map({ kind: "bridge", id: deviceId }, map),
-        onEvent: device.onEvent,
+      return new FollowedMap({
+        ...common,
+        kind: BRIDGE_NEIGHBOR_MAP,
+        path: layout.map({ kind: "bridge", id: deviceId }, map),
         toChange: (ip, mac) => ({ kind: "bridge-neighbor", bridgeId: deviceId, ip, mac }),
         parts: (opinion) => (opinion.map === "bridge-neighbor" ? [opinion.ip, opinion.mac] : undefined),
+        // It is written once, when it is first heard, and has no life of its own: the session's end takes it.
+        isOver: () => false,
       });
   }
-}
-
-interface Following<K, V> {
-  readonly map: MapName;
-  readonly deviceId: Id;
-  readonly path: string;
-  onEvent(event: ControlEvent): void;
-  toChange(key: K, value: V | undefined): WorldChange;
-  parts(opinion: Opinion): readonly [K, V] | undefined;
-}
-
-function follow<K, V>(opener: MapOpener, kind: MapKind<K, V>, following: Following<K, V>): OpenMap {
-  const { log, connection, metrics } = opener;
-  const counters = metrics === undefined ? {} : { counters: metrics.counters };
-  const map = new TreeReplicatedMap<K, V>({ connection, path: following.path, kind, ...counters });
-  const forget = metrics?.add(kind.name, map);
-  const tell = (key: K, entry: MapEntry<V> | undefined): void => {
-    following.onEvent({ kind: "entry", change: following.toChange(key, entry?.value) });
-  };
-  map.subscribe({
-    onLoaded: (entries) => {
-      for (const [key, entry] of entries) tell(key, entry);
-      following.onEvent({ kind: "map-loaded", map: following.map, deviceId: following.deviceId });
-    },
-    onChange: tell,
-    onDamaged: (name, why) => log.warn("map.damaged", { map: kind.name, name, why }),
-  });
-  const write = (what: string, done: Promise<{ readonly ok: boolean }>): void => {
-    void done.then((result) => {
-      if (!result.ok) log.warn("map.write.failed", { map: kind.name, what });
-    });
-  };
-  return {
-    put(opinion) {
-      const parts = following.parts(opinion);
-      if (parts !== undefined) write("put", map.put(parts[0], parts[1]));
-    },
-    remove(opinion) {
-      const parts = following.parts(opinion);
-      if (parts !== undefined) write("remove", map.remove(parts[0], parts[1]));
-    },
-    close({ keep = false } = {}) {
-      forget?.();
-      void map.close({ forget: !keep });
-    },
-  };
 }

@@ -1,3 +1,4 @@
+import { ok } from "../base/result.ts";
 import type { Scheduler } from "../base/scheduler.ts";
 import { StoreConnection } from "../store/recipes/connection.ts";
 import type { ResumableTree, SessionTicket } from "../store/tree.ts";
@@ -40,6 +41,12 @@ export class StoreSession {
   ticket(): SessionTicket | undefined {
     const { id, state } = this.connection.tree.session;
     return id === 0n || state === "expired" || state === "closed" ? undefined : this.#tree?.exportSession();
+  }
+
+  /** Paths of the session's own ephemeral nodes under a path. */
+  ephemerals(path: string): ReturnType<ResumableTree["ephemerals"]> {
+    const tree = this.#tree;
+    return tree === undefined ? Promise.resolve(ok([])) : tree.ephemerals(path);
   }
 
   /** Stops without ending the session. */

@@ -111,6 +111,7 @@ export class Lab {
         args: [
           ...["--host-id", host.id, "--host-name", host.name, "--store", store, "--datapath", "ebpf"],
           ...["--api-socket", this.folder.of(`${host.name}.sock`), "--pin-folder", this.plan.id],
+          ...["--state-folder", this.folder.of(`${host.name}.state`)],
           ...(this.#options.agentArgs ?? []),
         ],
       }),

@@ -37,3 +37,8 @@ export function childOf(parent: string, name: string): string {
 export function sequenceText(sequence: number): string {
   return sequence < 0 ? `-${String(-sequence).padStart(9, "0")}` : String(sequence).padStart(10, "0");
 }
+
+/** Whether a path is `top` or below it. */
+export function isAtOrUnder(path: string, top: string): boolean {
+  return path === top || path.startsWith(top === "/" ? "/" : `${top}/`);
+}

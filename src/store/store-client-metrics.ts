@@ -70,7 +70,12 @@ export class StoreClientMetrics {
 
   /** The same for a tree whose session outlives the process. */
   measureResumable(tree: ResumableTree): ResumableTree {
-    return { ...this.measure(tree), exportSession: () => tree.exportSession(), detach: () => tree.detach() };
+    return {
+      ...this.measure(tree),
+      ephemerals: (path) => this.#timed("children", tree.ephemerals(path)),
+      exportSession: () => tree.exportSession(),
+      detach: () => tree.detach(),
+    };
   }
 
   /** Time since the connection was lost; 0 while there is one. */

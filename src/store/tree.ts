@@ -57,6 +57,8 @@ export interface SessionTicket {
 export interface ResumableTree extends Tree {
   /** What another process needs to go on with this session; id 0n when there is none yet. */
   exportSession(): SessionTicket;
+  /** Paths of this session's own ephemeral nodes at and under a path: what an earlier process of it has made too. */
+  ephemerals(path: string): Promise<Result<readonly string[], TreeError>>;
   /** Stops without ending the session: it lives on at the server until its time-out, for another process to resume. */
   detach(): void;
 }

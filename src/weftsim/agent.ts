@@ -1,25 +1,25 @@
 import { AgentState } from "../agent/agent-state.ts";
-import { ControlShell, type OpenMap } from "../agent/control-shell.ts";
+import { ControlShell } from "../agent/control-shell.ts";
 import { earlierVports } from "../agent/core/bindings.ts";
 import { ControlCore } from "../agent/core/control.ts";
 import type { ControlEvent } from "../agent/core/control-events.ts";
 import type { FromWorker, MapName, ToWorker } from "../agent/core/messages.ts";
 import { earlierPeers } from "../agent/core/peers.ts";
-import { joinCloud } from "../agent/join.ts";
-import { openMap } from "../agent/maps.ts";
+import { HostMemory } from "../agent/host-memory.ts";
 import { Questions } from "../agent/questions.ts";
+import { StoreSide } from "../agent/store-side.ts";
+import type { OpenMap, World } from "../agent/world.ts";
 import { formatHostAlive } from "../api-schema/agent-api.ts";
 import type { Log } from "../base/log.ts";
 import type { Prng } from "../base/prng.ts";
+import { unwrap } from "../base/result.ts";
 import type { Scheduler } from "../base/scheduler.ts";
 import type { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import type { Id } from "../model/objects.ts";
 import type { WorldChange } from "../sim/world-change.ts";
 import type { NeighborSettings } from "../state/neighbor-settings.ts";
-import { StoreConnection } from "../store/recipes/connection.ts";
-import { Layout } from "../store/recipes/layout.ts";
-import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
-import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
+import type { MemoryLocalJournal } from "../store/memory/memory-local-journal.ts";
+import type { StoreConnection } from "../store/recipes/connection.ts";
 import type { EventLog } from "./event-log.ts";
 import type { HostClock } from "./host-clock.ts";
 import { Lifetime } from "./lifetime.ts";
@@ -43,6 +43,8 @@ export interface SimAgentParts {
   /** By how much messages between its threads take longer than usual. */
   slowness(): number;
   readonly datapath: MemoryDatapath;
+  /** The agent's journal on the disk of the host. */
+  readonly journal: MemoryLocalJournal;
 }
 
 /** UDP port of tunnels, as real agents have it by default. */
@@ -61,9 +63,7 @@ export class SimAgent {
   readonly connection: StoreConnection;
   readonly #parts: SimAgentParts;
   readonly #life: Lifetime;
-  readonly #layout = new Layout();
-  readonly #topology: TreeTopologyStore;
-  readonly #stateKeys: TreeStateKeys;
+  readonly #storeSide: StoreSide;
   readonly #shell: ControlShell;
   /** Winners of the open maps, as last told, by map and key. */
   readonly #entries = new Map<string, Map<string, WorldChange>>();
@@ -77,15 +77,25 @@ export class SimAgent {
     this.#life = new Lifetime(scheduler, parts.hostClock);
     const life = this.#life;
     const datapath = seenDatapath(parts.datapath, life);
-    this.connection = new StoreConnection({
-      scheduler: life,
-      connect: () => store.connect({ timeoutMs: SESSION_TIMEOUT_MS, process: life, place: parts.hostName }),
+    const { hostName, log, journal } = parts;
+    const memory = unwrap(HostMemory.of({ hostId, journal, scheduler: life, log }, journal.content));
+    this.#storeSide = new StoreSide({
+      ...{ hostId, hostName, scheduler: life, log, memory, sessionTimeoutMs: SESSION_TIMEOUT_MS },
+      connect: (resume) =>
+        store.connect({
+          ...{ timeoutMs: SESSION_TIMEOUT_MS, process: life, place: hostName },
+          ...(resume === undefined ? {} : { resume }),
+        }),
+      onFailure: (sentence) => {
+        this.failure = sentence;
+      },
     });
-    this.#topology = new TreeTopologyStore(this.connection, this.#layout);
-    this.#stateKeys = new TreeStateKeys(this.connection, this.#layout);
+    const { connection, stateKeys } = this.#storeSide;
+    this.connection = connection;
     this.core = new ControlCore({ hostId, udpPort: UDP_PORT }, prng.fork(), {
       vports: earlierVports(datapath.memory.vports),
       peers: earlierPeers(datapath.memory.peers),
+      tunnelKeys: this.#storeSide.tunnelKeys,
     });
     const toWorkers = (messages: readonly ToWorker[]): void => this.#toWorkers(messages);
     const questions = new Questions({ scheduler: life, workers: parts.workers, send: toWorkers });
@@ -95,9 +105,8 @@ export class SimAgent {
       ...{ release: "0.0.0", startedAt: life.clock.wall(), datapathName: "memory" },
     });
     this.#shell = new ControlShell({
-      ...{ hostId, core: this.core, topology: this.#topology, stateKeys: this.#stateKeys, datapath },
-      ...{ scheduler: life, log: parts.log, toWorkers },
-      openMap: (map, id, onEvent) => this.#openMap(map, id, onEvent),
+      ...{ hostId, core: this.core, world: this.#world(), stateKeys, datapath, memory },
+      ...{ scheduler: life, log, toWorkers },
       onAnswer: (worker, message) => this.state.take(worker, message),
     });
     this.workers = Array.from({ length: parts.workers }, (_, worker) => this.#worker(worker));
@@ -110,13 +119,9 @@ export class SimAgent {
 
   /** Joins the cloud and begins to serve. */
   async start(): Promise<void> {
-    const { hostId, hostName, log, events } = this.#parts;
-    const { clock } = this.#life;
-    const joined = await joinCloud({
-      ...{ topology: this.#topology, stateKeys: this.#stateKeys, hostId, hostName, log, scheduler: this.#life },
-      alive: formatHostAlive({ address: `unix:${hostName}`, startedAt: Math.floor(clock.wall()) }),
-      patienceMs: SESSION_TIMEOUT_MS + 2_000,
-    });
+    const { hostName, events } = this.#parts;
+    const startedAt = Math.floor(this.#life.clock.wall());
+    const joined = await this.#storeSide.join(formatHostAlive({ address: `unix:${hostName}`, startedAt }));
     if (this.#life.isOver) return;
     events.add({ at: hostName, event: "joined", detail: joined.ok ? "" : joined.error });
     if (!joined.ok) {
@@ -126,6 +131,7 @@ export class SimAgent {
     this.#isRunning = true;
     for (const worker of this.workers) worker.start();
     this.#shell.start();
+    this.#storeSide.sweepLater(this.core, this.#shell);
   }
 
   /** Ends in order: the session is closed, so that nothing of it stays in the store. */
@@ -133,14 +139,14 @@ export class SimAgent {
     this.#isRunning = false;
     this.#shell.close();
     for (const worker of this.workers) worker.close();
-    await this.connection.close();
+    await this.#storeSide.close();
     this.#life.end();
   }
 
   /** Dies at once. The session goes when its time is over. */
   kill(): void {
     this.#isRunning = false;
-    this.#shell.close();
+    this.#shell.close({ keep: true });
     for (const worker of this.workers) worker.close();
     this.#life.end();
     this.#parts.store.abandon(this.connection.tree);
@@ -210,8 +216,17 @@ export class SimAgent {
     if (message.change.kind === "object") this.#told.delete(`absent ${message.change.object.id}`);
   }
 
+  #world(): World {
+    const { world } = this.#storeSide;
+    return {
+      watchObject: (name, tell) => world.watchObject(name, tell),
+      watchActive: (portId, tell) => world.watchActive(portId, tell),
+      watchFloods: (bridgeId, watcher) => world.watchFloods(bridgeId, watcher),
+      openMap: (map, id, onEvent) => this.#openMap(map, id, onEvent),
+    };
+  }
+
   #openMap(map: MapName, id: Id, onEvent: (event: ControlEvent) => void): OpenMap {
-    const { log } = this.#parts;
     const name = `${map}/${id}`;
     const entries = new Map<string, WorldChange>();
     this.#entries.set(name, entries);
@@ -219,12 +234,18 @@ export class SimAgent {
       if (event.kind === "entry") note(entries, event.change);
       onEvent(event);
     };
-    const opened = openMap({ connection: this.connection, layout: this.#layout, log }, map, { id, onEvent: tell });
+    const opened = this.#storeSide.world.openMap(map, id, tell);
     const close = (options?: { readonly keep?: boolean }): void => {
       this.#entries.delete(name);
       opened.close(options);
     };
-    return { put: (opinion) => opened.put(opinion), remove: (opinion) => opened.remove(opinion), close };
+    return {
+      put: (opinion) => opened.put(opinion),
+      remove: (opinion) => opened.remove(opinion),
+      entries: () => opened.entries(),
+      sweep: () => opened.sweep(),
+      close,
+    };
   }
 }
 

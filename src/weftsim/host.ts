@@ -6,6 +6,7 @@ import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import type { Id } from "../model/objects.ts";
 import { NEIGHBOR_DEFAULTS, type NeighborSettings } from "../state/neighbor-settings.ts";
 import type { NextRequestFate } from "../store/memory/memory-link.ts";
+import { MemoryLocalJournal } from "../store/memory/memory-local-journal.ts";
 import { SimAgent } from "./agent.ts";
 import type { EventLog } from "./event-log.ts";
 import { HostClock } from "./host-clock.ts";
@@ -43,6 +44,8 @@ export interface HostSurroundings {
 export class SimHost {
   readonly spec: HostSpec;
   datapath: MemoryDatapath;
+  /** On its disk. */
+  readonly journal = new MemoryLocalJournal();
   agent: SimAgent | undefined;
   readonly clock: HostClock;
   /** By how much messages between the agent's threads take longer than usual; 1 is usual. */
@@ -81,7 +84,7 @@ export class SimHost {
     const agent = new SimAgent({
       ...{ hostId: id, hostName: name, workers, neighbor, datapath: this.datapath },
       ...{ scheduler, prng: this.#prng.fork(), events, log: log.with({ host: name }), store },
-      ...{ hostClock: this.clock, slowness: () => this.slowness },
+      ...{ hostClock: this.clock, slowness: () => this.slowness, journal: this.journal },
     });
     this.agent = agent;
     await agent.start();
@@ -97,15 +100,13 @@ export class SimHost {
   /** Kills the agent; the datapath goes on forwarding. */
   kill(): void {
     this.#note("kill");
-    this.agent?.kill();
-    this.agent = undefined;
+    this.#endAgent();
   }
 
   /** Power off and on again: agent and kernel lose everything, the VMs' interfaces are there again. */
   crash(): void {
     this.#note("crash");
-    this.agent?.kill();
-    this.agent = undefined;
+    this.#endAgent();
     this.#down.clear();
     this.#reboot();
   }
@@ -113,16 +114,14 @@ export class SimHost {
   /** Programs and flows go while no agent is there: it was stopped without keeping them, or killed and they were unloaded. */
   unload(): void {
     this.#note("unload");
-    this.agent?.kill();
-    this.agent = undefined;
+    this.#endAgent();
     this.#reboot();
   }
 
   /** The machine is gone for good, with its VMs. */
   die(): void {
     this.#note("die");
-    this.agent?.kill();
-    this.agent = undefined;
+    this.#endAgent();
     this.isDead = true;
     this.#around.underlay.detach(this.spec.address);
     for (const { spec } of this.vms) this.datapath.removeInterface(spec.name);
@@ -219,6 +218,13 @@ export class SimHost {
   #addInterface(vm: SimVm): void {
     const { name, mac, mtu } = vm.spec;
     this.datapath.addInterface(name, { mac, mtu, deliver: (frame) => vm.receive(frame.slice()) });
+  }
+
+  /** The agent dies; what it had not made sure to be on the disk is there in part. */
+  #endAgent(): void {
+    this.agent?.kill();
+    this.agent = undefined;
+    this.journal.losePower(this.#prng.below(this.journal.unsyncedBytes + 1));
   }
 
   #note(event: string): void {

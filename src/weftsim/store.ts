@@ -2,7 +2,7 @@ import type { Duration } from "../base/clock.ts";
 import type { DataTree } from "../store/data-tree.ts";
 import type { NextRequestFate, ServedCounts, TreeServer } from "../store/memory/memory-link.ts";
 import { MemoryTree } from "../store/memory/memory-tree.ts";
-import type { Tree } from "../store/tree.ts";
+import type { ResumableTree, Tree } from "../store/tree.ts";
 import type { Lifetime } from "./lifetime.ts";
 
 /** Settings of one session of a simulated process. */
@@ -18,7 +18,7 @@ export interface SimConnectOptions {
 export interface SimStore {
   /** What is committed, for checkers. */
   readonly tree: DataTree;
-  connect(options: SimConnectOptions): Tree;
+  connect(options: SimConnectOptions): ResumableTree;
   /** What was done for a place so far. */
   servedTo(place: string): ServedCounts;
   /** Breaks the connections of a place; with `fate` at the next request, which is applied or lost. They come back by themselves. */
@@ -57,7 +57,7 @@ export class MemoryStore implements SimStore {
     return this.#server.tree;
   }
 
-  connect({ timeoutMs, process, place, resume }: SimConnectOptions): Tree {
+  connect({ timeoutMs, process, place, resume }: SimConnectOptions): ResumableTree {
     const client = new MemoryTree(this.#server, {
       ...{ timeoutMs, process, place },
       ...(resume === undefined ? {} : { resume }),

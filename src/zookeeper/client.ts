@@ -3,7 +3,7 @@ import { type Log, silentLog } from "../base/log.ts";
 import type { Prng } from "../base/prng.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Scheduler, Timer } from "../base/scheduler.ts";
-import { pathFault } from "../store/data-tree-path.ts";
+import { isAtOrUnder, pathFault } from "../store/data-tree-path.ts";
 import type {
   ChildList,
   CreateOptions,
@@ -20,6 +20,7 @@ import type {
   WatchOptions,
 } from "../store/tree.ts";
 import { Chroot } from "./chroot.ts";
+import { ClientSession } from "./client-session.ts";
 import type { ZooKeeperCounters } from "./counters.ts";
 import { zookeeperLimits } from "./limits.ts";
 import {
@@ -201,6 +202,14 @@ export class ZooKeeperClient implements ResumableTree {
     return this.#core.credentials;
   }
 
+  async ephemerals(path: string): Promise<Result<readonly string[], TreeError>> {
+    const reply = await this.#read(path, { op: "getEphemerals", path: this.#chroot.toServer(path) });
+    if (!reply.ok) return reply;
+    if (reply.value.op !== "paths") return wrongReply(path);
+    // The server takes the path as a prefix of text.
+    return ok(reply.value.paths.map((one) => this.#clientPath(one)).filter((one) => isAtOrUnder(one, path)));
+  }
+
   /** Stops without ending the session: it lives on at the server until its time-out, for another process to resume. */
   detach(): void {
     this.#core.detach();
@@ -346,32 +355,6 @@ export class ZooKeeperClient implements ResumableTree {
       this.#core.tick(this.#now());
       this.#run();
     });
-  }
-}
-
-class ClientSession implements Session {
-  readonly #core: ZooKeeperSession<Settle>;
-  readonly #listeners: ((state: SessionState) => void)[];
-
-  constructor(core: ZooKeeperSession<Settle>, listeners: ((state: SessionState) => void)[]) {
-    this.#core = core;
-    this.#listeners = listeners;
-  }
-
-  get state(): SessionState {
-    return this.#core.state;
-  }
-
-  get id(): bigint {
-    return this.#core.id;
-  }
-
-  get timeoutMs(): number {
-    return this.#core.timeoutMs;
-  }
-
-  onState(listener: (state: SessionState) => void): void {
-    this.#listeners.push(listener);
   }
 }
 

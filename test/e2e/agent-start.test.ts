@@ -37,7 +37,15 @@ describe("an agent that cannot start", { skip, timeout: 60_000 }, () => {
     const socket = cloud.path(`${name}.sock`);
     const args = [
       ...["--host-id", randomUUID(), "--host-name", name, "--store", cloud.store, "--session-timeout", "3s"],
-      ...["--api-socket", socket, "--pin-folder", cloud.plan.id, ...(more.args ?? [])],
+      ...[
+        "--api-socket",
+        socket,
+        "--pin-folder",
+        cloud.plan.id,
+        "--state-folder",
+        `${socket}.state`,
+        ...(more.args ?? []),
+      ],
     ];
     const path = more.path === undefined ? {} : { path: more.path };
     const child = cloud.launch({ name, main: "agent", netns, args, ...path });

@@ -116,7 +116,7 @@ describe("bad input at the agents", { skip, timeout: 180_000 }, () => {
 
   it("a second agent with the same host id is refused, and told who holds it", async () => {
     const { netns, args } = cloud.agentPlan("h2");
-    const own = ["--api-socket", cloud.path("second.sock")];
+    const own = ["--api-socket", cloud.path("second.sock"), "--state-folder", cloud.path("second.state")];
     const second = cloud.launch({ name: "second", main: "agent", netns, args: [...args, ...own] });
     assert.equal(await second.ended, "ended with 1");
     const sentence = sentencesOf(cloud.log("second"));

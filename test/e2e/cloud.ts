@@ -120,6 +120,7 @@ export class Cloud {
       args: [
         ...["--host-id", id, "--host-name", name, "--store", this.store, "--session-timeout", "3s"],
         ...["--api-socket", this.path(`${name}.sock`), "--pin-folder", this.plan.id],
+        ...["--state-folder", this.path(`${name}.state`)],
       ],
     };
   }

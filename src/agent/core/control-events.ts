@@ -1,6 +1,7 @@
 import type { PortOutcome, Underlay, WantedPeer, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
 import type { Id, TopologyObject } from "../../model/objects.ts";
 import type { WorldChange } from "../../sim/world-change.ts";
+import type { KeptKey, RestingKey } from "./kept.ts";
 import type { FromWorker, MapName, Opinion, ToWorker } from "./messages.ts";
 import type { ObjectName } from "./slice.ts";
 
@@ -67,6 +68,9 @@ export type ControlEffect =
   | { readonly kind: "set-tunnel-keys"; wanted(): readonly WantedTunnelKey[] }
   /** Upcall credits of every attached port, per shard: the ring is dealt out among those that are there. */
   | { readonly kind: "set-credits"; readonly vports: readonly number[]; readonly packets: number }
+  /** A tunnel key was given to an owner, or given back: the agent's journal keeps it. */
+  | { readonly kind: "keep-key"; readonly kept: KeptKey }
+  | { readonly kind: "rest-key"; readonly rest: RestingKey }
   | { readonly kind: "tell-workers"; readonly message: ToWorker }
   | { readonly kind: "answer"; readonly message: FromWorker }
   | {

@@ -8,22 +8,13 @@ import { Bindings } from "./bindings.ts";
 import type { ControlEffect, ControlEvent, ControlSettings, PortActive } from "./control-events.ts";
 import { bridgeOf, isWalked, mapsOf, samePlacement } from "./control-objects.ts";
 import { Floods } from "./floods.ts";
+import type { LeftBehind } from "./left-behind.ts";
 import { UPCALL_CREDIT_MIN, UPCALL_CREDITS_PER_SHARD } from "./limits.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 import { HeldOpinions } from "./opinions.ts";
 import { Peers } from "./peers.ts";
 import { type ObjectName, Slice } from "./slice.ts";
-import { type RestingKey, TunnelKeys } from "./tunnel-keys.ts";
-
-/** What an earlier agent of this host left behind. */
-export interface LeftBehind {
-  /** Its vport numbers, by binding epoch; see `earlierVports`. */
-  readonly vports?: ReadonlyMap<number, number>;
-  /** Its peer numbers, by epoch of the host; see `earlierPeers`. */
-  readonly peers?: ReadonlyMap<number, number>;
-  /** Tunnel keys that must not be used yet. */
-  readonly resting?: readonly RestingKey[];
-}
+import { TunnelKeys } from "./tunnel-keys.ts";
 
 /**
  * The brain of a host's control thread, without I/O: events in, effects out. It keeps the slice of the topology that the
@@ -63,14 +54,18 @@ export class ControlCore {
     this.#bindings = new Bindings(settings.hostId, left.vports);
     this.#takesOver = (left.vports?.size ?? 0) > 0;
     this.#peers = new Peers(settings.hostId, left.peers);
-    this.#keys = new TunnelKeys(prng, left.resting);
+    this.#keys = new TunnelKeys(prng, {
+      ...left.tunnelKeys,
+      onTaken: (kept) => this.#effects.push({ kind: "keep-key", kept }),
+      onReleased: (rest) => this.#effects.push({ kind: "rest-key", rest }),
+    });
   }
 
   /** Takes one event and returns what is to be done, in order. `now` is wall-clock time. */
   step(event: ControlEvent, now: Instant): readonly ControlEffect[] {
     this.#effects = [];
     this.#take(event, now);
-    if (!this.#isComplete && this.#pending.size === 0) this.#loaded(event);
+    if (!this.#isComplete && this.#pending.size === 0) this.#loaded(event, now);
     if (this.#effects.some((effect) => effect.kind === "tell-workers")) {
       this.#version++;
       this.#tell({ kind: "version", version: this.#version });
@@ -81,6 +76,11 @@ export class ControlCore {
   /** Version of the world that the workers were last told. */
   get version(): number {
     return this.#version;
+  }
+
+  /** True once everything that this host needs was told. */
+  get isComplete(): boolean {
+    return this.#isComplete;
   }
 
   /** The port behind a vport number of this host. */
@@ -196,7 +196,7 @@ export class ControlCore {
   }
 
   #bindHere(id: Id, binding: NonNullable<Port["binding"]>, now: Instant): void {
-    const key = this.#keys.take(id, now);
+    const key = this.#keys.take(id, now, binding.generation);
     if (!key.ok) return this.#log("warn", "tunnel-key.limit", { port: id, limit: key.error.limit });
     const bound = this.#bindings.bind(id, binding, key.value);
     if (bound.vport === undefined) return this.#log("warn", "vport.limit", { port: id });
@@ -225,13 +225,14 @@ export class ControlCore {
    * Nothing is outstanding. An earlier agent's ports are taken over in one step, and its flows are simulated again only when
    * these ports serve: before, everything would be dropped for want of a port.
    */
-  #loaded(event: ControlEvent): void {
+  #loaded(event: ControlEvent, now: Instant): void {
     const isFirst = !this.#isLoaded;
     this.#isLoaded = true;
     if (this.#takesOver && isFirst) return this.#setPorts();
     if (this.#takesOver && event.kind !== "ports") return;
     this.#isComplete = true;
     this.#bindings.forgetEarlier();
+    this.#keys.forgetEarlier(now);
     this.#tell({ kind: "complete" });
   }
 

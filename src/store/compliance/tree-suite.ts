@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { sequenceText } from "../data-tree-path.ts";
 import { nodeBytesMax } from "../limits.ts";
-import type { Tree, TreeError, TreeEvent, WatchOptions } from "../tree.ts";
+import type { ResumableTree, Tree, TreeError, TreeEvent, WatchOptions } from "../tree.ts";
 import { bytes, failure, stateReached, text, value, Waiting } from "./expecting.ts";
 
 /**
@@ -46,6 +46,10 @@ class EventLog extends Waiting {
   lines(): string[] {
     return this.events.map(({ kind, path }) => `${kind} ${path}`);
   }
+}
+
+function isResumable(tree: Tree): tree is ResumableTree {
+  return "ephemerals" in tree;
 }
 
 let folders = 0;
@@ -382,6 +386,20 @@ function sessionTests({ server, tree, folder }: Suite): void {
     assert.deepEqual(value(await tree().children(root)).names, ["p"]);
     assert.equal(failure(await other.get(root)).kind, "closed");
     assert.equal(failure(await other.multi([])).error.kind, "closed");
+  });
+
+  test("a session knows its own ephemeral nodes, those at and under a path", async () => {
+    const root = await folder();
+    const other = await server().connect();
+    assert.ok(isResumable(other));
+    const own = [`${root}/a`, `${root}/ab`, `${root}/c`];
+    value(await other.create(`${root}/p`, noData));
+    value(await tree().create(`${root}/foreign`, noData, { mode: "ephemeral" }));
+    for (const path of own) value(await other.create(path, noData, { mode: "ephemeral" }));
+    assert.deepEqual([...value(await other.ephemerals(root))].sort(), own);
+    assert.deepEqual(value(await other.ephemerals(`${root}/a`)), [`${root}/a`]);
+    await other.close();
+    value(await tree().remove(`${root}/foreign`));
   });
 
   test("calls made before a close are answered", async () => {

@@ -2,8 +2,21 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { failure, value } from "../compliance/expecting.ts";
+import { journalSuite } from "../compliance/journal-suite.ts";
 import { decodeRecords, encodeRecord } from "../local-records.ts";
 import { MemoryLocalJournal } from "./memory-local-journal.ts";
+
+journalSuite("memory", async () => {
+  const journal = new MemoryLocalJournal();
+  return {
+    journal,
+    async losePower(late, survivingBytes) {
+      for (const record of late) journal.append(record);
+      journal.losePower(survivingBytes);
+    },
+    async close() {},
+  };
+});
 
 const records = fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 6 });
 

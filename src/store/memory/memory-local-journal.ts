@@ -25,13 +25,14 @@ export class MemoryLocalJournal implements LocalJournal {
 
   async read(): Promise<Result<LocalContent, LocalError>> {
     if (this.#failure?.what === "read") return err(this.#failure);
-    return ok(decodeRecords(joined([this.#durable, ...this.#volatile])));
+    return ok(this.content);
   }
 
   async replace(records: readonly Uint8Array[]): Promise<Result<void, LocalError>> {
     if (this.#failure !== undefined) return err(this.#failure);
     this.#durable = joined(records.map(encodeRecord));
     this.#volatile = [];
+    this.#mayBeDamaged = false;
     return ok(undefined);
   }
 
@@ -40,6 +41,11 @@ export class MemoryLocalJournal implements LocalJournal {
     this.#durable = joined([this.#durable, joined(this.#volatile).subarray(0, survivingBytes)]);
     this.#volatile = [];
     this.#mayBeDamaged = true;
+  }
+
+  /** What is in it. */
+  get content(): LocalContent {
+    return decodeRecords(joined([this.#durable, ...this.#volatile]));
   }
 
   /** How many bytes a loss of power would put at risk. */

@@ -1,6 +1,7 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Timer } from "../../base/scheduler.ts";
 import type { DataTree } from "../data-tree.ts";
+import { isAtOrUnder } from "../data-tree-path.ts";
 import type { TreeSession } from "../data-tree-sessions.ts";
 import type {
   ChildList,
@@ -141,6 +142,13 @@ export class MemoryTree implements ResumableTree, LinkEnd {
       else this.#sendOrWait(closing);
     });
     return this.#closing;
+  }
+
+  ephemerals(path: string): Promise<Result<readonly string[], TreeError>> {
+    return this.#read(path, (tree) => {
+      const own = tree.sessions.get(this.session.id)?.ephemerals ?? new Set<string>();
+      return ok([...own].filter((one) => isAtOrUnder(one, path)));
+    });
   }
 
   exportSession(): SessionTicket {

@@ -35,7 +35,7 @@ export class CommitMarks {
     }
     const { tree } = this.#connection;
     this.#counter += 1;
-    const mark = `${this.#folder}/${tree.session.id.toString(16)}-${this.#counter}`;
+    const mark = `${this.#folder}/${tree.session.id.toString(16)}-${this.#connection.since}-${this.#counter}`;
     const old = this.#takeSettled(tree);
     const multi: TreeOperation[] = [
       ...operations,

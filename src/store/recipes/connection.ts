@@ -14,6 +14,8 @@ export interface StoreConnectionOptions {
  */
 export class StoreConnection {
   readonly scheduler: Scheduler;
+  /** Tells names that this process makes under its session from those of an earlier process that had the same session. */
+  readonly since: string;
   readonly #connect: () => Tree;
   readonly #renewed = new Set<() => void>();
   readonly #stateListeners = new Set<(state: SessionState) => void>();
@@ -22,6 +24,7 @@ export class StoreConnection {
 
   constructor(options: StoreConnectionOptions) {
     this.scheduler = options.scheduler;
+    this.since = Math.floor(options.scheduler.clock.wall()).toString(36);
     this.#connect = options.connect;
     this.#tree = this.#open();
   }

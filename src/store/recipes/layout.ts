@@ -20,7 +20,7 @@ export const defaultRoot = "/weft";
  *     <root>/objects/chains/<id>/bridge.inboundFilterId,<id>   who refers to it, where the document has no list for that
  *     <root>/names/bridges/<tenant>,<name>                the id
  *     <root>/deletions/<n>                                its version counts deletions of some ids
- *     <root>/transactions/<session>-<n>                   ephemeral: transaction n of this session happened
+ *     <root>/transactions/<session>-<start>-<n>           ephemeral: transaction n of this process happened
  *     <root>/maps/<kind>/<id>/<map>[/<part>]              opinions: key,value,sequence
  *     <root>/state/<kind>/<name>/<id>                     ephemeral: a state key
  *     <root>/locks/<name>/<session>-<start>-<n>,<sequence>      ephemeral: who holds a lock, and who waits for it
@@ -84,9 +84,14 @@ export class Layout {
     return `${this.names(kind)}/${escapeName(tenant)},${escapeName(name)}`;
   }
 
+  /** Folder of all replicated maps. */
+  get maps(): string {
+    return `${this.root}/maps`;
+  }
+
   /** The node of a replicated map. `parts` tell apart several maps of one object, such as one per VLAN. */
   map(owner: { readonly kind: string; readonly id: string }, name: string, parts: readonly string[] = []): string {
-    return [`${this.root}/maps`, ...[owner.kind, owner.id, name, ...parts].map(escapeName)].join("/");
+    return [this.maps, ...[owner.kind, owner.id, name, ...parts].map(escapeName)].join("/");
   }
 
   /** Folder of all state keys; of those of a kind; of one fact of all objects of a kind; or one key. */

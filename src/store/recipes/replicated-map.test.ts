@@ -210,3 +210,49 @@ describe("replicated map", () => {
     assert.equal(table.remove("k,new,0000000002")?.after?.value, "old");
   });
 });
+
+test("a process that took a session up goes on with its opinions: kept, replaced or taken back, and nobody else's", async () => {
+  const scheduler = new VirtualScheduler();
+  const server = new MemoryTreeServer({ scheduler });
+  const kind = textMapKind("newest-learned-then-configured");
+  const first = server.connect();
+  const foreign = server.connect();
+  const before = new TreeReplicatedMap({ connection: connectionOf(first, scheduler), path, kind });
+  const others = new TreeReplicatedMap({ connection: connectionOf(foreign, scheduler), path, kind });
+  for (const key of ["stays", "moves", "goes"]) void before.put(key, "old");
+  void others.put("theirs", "old");
+  await passTime(scheduler, 100);
+  server.isolate(first);
+  first.detach();
+  const connection = connectionOf(server.connect({ resume: first.exportSession() }), scheduler);
+  let questions = 0;
+  const owned = async (): Promise<ReadonlySet<string>> => {
+    questions++;
+    const { tree } = connection;
+    assert.ok(tree instanceof MemoryTree);
+    const read = await tree.ephemerals(path);
+    return new Set(read.ok ? read.value : []);
+  };
+  const after = new TreeReplicatedMap({ connection, path, kind, isResumed: true, owned });
+  void after.put("moves", "new");
+  await passTime(scheduler, 100);
+  assert.equal(questions, 1);
+  assert.deepEqual([...after.entries()].map(([key, entry]) => `${key} ${entry.value} ${entry.isOwn}`).sort(), [
+    "goes old true",
+    "moves new true",
+    "stays old true",
+    "theirs old false",
+  ]);
+  void after.remove("goes", "old");
+  void after.remove("theirs", "old");
+  await passTime(scheduler, 100);
+  const children = server.tree.children(path);
+  assert.ok(children.ok);
+  const names = children.value.names.map((name) => name.split(",").slice(0, 2).join(" "));
+  assert.deepEqual(names.sort(), ["moves new", "stays old", "theirs old"]);
+  server.stop();
+});
+
+function connectionOf(tree: MemoryTree, scheduler: VirtualScheduler): StoreConnection {
+  return new StoreConnection({ scheduler, connect: () => tree });
+}

@@ -26,10 +26,12 @@ export interface StateKeys {
   watch(prefix: StatePrefix, watcher: StateWatcher): StateWatch;
 }
 
-/** How a key is claimed; `onLost` is called once when another session took it or removed it, and it is not set again. */
+/**
+ * How a key is claimed; `onLost` is called once when another session took it, or when it was removed, and it is not set again.
+ */
 export interface KeyClaim {
   readonly writer: "first" | "last";
-  onLost?(): void;
+  onLost?(why: "taken" | "removed"): void;
 }
 
 /** A fact's name: about which object, and what. */

@@ -32,6 +32,8 @@ export interface ReplicatedMapOptions<K, V> {
   readonly path: string;
   /** The session was resumed after a restart of the process: opinions that it made before are taken as own again. */
   readonly isResumed?: boolean;
+  /** With `isResumed`: paths of everything that the session owned when it was taken up. Saves one question an opinion. */
+  owned?(): Promise<ReadonlySet<string>>;
   readonly counters?: Counters<typeof replicatedMapMetrics>;
 }
 
@@ -262,7 +264,9 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
 
   async #adoptOwn(opinions: readonly Opinion[]): Promise<void> {
     const { connection, path } = this.#options;
-    const learned = opinions.filter(({ origin }) => origin === "learned");
+    const owned = await this.#options.owned?.();
+    const isOurs = ({ name }: Opinion): boolean => owned?.has(childOf(path, name)) ?? true;
+    const learned = opinions.filter((opinion) => opinion.origin === "learned" && isOurs(opinion));
     const stats = await each(learned, ({ name }) => steadily(connection, (tree) => tree.exists(childOf(path, name))));
     for (const [i, stat] of stats.entries()) {
       const isOwn = stat.ok && stat.value?.ephemeralOwner === connection.tree.session.id;

@@ -62,6 +62,11 @@ export class TreeStateKeys implements StateKeys {
     return this.#settled(own);
   }
 
+  /** Whether a key is set by this process, or will be as soon as the store is back. */
+  isWanted(key: StateKey): boolean {
+    return this.#keys.get(this.#layout.state(key.kind, key.name, key.id))?.wanted !== undefined;
+  }
+
   async get(key: StateKey): Promise<Result<StateValue | undefined, StoreError>> {
     const read = await readValue(this.#connection, this.#layout.state(key.kind, key.name, key.id));
     return read.ok ? read : err(storeError(read.error));
@@ -204,7 +209,7 @@ export class TreeStateKeys implements StateKeys {
     if (isLost) {
       const { wanted } = own;
       own.wanted = undefined;
-      wanted?.claim.onLost?.();
+      wanted?.claim.onLost?.(found === undefined ? "removed" : "taken");
       return "again";
     }
     return found === undefined || own.wanted === undefined ? "again" : this.#contend(own, found);
@@ -215,7 +220,7 @@ export class TreeStateKeys implements StateKeys {
     if (wanted === undefined) return "again";
     if (wanted.claim.writer === "first") {
       // Who waits for the answer learns it as an error; who has the key no more since the session expired, by `onLost`.
-      if (own.waiting.length === 0) wanted.claim.onLost?.();
+      if (own.waiting.length === 0) wanted.claim.onLost?.("taken");
       return { kind: "held", path, owner: found.owner, value: found.text };
     }
     const { tree } = this.#connection;

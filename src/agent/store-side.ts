@@ -1,0 +1,148 @@
+import { parsePortActive } from "../api-schema/agent-api.ts";
+import type { Duration } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Result } from "../base/result.ts";
+import type { Scheduler } from "../base/scheduler.ts";
+import type { Id } from "../model/objects.ts";
+import type { StoreConnection } from "../store/recipes/connection.ts";
+import { Layout } from "../store/recipes/layout.ts";
+import type { MapMetrics } from "../store/recipes/map-metrics.ts";
+import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
+import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
+import type { ResumableTree, SessionTicket } from "../store/tree.ts";
+import type { ControlShell } from "./control-shell.ts";
+import type { ControlCore } from "./core/control.ts";
+import type { TunnelKeysLeft } from "./core/tunnel-keys.ts";
+import { EarlierClaims } from "./earlier-claims.ts";
+import type { HostMemory } from "./host-memory.ts";
+import { joinCloud } from "./join.ts";
+import { CLAIM_SLACK_MS, SWEEP_AFTER_MS } from "./limits.ts";
+import { openMap } from "./maps.ts";
+import { StoreSession } from "./store-session.ts";
+import { LiveWorld, type World, withdrawnText } from "./world.ts";
+
+/** What the store's side of an agent is made of. */
+export interface StoreSideParts {
+  readonly hostId: Id;
+  readonly hostName: string;
+  readonly scheduler: Scheduler;
+  readonly log: Log;
+  readonly memory: HostMemory;
+  readonly sessionTimeoutMs: Duration;
+  readonly mapMetrics?: MapMetrics;
+  /** Opens a session, or takes one up that an earlier agent of this host left open. */
+  connect(ticket: SessionTicket | undefined): ResumableTree;
+  /** Told with a sentence when the agent cannot go on. */
+  onFailure(sentence: string): void;
+}
+
+/**
+ * Everything by which an agent deals with the store: the session that outlives the process, what is followed, what is said, and
+ * what an earlier process of this host had said. The same object in the agent and in weftsim.
+ */
+export class StoreSide {
+  readonly session: StoreSession;
+  readonly connection: StoreConnection;
+  readonly topology: TreeTopologyStore;
+  readonly stateKeys: TreeStateKeys;
+  readonly world: World;
+  readonly #parts: StoreSideParts;
+  readonly #layout = new Layout();
+  readonly #claims: EarlierClaims;
+
+  constructor(parts: StoreSideParts) {
+    this.#parts = parts;
+    const { scheduler, memory, log } = parts;
+    const { ticket } = memory;
+    this.session = new StoreSession({ scheduler, ticket, connect: (one) => parts.connect(one) });
+    const { connection } = this.session;
+    const layout = this.#layout;
+    this.connection = connection;
+    connection.onState((state) => {
+      if (state === "connected") memory.keepSession(this.session.ticket());
+    });
+    this.topology = new TreeTopologyStore(connection, layout);
+    this.stateKeys = new TreeStateKeys(connection, layout);
+    this.#claims = new EarlierClaims(this.session, layout, log);
+    const owned = (): Promise<ReadonlySet<string>> => this.#claims.owned();
+    const opener = {
+      connection,
+      layout,
+      log,
+      ...(ticket && { owned }),
+      ...(parts.mapMetrics && { metrics: parts.mapMetrics }),
+    };
+    this.world = new LiveWorld({
+      ...{ topology: this.topology, stateKeys: this.stateKeys, log },
+      openMap: (map, id, onEvent) => openMap(opener, map, { id, onEvent }),
+    });
+  }
+
+  /** Tunnel keys that an earlier agent of this host used, and those that must not be used yet. */
+  get tunnelKeys(): TunnelKeysLeft {
+    const { memory, scheduler } = this.#parts;
+    const resting = [...memory.kept.resting].map(([key, until]) => ({ key, until }));
+    return { inUse: [...memory.kept.keys.values()], resting, now: scheduler.clock.wall() };
+  }
+
+  /** Makes the host known and claims its id. */
+  join(alive: string): Promise<Result<void, string>> {
+    const { hostId, hostName, log, scheduler, sessionTimeoutMs, onFailure } = this.#parts;
+    return joinCloud({
+      ...{ topology: this.topology, stateKeys: this.stateKeys, hostId, hostName, alive, log, scheduler },
+      patienceMs: sessionTimeoutMs + CLAIM_SLACK_MS,
+      onLost: () => onFailure(`another agent has taken host id ${hostId} while we were away from the store`),
+    });
+  }
+
+  /** Some time after everything is known: what an earlier process said and this one does not is taken back. */
+  sweepLater(core: ControlCore, shell: ControlShell): void {
+    this.#parts.scheduler.after(SWEEP_AFTER_MS, () => {
+      if (this.connection.isClosed) return;
+      if (core.isComplete) void this.#sweep(core, shell);
+      for (const map of shell.openMaps().values()) if (core.isComplete) map.sweep();
+      this.sweepLater(core, shell);
+    });
+  }
+
+  /** Stops without ending the session. What was learned and said stays for the next process. */
+  async detach(): Promise<void> {
+    const { memory } = this.#parts;
+    memory.keepSession(this.session.ticket());
+    await memory.settled();
+    await this.session.detach();
+    await memory.close();
+  }
+
+  /** Ends after a failed start: a session that was taken up is left for the next attempt. */
+  leave(): Promise<void> {
+    return this.session.isResumed ? this.detach() : this.close();
+  }
+
+  /** Ends the session. */
+  async close(): Promise<void> {
+    const { memory } = this.#parts;
+    await this.connection.close();
+    memory.keepSession(undefined);
+    await memory.close();
+  }
+
+  #sweep(core: ControlCore, shell: ControlShell): Promise<number> {
+    const followed = new Set([...shell.openMaps().keys()]);
+    const bound = new Set(core.portStates().map(({ portId }) => portId));
+    return this.#claims.sweep({
+      isWanted: (key) => this.stateKeys.isWanted(key),
+      isFollowed: (path) => followed.has(this.#mapOf(path)),
+      withdrawn: (portId, text) => {
+        const active = parsePortActive(text);
+        return active.ok && bound.has(portId) ? withdrawnText(text) : undefined;
+      },
+    });
+  }
+
+  /** `map/device` of the map at a path. */
+  #mapOf(path: string): string {
+    const [, device = "", map = ""] = path.slice(this.#layout.maps.length + 1).split("/");
+    return `${map}/${device}`;
+  }
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { HOST_ALIVE_KEY, PORT_ACTIVE_KEY, parsePortActive } from "../../src/api-schema/agent-api.ts";
+import { unwrap } from "../../src/base/result.ts";
+import { bridgeOf } from "../../src/lab/plan.ts";
+import { Layout } from "../../src/store/recipes/layout.ts";
+import { connectZooKeeper } from "../../src/zookeeper/connect.ts";
+import { needs } from "../needs.ts";
+import { Cloud } from "./cloud.ts";
+
+const skip = needs("root", "bpffs", "libbpf", "clang", "libbpf-dev", "ping");
+const layout = new Layout();
+
+describe("the life of an agent", { skip, timeout: 180_000 }, () => {
+  let cloud: Cloud;
+
+  before(async () => {
+    cloud = Cloud.build();
+    await cloud.serve();
+  });
+
+  after(async () => {
+    await cloud?.down();
+  });
+
+  it("kill -9: the next agent takes up session, keys and what was learned, and waits for nobody", async () => {
+    await reached(cloud, "vm1", "vm2");
+    const before = await claims(cloud, "h1");
+    assert.ok(before.alive !== 0n && before.learned.length > 0);
+    assert.equal(statSync(cloud.path("h1.state")).mode & 0o777, 0o700);
+    assert.equal(statSync(cloud.path("h1.state/journal")).mode & 0o777, 0o600);
+    await cloud.kill("agent-h1");
+    await cloud.startAgent("h1");
+    assert.doesNotMatch(cloud.log("agent-h1"), /host\.id\.waiting/);
+    await cloud.allActive();
+    assert.deepEqual(await claims(cloud, "h1"), before);
+    await reached(cloud, "vm1", "vm2");
+    await reached(cloud, "vm4", "vm1");
+  });
+
+  it("two agents never speak under one session: the second is told who has the folder", async () => {
+    const { netns, args } = cloud.agentPlan("h1");
+    const second = cloud.launch({
+      name: "second",
+      main: "agent",
+      netns,
+      args: [...args, "--api-socket", cloud.path("second.sock")],
+    });
+    assert.equal(await second.ended, "ended with 1");
+    assert.match(cloud.log("second"), new RegExp(`state-folder.*agent of host .*process ${cloud.pid("agent-h1")}`));
+  });
+});
+
+interface Claims {
+  readonly alive: bigint;
+  /** Owner and tunnel key of the host's ports. */
+  readonly ports: readonly string[];
+  /** Names and owners of what the host has learned about its VMs' addresses. */
+  readonly learned: readonly string[];
+}
+
+/** What a host has said in the store, and under which session. */
+async function claims(cloud: Cloud, hostName: string): Promise<Claims> {
+  const tree = unwrap(await connectZooKeeper({ servers: [cloud.store] }));
+  const host = cloud.host(hostName);
+  const vms = cloud.plan.vms.filter((vm) => vm.hostName === hostName);
+  const alive = await tree.get(layout.state("host", HOST_ALIVE_KEY, host.id));
+  const ports = vms.map(async ({ portId }) => {
+    const { data, stat } = unwrap(await tree.get(layout.state("port", PORT_ACTIVE_KEY, portId)));
+    return `${stat.ephemeralOwner} ${unwrap(parsePortActive(new TextDecoder().decode(data))).tunnelKey}`;
+  });
+  const learned = vms.map(async (vm) => {
+    const folder = layout.map({ kind: "bridge", id: bridgeOf(cloud.plan, vm).id }, "fdb");
+    const { names } = unwrap(await tree.children(folder));
+    const own = names.filter((name) => name.includes(vm.portId));
+    return Promise.all(
+      own.map(async (name) => `${name} ${unwrap(await tree.get(`${folder}/${name}`)).stat.ephemeralOwner}`),
+    );
+  });
+  const found = {
+    alive: alive.ok ? alive.value.stat.ephemeralOwner : 0n,
+    ports: await Promise.all(ports),
+    learned: (await Promise.all(learned)).flat().sort(),
+  };
+  await tree.close();
+  return found;
+}
+
+/** One ping that is answered, however often it has to be tried. */
+async function reached(cloud: Cloud, from: string, to: string): Promise<void> {
+  await cloud.eventually(`${from} reaches ${to}`, () => cloud.pings(from, cloud.vm(to).v4));
+}

@@ -72,6 +72,7 @@ function readString(key: ConfigKey, raw: unknown, expected: string): Result<stri
 
 function readBoolean(raw: unknown, expected: string): Result<boolean, string> {
   if (typeof raw === "boolean") return ok(raw);
+  if (typeof raw !== "string" && typeof raw !== "number") return err(expected);
   const word = String(raw).toLowerCase();
   if (trueWords.has(word)) return ok(true);
   return falseWords.has(word) ? ok(false) : err(expected);

@@ -1,4 +1,5 @@
 import { HOST_METRICS, PLAIN_WORKER_METRICS } from "../../src/agent/agent-metrics.ts";
+import { hostMemoryMetrics } from "../../src/agent/host-memory.ts";
 import { REQUEST_METRICS } from "../../src/api/api-metrics.ts";
 import { counterFamilies, type MetricSpecs } from "../../src/base/metric-family.ts";
 import { PROCESS_METRICS } from "../../src/base/process-metrics.ts";
@@ -13,7 +14,7 @@ import { zookeeperCatalogue } from "../../src/zookeeper/counters.ts";
 export const METRIC_SECTIONS: Readonly<Record<string, MetricSpecs>> = {
   "Every process": PROCESS_METRICS,
   "Agent and API: the session with the store": { ...STORE_CLIENT_METRICS, ...counterFamilies(zookeeperCatalogue) },
-  "Agent: the host": HOST_METRICS,
+  "Agent: the host": { ...HOST_METRICS, ...counterFamilies(hostMemoryMetrics) },
   "Agent: simulation workers, added up": counterFamilies(PLAIN_WORKER_METRICS),
   "Agent: replicated maps": { ...MAP_METRICS, ...counterFamilies(replicatedMapMetrics) },
   API: REQUEST_METRICS,

@@ -1,12 +1,16 @@
-import type { FaultyWorld } from "../../src/store/compliance/faulty-world.ts";
 import type { Operation } from "./linearizability.ts";
 
-/** Records calls with their beginning and end, in the time of a world. What has no outcome stays open. */
+/** Where times of a history come from; each is greater than the one before. */
+export interface Stamps {
+  stamp(): number;
+}
+
+/** Records calls with their beginning and end, in the time of a world, simulated or real. What has no outcome stays open. */
 export class CallRecorder<I, O> {
-  readonly #world: FaultyWorld;
+  readonly #world: Stamps;
   readonly #operations: Operation<I, O>[] = [];
 
-  constructor(world: FaultyWorld) {
+  constructor(world: Stamps) {
     this.#world = world;
   }
 

@@ -1,4 +1,4 @@
-import type { FaultyProcess } from "../../src/store/compliance/faulty-world.ts";
+import type { StoreConnection } from "../../src/store/recipes/connection.ts";
 import { type Candidacy, TreeElection } from "../../src/store/recipes/election.ts";
 import { Layout } from "../../src/store/recipes/layout.ts";
 import { type HeldLock, TreeLock } from "../../src/store/recipes/lock.ts";
@@ -9,6 +9,11 @@ import type { Claim } from "./hold-recorder.ts";
 /** To want one (more), to give one back, to give everything back. */
 export type Intent = "want" | "give" | "leave";
 
+/** A process with a way to the store, in a simulated world or a real one. */
+export interface ConnectedProcess {
+  readonly connection: StoreConnection;
+}
+
 /** Somebody who wants what one at a time may have, and says what it has. */
 export interface Contender {
   do(intent: Intent): void;
@@ -18,14 +23,14 @@ export interface Contender {
 const layout = new Layout();
 
 /** Each kind of thing that one at a time may have, by its name. */
-export const contenders: Readonly<Record<string, (process: FaultyProcess, client: number) => Contender>> = {
+export const contenders: Readonly<Record<string, (process: ConnectedProcess, client: number) => Contender>> = {
   lock: lockContender,
   leadership: candidate,
   ownership: owner,
   lease: leaseholder,
 };
 
-function lockContender({ connection }: FaultyProcess, process: number): Contender {
+function lockContender({ connection }: ConnectedProcess, process: number): Contender {
   const lock = new TreeLock(connection, layout.lock("x"));
   const held = new Set<{ readonly lock: HeldLock; readonly client: number }>();
   let requests = 0;
@@ -54,7 +59,7 @@ function lockContender({ connection }: FaultyProcess, process: number): Contende
   };
 }
 
-function candidate({ connection }: FaultyProcess, client: number): Contender {
+function candidate({ connection }: ConnectedProcess, client: number): Contender {
   const election = new TreeElection(connection, layout.election("x"));
   let candidacy: Candidacy | undefined;
   let fence = 0n;
@@ -78,7 +83,7 @@ function candidate({ connection }: FaultyProcess, client: number): Contender {
   };
 }
 
-function owner({ connection }: FaultyProcess, client: number): Contender {
+function owner({ connection }: ConnectedProcess, client: number): Contender {
   const fences = new Map<string, bigint>();
   const ids = ["1", "2"];
   let turn = 0;
@@ -99,7 +104,7 @@ function owner({ connection }: FaultyProcess, client: number): Contender {
   };
 }
 
-function leaseholder({ connection }: FaultyProcess, client: number): Contender {
+function leaseholder({ connection }: ConnectedProcess, client: number): Contender {
   const listener = { onLost: () => undefined };
   const leases = new TreePortLeases({ connection, label: String(client), listener, seed: client });
   const wanted = { device: "r1", address: "203.0.113.1", firstPort: 0, lastPort: 127 };

@@ -1,4 +1,4 @@
-import type { FaultyWorld } from "../../src/store/compliance/faulty-world.ts";
+import type { Stamps } from "./call-recorder.ts";
 import type { Operation } from "./linearizability.ts";
 import type { HoldInput } from "./sequential-specs.ts";
 
@@ -11,7 +11,8 @@ export interface Claim {
 
 /**
  * Records who says when that it has something. A claim that is seen began between the last look and this one; one that is seen no
- * more ended before this one. The world looks after everything that happens, so nothing is missed.
+ * more ended before this one. A simulated world looks after everything that happens, so nothing is missed; what is had between two
+ * looks of a real one only is not recorded, which never makes a history wrong.
  */
 export class HoldRecorder {
   readonly history: Operation<HoldInput, bigint>[] = [];
@@ -19,7 +20,7 @@ export class HoldRecorder {
   #lastLook = 0;
 
   /** Looks at all claims there are now. */
-  look(world: FaultyWorld, claims: readonly Claim[]): void {
+  look(world: Stamps, claims: readonly Claim[]): void {
     const now = world.stamp();
     const seen = new Map(claims.map((claim) => [`${claim.client} ${claim.what} ${claim.fence}`, claim]));
     for (const [key, { client, what }] of this.#seen) {

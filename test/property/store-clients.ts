@@ -1,9 +1,9 @@
 import type { Result } from "../../src/base/result.ts";
-import type { FaultyProcess } from "../../src/store/compliance/faulty-world.ts";
 import type { StateValue } from "../../src/store/recipes/state-keys.ts";
 import { TreeStateKeys } from "../../src/store/recipes/tree-state-keys.ts";
 import type { TreeError } from "../../src/store/tree.ts";
 import type { CallRecorder } from "./call-recorder.ts";
+import type { ConnectedProcess } from "./contenders.ts";
 import type { KeyInput, NodeInput } from "./sequential-specs.ts";
 
 const encoder = new TextEncoder();
@@ -14,14 +14,14 @@ export type NodeAct = "create" | "set" | "set-version" | "remove" | "get";
 
 /** Does things to two nodes, many at once, each value once. */
 export class NodeClient {
-  readonly #process: FaultyProcess;
+  readonly #process: ConnectedProcess;
   readonly #client: number;
   readonly #recorder: CallRecorder<NodeInput, string>;
   #count = 0;
   /** The version that it saw last. */
   #version = 0;
 
-  constructor(process: FaultyProcess, client: number, recorder: CallRecorder<NodeInput, string>) {
+  constructor(process: ConnectedProcess, client: number, recorder: CallRecorder<NodeInput, string>) {
     this.#process = process;
     this.#client = client;
     this.#recorder = recorder;
@@ -87,7 +87,7 @@ export class KeyClient {
   #breaks = 0;
   #isBusy = false;
 
-  constructor(process: FaultyProcess, client: number, recorder: CallRecorder<KeyInput, string>) {
+  constructor(process: ConnectedProcess, client: number, recorder: CallRecorder<KeyInput, string>) {
     this.#keys = new TreeStateKeys(process.connection);
     process.connection.onState((state) => {
       if (state === "suspended") this.#breaks += 1;

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { after, before, describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { unwrap } from "../../src/base/result.ts";
+import { needs } from "../needs.ts";
+import { Cloud } from "./cloud.ts";
+
+const skip = needs("root", "bpffs", "libbpf", "clang", "libbpf-dev", "ping");
+const SERVER_PORT = 7_000;
+/** One echo request each millisecond, for longer than any restart takes. */
+const PROBES = 5_000;
+const CONNECTIONS = 400;
+const CONNECTIONS_PER_SECOND = 100;
+/** First retransmission of a SYN (RFC 6298 2.1). */
+const SYN_RETRANSMIT_MS = 1_000;
+
+describe("an agent that is killed or replaced under traffic", { skip, timeout: 180_000 }, () => {
+  let cloud: Cloud;
+  let servers: readonly Process[];
+
+  before(async () => {
+    cloud = Cloud.build();
+    await cloud.serve();
+    // Filters that read ports: every connection is a new flow on both hosts.
+    for (const name of ["vm3", "vm4"]) await readPorts(cloud, name);
+    servers = ["vm2", "vm4"].map((name) => new Process(cloud, name, ["serve", String(SERVER_PORT)]));
+    for (const server of servers) await server.begun;
+    for (const [from, to] of [
+      ["vm1", "vm2"],
+      ["vm3", "vm4"],
+      ["vm2", "vm1"],
+    ] as const)
+      await cloud.eventually(`${from} reaches ${to}`, () => cloud.pings(from, cloud.vm(to).v4));
+  });
+
+  after(async () => {
+    for (const server of servers ?? []) await server.end();
+    await cloud?.down();
+  });
+
+  for (const host of ["h1", "h2"]) {
+    it(`kill -9 on ${host}: no packet of a warm flow, no connection, no SYN is lost`, async (t) => {
+      await underTraffic(cloud, t, async () => {
+        await cloud.kill(`agent-${host}`);
+        await cloud.startAgent(host);
+      });
+    });
+  }
+
+  for (const host of ["h1", "h2"]) {
+    it(`--takeover on ${host}: the old agent leaves and the new one goes on, nothing is lost`, async (t) => {
+      const old = cloud.pid(`agent-${host}`);
+      await underTraffic(cloud, t, () => cloud.startAgent(host, ["--takeover"]));
+      await cloud.eventually("the old agent has ended", () => !isRunning(old));
+      assert.match(cloud.log(`agent-${host}`), /"handed-over".*"agent\.takeover"/);
+    });
+  }
+});
+
+/** What a VM did not get because of `disturb`: it must be nothing. */
+async function underTraffic(cloud: Cloud, t: TestContext, disturb: () => Promise<void>): Promise<void> {
+  const stream = new Process(cloud, "vm1", ["stream", cloud.vm("vm2").v4, String(SERVER_PORT)]);
+  await stream.begun;
+  const probe = cloud.run("vm1", `ping -q -i 0.001 -c ${PROBES} -W 2 ${cloud.vm("vm2").v4}`);
+  const target = [cloud.vm("vm4").v4, String(SERVER_PORT)];
+  const connections = new Process(cloud, "vm3", [
+    ...["connections", ...target],
+    ...[String(CONNECTIONS_PER_SECOND), String(CONNECTIONS)],
+  ]);
+  await connections.begun;
+  const begun = performance.now();
+  await disturb();
+  t.diagnostic(`served again after ${Math.round(performance.now() - begun)} ms`);
+  const { answered, slowestMs, synRetransmits } = await connections.report();
+  const { output } = await probe;
+  const { error, longestMs } = await stream.end();
+  t.diagnostic(`slowest of ${CONNECTIONS} connections ${slowestMs} ms; longest gap of the transfer ${longestMs} ms`);
+  t.diagnostic(output.split("\n").slice(-3).join(" "));
+  assert.match(output, new RegExp(`${PROBES} packets transmitted, ${PROBES} received`), output);
+  assert.equal(error, "", "the transfer goes on");
+  assert.equal(answered, CONNECTIONS);
+  if (Number(slowestMs) < SYN_RETRANSMIT_MS) assert.equal(synRetransmits, 0);
+}
+
+type Report = Readonly<Record<string, number | string>>;
+
+/** A process of tcp-traffic.ts in a VM. */
+class Process {
+  readonly begun: Promise<void>;
+  readonly #child: ChildProcess;
+  readonly #closed: Promise<string>;
+
+  constructor(cloud: Cloud, name: string, args: readonly string[]) {
+    const path = fileURLToPath(new URL("./tcp-traffic.ts", import.meta.url));
+    const start = (): ChildProcess =>
+      spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    this.#child = unwrap(cloud.spaces.of(name).netns.run(start));
+    let output = "";
+    this.begun = new Promise((resolve) => {
+      this.#child.stdout?.on("data", (data: Buffer) => {
+        output += data.toString();
+        if (output.includes("begun")) resolve();
+      });
+    });
+    this.#closed = new Promise((resolve) => this.#child.once("close", () => resolve(output)));
+  }
+
+  /** What it has to say when it has ended by itself. */
+  async report(): Promise<Report> {
+    const last = (await this.#closed).trim().split("\n").at(-1) ?? "";
+    return last.startsWith("{") ? (JSON.parse(last) as Report) : {};
+  }
+
+  end(): Promise<Report> {
+    this.#child.kill("SIGTERM");
+    return this.report();
+  }
+}
+
+/** Gives a VM's port a filter that accepts everything and has to read ports for it. */
+async function readPorts(cloud: Cloud, name: string): Promise<void> {
+  const chain = unwrap(await cloud.client.create("chain", { name: `ports-${name}`, tenant: "lab" }));
+  const condition = { protocol: 6, destinationPorts: { from: 9, to: 9 } };
+  unwrap(await cloud.client.create("rule", { chainId: chain.id, condition, action: { type: "drop" } }));
+  unwrap(await cloud.client.patch("port", cloud.vm(name).portId, { inboundFilterId: chain.id }));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -4,6 +4,7 @@ import { counterFamilies, Histogram, MetricSamples, type MetricSpecs } from "../
 import type { CounterSource } from "../base/metrics.ts";
 import { PROCESS_METRICS, type ProcessMetrics } from "../base/process-metrics.ts";
 import { STORE_CLIENT_METRICS, type StoreClientMetrics } from "../store/store-client-metrics.ts";
+import { recyclerMetrics } from "../store/upkeep/recycler-metrics.ts";
 
 /** What the API server tells of its requests and of the cloud as it sees it. */
 export const REQUEST_METRICS = {
@@ -18,7 +19,12 @@ export const REQUEST_METRICS = {
 } as const satisfies MetricSpecs;
 
 /** Everything that the API server tells, but what its driver of the store counts. */
-export const API_METRICS: MetricSpecs = { ...PROCESS_METRICS, ...STORE_CLIENT_METRICS, ...REQUEST_METRICS };
+export const API_METRICS: MetricSpecs = {
+  ...PROCESS_METRICS,
+  ...STORE_CLIENT_METRICS,
+  ...REQUEST_METRICS,
+  ...counterFamilies(recyclerMetrics),
+};
 
 /** Upper bounds in seconds: reads come from memory, a change is a commit of the store. */
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -30,6 +36,8 @@ export interface ApiMetricParts {
   readonly storeClient: StoreClientMetrics;
   readonly storeCounters: CounterSource;
   aliveHosts(): number;
+  /** What this process counts as a recycler. */
+  recycler(): Readonly<Record<string, number>>;
 }
 
 /** Measures one API server. */
@@ -53,7 +61,7 @@ export class ApiMetrics {
 
   /** The present values, in Prometheus' text format. */
   text(): string {
-    const { process, storeClient, storeCounters, aliveHosts } = this.#parts;
+    const { process, storeClient, storeCounters, aliveHosts, recycler } = this.#parts;
     const samples = new MetricSamples({ ...API_METRICS, ...counterFamilies(storeCounters.catalogue) });
     process.collect(samples);
     storeClient.collect(samples);
@@ -65,6 +73,7 @@ export class ApiMetrics {
     samples.addHistogram("weft_api_request_seconds", this.#latency);
     samples.add("weft_api_watches", this.watches());
     samples.add("weft_hosts_alive", aliveHosts());
+    samples.addCounters(recyclerMetrics, recycler());
     return formatExposition(samples.families());
   }
 

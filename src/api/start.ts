@@ -8,10 +8,12 @@ import { releaseOf } from "../base/release.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Scheduler } from "../base/scheduler.ts";
 import { StoreConnection } from "../store/recipes/connection.ts";
+import { Layout } from "../store/recipes/layout.ts";
 import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
 import { StoreClientMetrics } from "../store/store-client-metrics.ts";
 import type { Tree } from "../store/tree.ts";
+import { Recycler } from "../store/upkeep/recycler.ts";
 import { HttpAgents } from "./agents.ts";
 import { ApiMetrics } from "./api-metrics.ts";
 import type { ListenAddress } from "./config.ts";
@@ -54,7 +56,9 @@ export async function startApi(options: StartOptions): Promise<Result<RunningApi
     ...{ clock: scheduler.clock, storeClient, storeCounters: options.storeCounters },
     process: new ProcessMetrics(scheduler, { ...options, process: "api", release }),
     aliveHosts: () => facts.aliveHosts().length,
+    recycler: () => recycler.counters.snapshot(),
   });
+  const recycler = new Recycler({ connection, layout: new Layout(), log, label: `api ${release}` });
   const agents = new HttpAgents({ facts, token, deadlineMs: options.agentDeadlineMs });
   const server = await createApiServer({
     topology: new TreeTopologyStore(connection),
@@ -69,6 +73,8 @@ export async function startApi(options: StartOptions): Promise<Result<RunningApi
     await server.close();
     agents.close();
     facts.close();
+    // Ends with the session; waiting for the store would keep a process up that has lost it.
+    void recycler.close();
     await connection.close();
   };
   const listening = await listenOn(options.listen, (request, response) => server.http.routing(request, response));

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { unreachable } from "../base/assert.ts";
 import { type ConfigSchema, configHelp, readConfig, variableOf } from "../base/config.ts";
 import { fileOf } from "../base/entry.ts";
 import { err, ok, type Result } from "../base/result.ts";
@@ -11,6 +12,7 @@ import { type ConnectError, type ConnectOptions, connectZooKeeper, openZooKeeper
 import { copySchema, endOf, type ToolWords, toolSchema, toolVerbs, toolWords } from "./tool-config.ts";
 import { statusVerb } from "./tool-status.ts";
 import { backupVerb, copyVerb, restoreVerb, type Tool, type ToolStore } from "./tool-transfer.ts";
+import { checkVerb, migrateVerb } from "./tool-upkeep.ts";
 
 /** Exit code of a command line that makes no sense (EX_USAGE of sysexits). */
 const usage = 64;
@@ -83,8 +85,14 @@ async function onOneStore({ verb, words: [file = ""], flags }: ToolWords): Promi
         return backupVerb(tool, store.value, { file, mayReplace: values.replace });
       case "restore":
         return restoreVerb(tool, store.value, { file, mayReplace: values.replace, isDry: values["dry-run"] });
+      case "check":
+        return checkVerb(tool, store.value, { isRepair: values.repair, isJson: values.json });
+      case "migrate":
+        return migrateVerb(tool, store.value, { backup: values.backup, isDry: values["dry-run"] });
+      case "copy":
+        return usage;
       default:
-        return complain([`${verb} is not there yet`]);
+        return unreachable(verb);
     }
   };
   const code = await run();

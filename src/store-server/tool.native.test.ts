@@ -8,6 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { moduleOf, nodeOptions } from "../base/entry.ts";
 import { unwrap } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
+import { encodeObject } from "../model/encoding.ts";
 import { bridge, chain, host, idOf } from "../model/testdata/topology.ts";
 import { StoreConnection } from "../store/recipes/connection.ts";
 import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
@@ -126,6 +127,30 @@ describe("weft store", { timeout: 120_000 }, () => {
     const copied = await weftStore("copy", at("a"), target, ...secret, "--replace");
     assert.equal(copied.code, 0, copied.err);
     assert.match(copied.out, /read back and equal/);
+  });
+
+  test("check names what is wrong, repairs what needs no choice, and says so by its exit code; migrate has nothing to do", async () => {
+    const connection = connectionTo(at("a"));
+    unwrap(await connection.tree.set(`/weft/objects/hosts/${idOf(1)}`, new TextEncoder().encode("{")));
+    unwrap(await connection.tree.remove("/weft/names/chains/blue,chain90"));
+    const { code, out } = await weftStore("check", "--store", at("a"));
+    assert.equal(code, 1);
+    assert.match(
+      out,
+      /damaged-document: 1 node.*\n {2}\/weft\/objects\/hosts\/0.*expected a JSON object.*\n {2}what to do: weft delete/,
+    );
+    const repaired = await weftStore("check", "--repair", "--json", "--store", at("a"));
+    const { repaired: done, findings } = JSON.parse(repaired.out) as Record<string, { readonly kind: string }[]>;
+    assert.deepEqual(
+      [done, findings].map((list) => list?.map(({ kind }) => kind)),
+      [["missing-name"], ["damaged-document"]],
+    );
+    unwrap(
+      await connection.tree.set(`/weft/objects/hosts/${idOf(1)}`, new TextEncoder().encode(encodeObject(host(1)))),
+    );
+    await connection.close();
+    assert.deepEqual(await weftStore("check", "--store", at("a")), { code: 0, out: "nothing is wrong\n", err: "" });
+    assert.match((await weftStore("migrate", "--store", at("a"))).out, /layout 1, that of this release/);
   });
 
   test("a command line that makes no sense ends with 64 and says what would", async () => {

@@ -113,3 +113,24 @@ export const fillBatchBytes = 400_000;
 
 /** Times that a copy or restore looks, writes what is missing, and looks again, before it gives up. */
 export const fillTriesMax = 8;
+
+/** Operations in one transaction of a repair or of the recycler. */
+export const repairBatchOperations = 400;
+
+/** Rounds of looking and putting right of one repair: what a round changes may show what the next has to. */
+export const repairRoundsMax = 10;
+
+/** Time between two looks for leftovers, in milliseconds: nothing waits for them to go. */
+export const recyclePassMs = 10 * 60_000;
+
+/** Pause between two removals of the recycler, in milliseconds: others write meanwhile. */
+export const recyclePauseMs = 100;
+
+/** Most leftovers removed in one look; the rest waits for the next one. */
+export const recycleRemovalsMax = 1_000;
+
+/** Age from which an empty folder is a leftover, in milliseconds: its maker may be about to fill it. */
+export const emptyFolderAgeMs = 3_600_000;
+
+/** Rounds of reading everything and converting what is left of one step of a migration: losses of connection cost one each. */
+export const migrationRoundsMax = 20;

@@ -68,6 +68,7 @@ export class ApiFixture {
     }),
     storeCounters: { catalogue: { zookeeper_requests: "requests" }, snapshot: () => ({ zookeeper_requests: 3 }) },
     aliveHosts: () => this.facts.aliveHosts().length,
+    recycler: () => ({}),
   });
   server: ApiServer | undefined;
 

@@ -55,3 +55,21 @@ export const GROUP_REST_MS = 1_000;
 export const PORT_FLOW_SHARE = 1 / 8;
 /** How long wishes for ports are gathered while others follow each other: a thousand bindings take a few passes over all ports. */
 export const GATHER_MS = 20;
+/** A used peer that was not heard of for this long is asked. */
+export const PEER_QUIET_MS = 250;
+/** Time that a peer has for an answer before it is asked again. */
+export const PEER_RETRY_MS = 120;
+/** Unanswered questions after which a peer is dead: a used one is known to be dead 250 + 5 x 120 = 850 ms after its last frame. */
+export const PEER_MISSES = 5;
+/** A peer to which nothing is sent is asked this often, or up to twice as often; it is known to be dead in less than 11 s. */
+export const PEER_IDLE_MS = 10_000;
+/** How often a dead peer is asked, if something is to be sent to it. */
+export const PEER_DEAD_MS = 500;
+/** A peer counts as used for this long after the last frame to it. */
+export const PEER_USED_MS = 10_000;
+/** Used peers that are asked at full pace; with more of them, each is asked less often, in proportion. */
+export const PEERS_AT_FULL_PACE = 512;
+/** Time between two looks at the peers: none used, some used, some used and dead. Least time between two looks. */
+export const PEER_LOOK_MS = { idle: 1_000, used: 250, dead: 100, least: 20 } as const;
+/** How long ports of a host are forwarded to that lost its session but answers keep-alives, unless configured (decisions.md 6). */
+export const UNCONFIRMED_MS = 600_000;

@@ -1,0 +1,272 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Prng } from "../../base/prng.ts";
+import {
+  KEEPALIVE_REPLIES,
+  KEEPALIVE_WORDS,
+  PEER_EPOCH,
+  PEER_FAMILY,
+  PEER_MAX,
+  PEER_SENT,
+  PEER_WORDS,
+} from "../../flow/layout.ts";
+import { PEER_IDLE_MS, PEER_LOOK_MS, PEER_QUIET_MS, PEER_RETRY_MS, PEERS_AT_FULL_PACE } from "./limits.ts";
+import { type LifeState, Liveness } from "./liveness.ts";
+
+const START = 5_000_000_000;
+
+/** A host's words, and peers that answer what they are asked after 1 ms, or are silent. */
+class Network {
+  readonly memory = {
+    peers: new Uint32Array(PEER_MAX * PEER_WORDS),
+    peerSeen: new Uint32Array(PEER_MAX),
+    keepAlives: new Uint32Array(PEER_MAX * KEEPALIVE_WORDS),
+  };
+  readonly liveness = new Liveness(this.memory, new Prng(1));
+  readonly answering = new Set<number>();
+  readonly asked: { readonly peer: number; readonly at: number; readonly sequence: number }[] = [];
+  readonly lives: { readonly peer: number; readonly at: number; readonly state: LifeState }[] = [];
+  now = START;
+  mayAsk = true;
+  #used: readonly number[] = [];
+  #sentAt = START;
+
+  add(peer: number, isAnswering = true): void {
+    this.memory.peers[peer * PEER_WORDS + PEER_FAMILY] = 4;
+    this.memory.peers[peer * PEER_WORDS + PEER_EPOCH] = 1000 + peer;
+    if (isAnswering) this.answering.add(peer);
+  }
+
+  remove(peer: number): void {
+    this.memory.peers[peer * PEER_WORDS + PEER_FAMILY] = 0;
+  }
+
+  /** From now on something is sent to these all the time. */
+  use(...peers: readonly number[]): void {
+    this.#used = peers;
+  }
+
+  hear(peer: number, at = this.now): void {
+    this.memory.peerSeen[peer] = at >>> 0;
+  }
+
+  stateOf(peer: number): LifeState | undefined {
+    return this.liveness.lives().find((life) => life.peer === peer)?.state;
+  }
+
+  look(): void {
+    for (; this.#sentAt <= this.now; this.#sentAt += 60) {
+      for (const peer of this.#used) this.memory.peers[peer * PEER_WORDS + PEER_SENT] = this.#sentAt >>> 0;
+    }
+    for (const effect of this.liveness.look(this.now, this.now, this.mayAsk)) {
+      if (effect.kind === "life") this.lives.push({ peer: effect.peer, at: this.now, state: effect.state });
+      else this.#take(effect.peer, effect.sequence);
+    }
+  }
+
+  /** Looks when it wants to, for so long. */
+  run(span: number): void {
+    const end = this.now + span;
+    for (this.look(); this.liveness.nextAt <= end; this.look()) this.now = this.liveness.nextAt;
+    this.now = end;
+  }
+
+  #take(peer: number, sequence: number): void {
+    this.asked.push({ peer, at: this.now, sequence });
+    if (!this.answering.has(peer)) return;
+    this.hear(peer, this.now + 1);
+    const at = peer * KEEPALIVE_WORDS + KEEPALIVE_REPLIES;
+    this.memory.keepAlives[at] = (this.memory.keepAlives[at] as number) + 1;
+  }
+}
+
+test("a used peer that falls silent is dead within a second of its last frame, and alive when it is heard again", () => {
+  const net = new Network();
+  net.add(1);
+  net.use(1);
+  net.run(3_000);
+  assert.equal(net.stateOf(1), "alive");
+  net.answering.clear();
+  const silentFrom = net.now;
+  net.hear(1);
+  net.run(1_000);
+  const [suspect, dead] = net.lives.filter(({ at }) => at > silentFrom);
+  assert.equal(suspect?.state, "suspect");
+  assert.equal(dead?.state, "dead");
+  assert.ok(dead.at - silentFrom <= 1_000, `${dead.at - silentFrom} ms`);
+  assert.ok(dead.at - silentFrom >= 700, "not too eager either");
+  net.run(5_000);
+  net.answering.add(1);
+  const backFrom = net.now;
+  net.run(1_000);
+  const back = net.lives.at(-1);
+  assert.deepEqual([back?.state, net.stateOf(1)], ["alive", "alive"]);
+  assert.ok((back?.at ?? 0) - backFrom < 800);
+});
+
+test("any frame of a dead peer makes it alive at the next look", () => {
+  const net = new Network();
+  net.add(1);
+  net.use(1);
+  net.run(3_000);
+  net.answering.clear();
+  net.run(3_000);
+  assert.equal(net.stateOf(1), "dead");
+  net.hear(1);
+  net.run(PEER_LOOK_MS.dead);
+  assert.equal(net.stateOf(1), "alive");
+});
+
+test("a peer that sends is never asked; one that is silent is asked every quarter of a second", () => {
+  const net = new Network();
+  net.add(1);
+  net.add(2);
+  net.use(1, 2);
+  net.run(3_000);
+  net.asked.length = 0;
+  for (let i = 0; i < 100; i++) {
+    net.hear(1);
+    net.run(100);
+  }
+  const of = (peer: number): number => net.asked.filter((ask) => ask.peer === peer).length;
+  assert.equal(of(1), 0);
+  assert.ok(of(2) >= 30 && of(2) <= 10_000 / PEER_QUIET_MS + 1, `${of(2)}`);
+});
+
+test("an idle peer is asked about every ten seconds, and its death is known all the same", () => {
+  const net = new Network();
+  for (let peer = 1; peer <= 100; peer++) net.add(peer);
+  net.run(60_000);
+  net.asked.length = 0;
+  net.run(100_000);
+  assert.ok(net.asked.length >= 1_000 && net.asked.length <= 2_100, `${net.asked.length} in 100 s`);
+  net.answering.delete(7);
+  net.run(PEER_IDLE_MS + 1_000);
+  assert.equal(net.stateOf(7), "dead");
+  assert.equal(net.stateOf(8), "alive");
+});
+
+test("the first peers are asked spread over time, not all at once", () => {
+  const net = new Network();
+  for (let peer = 1; peer <= 1_000; peer++) net.add(peer);
+  net.run(1_000);
+  assert.ok(net.asked.length < 250, `${net.asked.length}`);
+});
+
+test("a peer that never answered a keep-alive is unknown for ever, never dead", () => {
+  const net = new Network();
+  net.add(1, false);
+  net.use(1);
+  net.run(30_000);
+  assert.equal(net.stateOf(1), "unknown");
+  net.hear(1);
+  net.run(2_000);
+  assert.equal(net.stateOf(1), "unknown");
+  assert.ok(!net.lives.some(({ state }) => state === "dead"));
+});
+
+test("an idle peer that died is found out soon after it is used", () => {
+  const net = new Network();
+  net.add(1);
+  net.run(20_000);
+  net.answering.clear();
+  net.use(1);
+  const from = net.now;
+  net.run(2_200);
+  const dead = net.lives.find(({ state }) => state === "dead");
+  assert.ok(dead !== undefined && dead.at - from <= 2_100, `${(dead?.at ?? 0) - from}`);
+});
+
+test("nobody dies because we slept", () => {
+  const net = new Network();
+  net.add(1);
+  net.use(1);
+  net.run(3_000);
+  for (let i = 0; i < 20; i++) {
+    // The datapath noted an answer while the agent did not run at all for ten seconds.
+    net.now += 10_000;
+    net.hear(1, net.now - 3);
+    net.look();
+    assert.equal(net.stateOf(1), "alive");
+    net.now += 10_000;
+    net.look();
+    assert.notEqual(net.stateOf(1), "dead");
+    net.run(500);
+  }
+});
+
+test("without a secret nobody is asked, and nobody dies", () => {
+  const net = new Network();
+  net.mayAsk = false;
+  net.add(1);
+  net.use(1);
+  net.hear(1, START - 5);
+  net.run(100);
+  net.hear(1);
+  net.run(30_000);
+  assert.equal(net.asked.length, 0);
+  assert.equal(net.stateOf(1), "alive");
+});
+
+test("sequences grow, also from one agent to the next and past what anybody recorded", () => {
+  const net = new Network();
+  net.add(1);
+  net.use(1);
+  net.run(5_000);
+  const sequences = net.asked.map(({ sequence }) => sequence);
+  assert.deepEqual(
+    sequences,
+    sequences.toSorted((a, b) => a - b),
+  );
+  assert.equal(new Set(sequences).size, sequences.length);
+  const next = new Liveness(net.memory, new Prng(2));
+  let first = 0;
+  for (let now = net.now; first === 0; now = next.nextAt) {
+    const probe = next.look(now, START - 1e9, true).find((effect) => effect.kind === "probe");
+    if (probe?.kind === "probe") first = probe.sequence;
+  }
+  assert.ok(first > START, `${first}`);
+});
+
+test("a peer that is taken away is forgotten; its number given to another host begins anew", () => {
+  const net = new Network();
+  net.add(1);
+  net.use(1);
+  net.run(3_000);
+  net.remove(1);
+  net.run(300);
+  assert.equal(net.stateOf(1), undefined);
+  net.add(1);
+  net.run(10);
+  net.memory.peers[PEER_WORDS + PEER_EPOCH] = 77;
+  net.look();
+  assert.deepEqual(
+    net.liveness.lives().map(({ epoch, state }) => [epoch, state]),
+    [[77, "unknown"]],
+  );
+});
+
+test("with more used peers than the limit each is asked less often, and none dies of it", () => {
+  const net = new Network();
+  const all = Array.from({ length: 3 * PEERS_AT_FULL_PACE }, (_, i) => i + 1);
+  for (const peer of all) net.add(peer);
+  net.use(...all);
+  net.run(4_000);
+  net.asked.length = 0;
+  net.run(5_000);
+  const most = (PEERS_AT_FULL_PACE * 5_000) / PEER_QUIET_MS;
+  assert.ok(net.asked.length <= most * 1.1, `${net.asked.length} > ${most}`);
+  assert.ok(!net.lives.some(({ state }) => state === "dead"));
+});
+
+test("a question is missed only after the time for its answer", () => {
+  const net = new Network();
+  net.add(1);
+  net.use(1);
+  net.run(3_000);
+  net.answering.clear();
+  net.asked.length = 0;
+  net.run(900);
+  const gaps = net.asked.slice(1).map(({ at }, i) => at - (net.asked[i]?.at ?? 0));
+  for (const gap of gaps) assert.ok(gap >= PEER_RETRY_MS, `${gap}`);
+});

@@ -1,0 +1,211 @@
+import type { Instant } from "../../base/clock.ts";
+import type { Prng } from "../../base/prng.ts";
+import type { DatapathMemory } from "../../datapath/datapath.ts";
+import { sequenceAt, setSequenceAt } from "../../flow/keep-alive.ts";
+import {
+  KEEPALIVE_LENGTH,
+  KEEPALIVE_REPLIES,
+  KEEPALIVE_REQUESTS,
+  KEEPALIVE_TRIP,
+  KEEPALIVE_WORDS,
+  PEER_EPOCH,
+  PEER_FAMILY,
+  PEER_MAX,
+  PEER_SENT,
+  PEER_WORDS,
+} from "../../flow/layout.ts";
+import {
+  PEER_DEAD_MS,
+  PEER_IDLE_MS,
+  PEER_LOOK_MS,
+  PEER_MISSES,
+  PEER_QUIET_MS,
+  PEER_RETRY_MS,
+  PEER_USED_MS,
+  PEERS_AT_FULL_PACE,
+} from "./limits.ts";
+
+/**
+ * What is known of a peer's datapath. `unknown`: it was not heard of yet, or never answered a keep-alive (an older release, another
+ * secret), so that its silence says nothing. `suspect`: it missed at least one answer. Only `dead` stops forwarding.
+ */
+export type LifeState = "unknown" | "alive" | "suspect" | "dead";
+
+/** One peer's life. `since` is monotonic. */
+export interface PeerLife {
+  readonly peer: number;
+  /** Names the host, see `epochOf`. */
+  readonly epoch: number;
+  readonly state: LifeState;
+  readonly since: Instant;
+  /** Round trip of the last answered keep-alive in microseconds, and the length of its inner frame; 0: none yet. */
+  readonly tripUs: number;
+  readonly answeredBytes: number;
+}
+
+/** What is to be done after a look. */
+export type LivenessEffect =
+  | { readonly kind: "probe"; readonly peer: number; readonly epoch: number; readonly sequence: number }
+  | { readonly kind: "life"; readonly peer: number; readonly state: LifeState; readonly before: LifeState };
+
+interface Track {
+  readonly peer: number;
+  readonly epoch: number;
+  state: LifeState;
+  since: Instant;
+  /** The words of the datapath when they were looked at last. */
+  seenWord: number;
+  sentWord: number;
+  heardAt: Instant;
+  usedUntil: Instant;
+  /** Questions without an answer. */
+  missed: number;
+  askAt: Instant;
+  sequence: number;
+}
+
+/** Sequence of the newest reply in a keep-alive record. */
+const NEWEST_REPLY = 2;
+
+/**
+ * Tells which peers live, from the words that the datapath writes: when each was heard of, and when something was sent to it. A peer
+ * that is used and silent is asked, and after some unanswered questions it is dead; whoever is heard of again lives at once.
+ *
+ * Nobody dies because we slept: a question counts as missed only when a look that came at least PEER_RETRY_MS after it finds
+ * nothing new, and the datapath notes what comes in meanwhile without us.
+ */
+export class Liveness {
+  readonly #memory: Pick<DatapathMemory, "peers" | "peerSeen" | "keepAlives">;
+  readonly #prng: Prng;
+  readonly #tracks = new Map<number, Track>();
+  #effects: LivenessEffect[] = [];
+  #used = 0;
+  #nextAt: Instant = 0;
+
+  constructor(memory: Pick<DatapathMemory, "peers" | "peerSeen" | "keepAlives">, prng: Prng) {
+    this.#memory = memory;
+    this.#prng = prng;
+  }
+
+  /** When to look again. */
+  get nextAt(): Instant {
+    return this.#nextAt;
+  }
+
+  /** Peers to which something was sent lately. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Looks at all peers. `now` is CLOCK_MONOTONIC, as the datapath's; `wall` only seeds sequences; without a secret nobody is asked. */
+  look(now: Instant, wall: Instant, mayAsk: boolean): readonly LivenessEffect[] {
+    this.#effects = [];
+    this.#follow(now, wall);
+    let used = 0;
+    for (const track of this.#tracks.values()) {
+      this.#hear(track, now);
+      if (track.usedUntil > now) used++;
+    }
+    this.#used = used;
+    let nextAt = now + (used > 0 ? PEER_LOOK_MS.used : PEER_LOOK_MS.idle);
+    for (const track of this.#tracks.values()) {
+      if (mayAsk) this.#ask(track, now);
+      const isWaited = track.state === "dead" && track.usedUntil > now;
+      nextAt = Math.min(nextAt, mayAsk ? track.askAt : nextAt, isWaited ? now + PEER_LOOK_MS.dead : nextAt);
+    }
+    this.#nextAt = Math.max(nextAt, now + PEER_LOOK_MS.least);
+    return this.#effects;
+  }
+
+  /** Every peer. */
+  lives(): readonly PeerLife[] {
+    const { keepAlives } = this.#memory;
+    return [...this.#tracks.values()].map(({ peer, epoch, state, since }) => {
+      const at = peer * KEEPALIVE_WORDS;
+      const tripUs = keepAlives[at + KEEPALIVE_TRIP] as number;
+      return { peer, epoch, state, since, tripUs, answeredBytes: keepAlives[at + KEEPALIVE_LENGTH] as number };
+    });
+  }
+
+  /** Begins with new peers, ends with those that are gone. */
+  #follow(now: Instant, wall: Instant): void {
+    const { peers } = this.#memory;
+    for (let peer = 1; peer < PEER_MAX; peer++) {
+      const at = peer * PEER_WORDS;
+      const track = this.#tracks.get(peer);
+      const epoch = peers[at + PEER_FAMILY] === 0 ? 0 : (peers[at + PEER_EPOCH] as number);
+      if (track?.epoch === epoch || (track === undefined && epoch === 0)) continue;
+      if (epoch === 0) this.#tracks.delete(peer);
+      else this.#tracks.set(peer, this.#begin(peer, epoch, { now, wall }));
+    }
+  }
+
+  #begin(peer: number, epoch: number, { now, wall }: { readonly now: Instant; readonly wall: Instant }): Track {
+    const { peers, peerSeen, keepAlives } = this.#memory;
+    const at = peer * KEEPALIVE_WORDS + NEWEST_REPLY;
+    // Above all that earlier agents of this host asked: old replies that somebody recorded are no news.
+    const sequence = Math.max(sequenceAt(keepAlives, at), Math.floor(wall));
+    setSequenceAt(keepAlives, at, sequence);
+    return {
+      ...{ peer, epoch, state: "unknown", since: now, sequence },
+      ...{ seenWord: peerSeen[peer] as number, sentWord: peers[peer * PEER_WORDS + PEER_SENT] as number },
+      ...{ heardAt: Number.NEGATIVE_INFINITY, usedUntil: now, missed: 0 },
+      askAt: now + this.#prng.float() * PEER_IDLE_MS,
+    };
+  }
+
+  /** Takes what the datapath noted of a peer since the last look. */
+  #hear(track: Track, now: Instant): void {
+    const { peers, peerSeen } = this.#memory;
+    const seen = peerSeen[track.peer] as number;
+    const sent = peers[track.peer * PEER_WORDS + PEER_SENT] as number;
+    if (sent !== track.sentWord) {
+      const wasUsed = track.usedUntil > now;
+      track.sentWord = sent;
+      track.usedUntil = now + PEER_USED_MS;
+      if (!wasUsed) track.askAt = Math.min(track.askAt, track.missed === 0 ? track.heardAt + PEER_QUIET_MS : now);
+    }
+    if (seen === track.seenWord) return;
+    track.seenWord = seen;
+    track.heardAt = Math.max(track.heardAt, now - Math.max(0, (Math.floor(now) - seen) | 0));
+    track.missed = 0;
+    track.askAt = track.heardAt + this.#quietMs(track, now);
+    this.#become(track, "alive", now);
+  }
+
+  #ask(track: Track, now: Instant): void {
+    if (now < track.askAt) return;
+    if (track.missed > 0 && track.state === "alive") this.#become(track, "suspect", now);
+    if (track.missed >= PEER_MISSES) return this.#giveUp(track, now);
+    track.missed++;
+    track.sequence++;
+    track.askAt = now + PEER_RETRY_MS;
+    this.#effects.push({ kind: "probe", peer: track.peer, epoch: track.epoch, sequence: track.sequence });
+  }
+
+  /** Nobody answers. It is asked on, one question at a time; of one that never answered, that means nothing. */
+  #giveUp(track: Track, now: Instant): void {
+    this.#become(track, this.#answersAtAll(track) ? "dead" : "unknown", now);
+    track.missed = PEER_MISSES - 1;
+    track.askAt = now + (track.usedUntil > now ? PEER_DEAD_MS : PEER_IDLE_MS * (0.5 + this.#prng.float()));
+  }
+
+  #answersAtAll({ peer }: Track): boolean {
+    const { keepAlives } = this.#memory;
+    const at = peer * KEEPALIVE_WORDS;
+    return keepAlives[at + KEEPALIVE_REQUESTS] !== 0 || keepAlives[at + KEEPALIVE_REPLIES] !== 0;
+  }
+
+  #quietMs(track: Track, now: Instant): number {
+    if (track.usedUntil <= now) return PEER_IDLE_MS * (0.5 + 0.5 * this.#prng.float());
+    return PEER_QUIET_MS * Math.max(1, this.#used / PEERS_AT_FULL_PACE);
+  }
+
+  #become(track: Track, state: LifeState, now: Instant): void {
+    const before = track.state;
+    if (before === state) return;
+    track.state = state;
+    track.since = now;
+    this.#effects.push({ kind: "life", peer: track.peer, state, before });
+  }
+}

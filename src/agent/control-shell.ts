@@ -173,7 +173,7 @@ export class ControlShell {
       case "set-underlay":
         return this.#change("underlay", () => datapath.setUnderlay(effect.underlay));
       case "set-peers":
-        return this.#change("peers", () => datapath.setPeers(effect.peers));
+        return this.#change("peers", () => datapath.setPeers(effect.wanted()));
       case "set-tunnel-keys":
         return this.#setTunnelKeys(effect.wanted);
       case "set-credits":

@@ -35,3 +35,7 @@ export const DATAPATH_RETRY_MS = 1_000;
  * and again: the life of a flow, after which every flow of the earlier process was simulated again.
  */
 export const SWEEP_AFTER_MS = 60_000;
+/** How often the control core is told that time has passed. */
+export const TIME_MS = 1_000;
+/** Time between two attempts to learn the cloud's secret from a store that cannot be reached. */
+export const SECRET_RETRY_MS = 1_000;

@@ -4,6 +4,7 @@ import type { Binding, Id } from "../../model/objects.ts";
 import type { Placement } from "../../sim/world-change.ts";
 import type { PortActive } from "./control-events.ts";
 import { epochOf } from "./epoch.ts";
+import { UPCALL_CREDIT_MIN, UPCALL_CREDITS_PER_SHARD } from "./limits.ts";
 
 interface Bound {
   readonly portId: Id;
@@ -116,9 +117,11 @@ export class Bindings {
     }));
   }
 
-  /** Vports that forward. */
-  vportsUp(): readonly number[] {
-    return [...this.#byPort.values()].filter((bound) => bound.state === "up").map((bound) => bound.vport);
+  /** Vports that forward, and the upcall credit of each per shard: the ring is dealt out among them. */
+  credits(): { readonly vports: readonly number[]; readonly packets: number } {
+    const vports = [...this.#byPort.values()].filter((bound) => bound.state === "up").map((bound) => bound.vport);
+    const share = Math.floor(UPCALL_CREDITS_PER_SHARD / Math.max(1, vports.length));
+    return { vports, packets: Math.max(UPCALL_CREDIT_MIN, share) };
   }
 
   /** The port of a vport number. */

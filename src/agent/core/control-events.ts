@@ -1,8 +1,10 @@
+import type { Duration } from "../../base/clock.ts";
 import type { PortOutcome, Underlay, WantedPeer, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
 import type { Id, TopologyObject } from "../../model/objects.ts";
 import type { WorldChange } from "../../sim/world-change.ts";
 import type { KeptKey, RestingKey } from "./kept.ts";
 import type { FromWorker, MapName, Opinion, ToWorker } from "./messages.ts";
+import type { HostLife } from "./ownership.ts";
 import type { ObjectName } from "./slice.ts";
 
 /** What happens to a host's control core. Everything that it knows of the world arrived as one of these. */
@@ -25,6 +27,10 @@ export type ControlEvent =
       readonly state: PortActive | undefined;
       readonly isWithdrawn?: boolean;
     }
+  /** The datapath of a peer answers keep-alives, or does not any more. */
+  | { readonly kind: "peer-life"; readonly peer: number; readonly life: HostLife }
+  /** Time has passed; comes about once a second. */
+  | { readonly kind: "time" }
   /** A host said under which key it takes floods of a bridge, or took that back. */
   | { readonly kind: "flood-key"; readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }
   /** The winner of a key of an open map changed. */
@@ -64,7 +70,7 @@ export type ControlEffect =
   | { readonly kind: "set-underlay"; readonly underlay: Underlay }
   /** Lists are asked for when the datapath is ready for them: a thousand bindings in a row would else make a million rows. */
   | { readonly kind: "set-ports"; wanted(): readonly WantedPort[] }
-  | { readonly kind: "set-peers"; readonly peers: readonly WantedPeer[] }
+  | { readonly kind: "set-peers"; wanted(): readonly WantedPeer[] }
   | { readonly kind: "set-tunnel-keys"; wanted(): readonly WantedTunnelKey[] }
   /** Upcall credits of every attached port, per shard: the ring is dealt out among those that are there. */
   | { readonly kind: "set-credits"; readonly vports: readonly number[]; readonly packets: number }
@@ -84,4 +90,6 @@ export type ControlEffect =
 export interface ControlSettings {
   readonly hostId: Id;
   readonly udpPort: number;
+  /** How long ports of a host that lost its session are sent to while it answers; default UNCONFIRMED_MS. */
+  readonly unconfirmedMs?: Duration;
 }

@@ -1,5 +1,4 @@
 import type { Id, TopologyObject } from "../../model/objects.ts";
-import type { Placement } from "../../sim/world-change.ts";
 import type { MapName } from "./messages.ts";
 import type { ObjectName } from "./slice.ts";
 
@@ -18,13 +17,4 @@ export function isWalked(kind: ObjectName["kind"]): boolean {
 export function bridgeOf(object: TopologyObject | undefined): Id | undefined {
   if (object?.kind === "bridge") return object.id;
   return object?.kind === "port" && object.deviceKind === "bridge" ? object.bridgeId : undefined;
-}
-
-/** Equality by value. */
-export function samePlacement(a: Placement | undefined, b: Placement | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  if (a.isActive !== b.isActive) return false;
-  if (a.at === "local" && b.at === "local") return a.vport === b.vport;
-  if (a.at === "remote" && b.at === "remote") return a.hostId === b.hostId && a.tunnelKey === b.tunnelKey;
-  return false;
 }

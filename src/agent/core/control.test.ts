@@ -123,7 +123,10 @@ describe("control core", () => {
     const bench = running().object({ ...zone, mtu: 9000 });
     assert.equal(bench.of("set-underlay")[0]?.underlay.mtu, 9000);
     assert.deepEqual(
-      bench.of("set-peers")[0]?.peers.map(({ peer, mtu }) => [peer, mtu]),
+      bench
+        .of("set-peers")[0]
+        ?.wanted()
+        .map(({ peer, mtu }) => [peer, mtu]),
       [[1, 8950]],
     );
   });
@@ -157,13 +160,17 @@ describe("control core", () => {
     assert.deepEqual(
       bench
         .of("set-peers")[0]
-        ?.peers.map((peer) => peer.peer)
+        ?.wanted()
+        .map((peer) => peer.peer)
         .sort(),
       [1, 2],
     );
     bench.object({ ...zone, members: members.filter((member) => member.hostId !== "h2") });
     assert.deepEqual(
-      bench.of("set-peers")[0]?.peers.map((peer) => peer.peer),
+      bench
+        .of("set-peers")[0]
+        ?.wanted()
+        .map((peer) => peer.peer),
       [2],
     );
   });
@@ -172,7 +179,7 @@ describe("control core", () => {
     const first = running().of("set-peers");
     const old = running();
     old.object({ ...zone, mtu: 1600 });
-    const epoch = old.of("set-peers")[0]?.peers[0]?.epoch ?? 0;
+    const epoch = old.of("set-peers")[0]?.wanted()[0]?.epoch ?? 0;
     assert.deepEqual(first, [], "no news without a change");
     const core = new ControlCore({ hostId: "h1", udpPort: 6677 }, new Prng(1), { peers: new Map([[epoch, 9]]) });
     const names = [
@@ -184,7 +191,7 @@ describe("control core", () => {
     core.step({ kind: "object", name: names[0], object: host }, 0);
     const effects = core.step({ kind: "object", name: names[1], object: { ...zone, members } }, 0);
     const peers = effects.flatMap((effect) =>
-      effect.kind === "set-peers" ? effect.peers.map((peer) => peer.peer) : [],
+      effect.kind === "set-peers" ? effect.wanted().map((peer) => peer.peer) : [],
     );
     assert.deepEqual(peers, [10, 9]);
   });

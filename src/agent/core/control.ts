@@ -3,16 +3,18 @@ import type { Instant } from "../../base/clock.ts";
 import type { Prng } from "../../base/prng.ts";
 import type { PortOutcome, WantedPeer, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
 import type { Id, Port, TopologyObject, TunnelZone } from "../../model/objects.ts";
-import type { Placement, WorldChange } from "../../sim/world-change.ts";
+import type { WorldChange } from "../../sim/world-change.ts";
 import { Bindings } from "./bindings.ts";
 import type { ControlEffect, ControlEvent, ControlSettings, PortActive } from "./control-events.ts";
-import { bridgeOf, isWalked, mapsOf, samePlacement } from "./control-objects.ts";
+import { bridgeOf, isWalked, mapsOf } from "./control-objects.ts";
 import { Floods } from "./floods.ts";
 import type { LeftBehind } from "./left-behind.ts";
-import { UPCALL_CREDIT_MIN, UPCALL_CREDITS_PER_SHARD } from "./limits.ts";
+import { UNCONFIRMED_MS } from "./limits.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 import { HeldOpinions } from "./opinions.ts";
 import { Peers } from "./peers.ts";
+import { Placements } from "./placements.ts";
+import { RemotePorts } from "./remote-ports.ts";
 import { type ObjectName, Slice } from "./slice.ts";
 import { TunnelKeys } from "./tunnel-keys.ts";
 
@@ -25,13 +27,13 @@ export class ControlCore {
   readonly #settings: ControlSettings;
   readonly #slice: Slice;
   readonly #bindings: Bindings;
-  readonly #peers: Peers;
+  /** Other hosts. Both are for reading: events change them. */
+  readonly peers: Peers;
   readonly #keys: TunnelKeys;
-  /** State keys of ports that are bound to other hosts. */
-  readonly #actives = new Map<Id, PortActive>();
-  readonly #watchedActives = new Set<Id>();
+  /** Ports that are bound to other hosts. */
+  readonly remote: RemotePorts;
   readonly #published = new Map<Id, PortActive>();
-  readonly #placements = new Map<Id, Placement>();
+  readonly #placements = new Placements();
   readonly #floods = new Floods();
   readonly #held = new HeldOpinions();
   /** What was asked of the store and not answered yet. */
@@ -45,6 +47,7 @@ export class ControlCore {
     ...this.#bindings.wantedKeys(),
     ...this.#floods.wantedKeys(),
   ];
+  readonly #wantedPeers = (): readonly WantedPeer[] => this.peers.wanted();
   #effects: ControlEffect[] = [];
   #version = 0;
 
@@ -53,7 +56,8 @@ export class ControlCore {
     this.#slice = new Slice(settings.hostId);
     this.#bindings = new Bindings(settings.hostId, left.vports);
     this.#takesOver = (left.vports?.size ?? 0) > 0;
-    this.#peers = new Peers(settings.hostId, left.peers);
+    this.remote = new RemotePorts(settings.unconfirmedMs ?? UNCONFIRMED_MS);
+    this.peers = new Peers(settings.hostId, left.peers);
     this.#keys = new TunnelKeys(prng, {
       ...left.tunnelKeys,
       onTaken: (kept) => this.#effects.push({ kind: "keep-key", kept }),
@@ -102,9 +106,7 @@ export class ControlCore {
   snapshot(): readonly ToWorker[] {
     const walked = [...this.#slice.objects()].filter((object) => isWalked(object.kind));
     const objects = walked.map((object): WorldChange => ({ kind: "object", object }));
-    const placements = [...this.#placements].map(
-      ([portId, placement]): WorldChange => ({ kind: "placement", portId, placement }),
-    );
+    const placements = this.#placements.changes();
     const changes = [...objects, ...placements].map((change): ToWorker => ({ kind: "world", change }));
     const complete: readonly ToWorker[] = this.#isComplete ? [{ kind: "complete" }] : [];
     return [...changes, ...complete, { kind: "version", version: this.#version }];
@@ -117,7 +119,11 @@ export class ControlCore {
       case "object":
         return this.#object(event, now);
       case "active":
-        return this.#active(event.portId, event.state);
+        return this.#active(event.portId, { state: event.state, isWithdrawn: event.isWithdrawn === true }, now);
+      case "peer-life":
+        return this.#peerLife(event, now);
+      case "time":
+        return this.#time(now);
       case "entry":
         return this.#tellWorld(event.change);
       case "flood-key":
@@ -282,9 +288,7 @@ export class ControlCore {
   }
 
   #dealCredits(): void {
-    const vports = this.#bindings.vportsUp();
-    const packets = Math.max(UPCALL_CREDIT_MIN, Math.floor(UPCALL_CREDITS_PER_SHARD / Math.max(1, vports.length)));
-    this.#effects.push({ kind: "set-credits", vports, packets });
+    this.#effects.push({ kind: "set-credits", ...this.#bindings.credits() });
   }
 
   #publish(portId: Id): void {
@@ -302,21 +306,34 @@ export class ControlCore {
   }
 
   #watchActive(portId: Id, isWanted: boolean): void {
-    if (isWanted === this.#watchedActives.has(portId)) return;
-    if (isWanted) this.#watchedActives.add(portId);
-    else this.#watchedActives.delete(portId);
+    if (!this.remote.watch(portId, isWanted)) return;
     if (isWanted) this.#pending.add(`active ${portId}`);
     else this.#pending.delete(`active ${portId}`);
-    if (!isWanted) this.#actives.delete(portId);
     this.#effects.push({ kind: isWanted ? "watch-active" : "unwatch-active", portId });
   }
 
-  #active(portId: Id, state: PortActive | undefined): void {
+  #active(
+    portId: Id,
+    key: { readonly state: PortActive | undefined; readonly isWithdrawn: boolean },
+    now: Instant,
+  ): void {
     this.#pending.delete(`active ${portId}`);
-    if (!this.#watchedActives.has(portId)) return;
-    if (state === undefined) this.#actives.delete(portId);
-    else this.#actives.set(portId, state);
-    this.#place(portId);
+    if (this.remote.active(portId, key, now)) this.#place(portId);
+  }
+
+  /** The datapath of a peer answers, or not any more: its ports are sent to, or not. */
+  #peerLife({ peer, life }: ControlEvent & { kind: "peer-life" }, now: Instant): void {
+    const hostId = this.peers.setLife(peer, life);
+    if (hostId === undefined) return;
+    this.#log(life === "dead" ? "warn" : "info", `peer.${life}`, { host: hostId, peer });
+    for (const portId of this.remote.life(hostId, life, now)) this.#place(portId);
+  }
+
+  #time(now: Instant): void {
+    for (const portId of this.remote.time(now)) {
+      this.#log("warn", "port.unconfirmed-too-long", { port: portId });
+      this.#place(portId);
+    }
   }
 
   /** Tells the workers where a port's packets go now, if that has changed. */
@@ -324,37 +341,26 @@ export class ControlCore {
     const object = this.#slice.get(portId);
     const binding = object?.kind === "port" ? object.binding : undefined;
     const placement =
-      binding === undefined ? undefined : (this.#bindings.placement(portId) ?? this.#remotePlacement(portId, binding));
-    if (samePlacement(this.#placements.get(portId), placement)) return;
-    if (placement === undefined) this.#placements.delete(portId);
-    else this.#placements.set(portId, placement);
-    this.#tellWorld({ kind: "placement", portId, placement });
-  }
-
-  /** An older binding's host is never sent to, whatever it still claims: the generation is the fence. */
-  #remotePlacement(portId: Id, binding: NonNullable<Port["binding"]>): Placement {
-    const active = this.#actives.get(portId);
-    const isCurrent =
-      active !== undefined && active.hostId === binding.hostId && active.generation === binding.generation;
-    return { at: "remote", hostId: binding.hostId, tunnelKey: isCurrent ? active.tunnelKey : 0, isActive: isCurrent };
+      binding === undefined ? undefined : (this.#bindings.placement(portId) ?? this.remote.placement(portId, binding));
+    if (this.#placements.put(portId, placement)) this.#tellWorld({ kind: "placement", portId, placement });
   }
 
   #zone(id: Id, zone: TunnelZone | undefined): void {
-    const view = this.#peers.setZone(id, zone);
-    const underlay = this.#peers.underlay(this.#settings.udpPort);
+    const view = this.peers.setZone(id, zone);
+    const underlay = this.peers.underlay(this.#settings.udpPort);
     if (underlay !== undefined) this.#effects.push({ kind: "set-underlay", underlay });
-    this.#effects.push({ kind: "set-peers", peers: view.peers });
+    this.#effects.push({ kind: "set-peers", wanted: this.#wantedPeers });
     this.#tellPeers(view.peers);
-    for (const portId of this.#watchedActives) this.#place(portId);
+    for (const portId of this.remote.ids()) this.#place(portId);
   }
 
   #tellPeers(peers: readonly WantedPeer[]): void {
-    const changed = new Map(this.#peers.changes(peers));
+    const changed = new Map(this.peers.changes(peers));
     for (const [hostId, peer] of changed) this.#tell({ kind: "peer", hostId, ...peer });
     // Flows do not carry a tag of their peer: whoever sends to a port there is found by the port's placement.
-    for (const [portId, placement] of this.#placements) {
-      const isThere = placement.at === "remote" && changed.has(placement.hostId);
-      if (isThere) this.#tellWorld({ kind: "placement", portId, placement });
+    for (const change of this.#placements.changes()) {
+      const { placement } = change;
+      if (placement?.at === "remote" && changed.has(placement.hostId)) this.#tellWorld(change);
     }
   }
 

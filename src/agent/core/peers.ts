@@ -3,6 +3,7 @@ import type { Underlay, WantedPeer } from "../../datapath/datapath.ts";
 import { PEER_EPOCH, PEER_MAX, PEER_WORDS } from "../../flow/layout.ts";
 import type { Id, TunnelZone } from "../../model/objects.ts";
 import { epochOf } from "./epoch.ts";
+import type { HostLife } from "./ownership.ts";
 
 /** The peer numbers of an earlier agent by the epochs of their hosts, from the peer records that it left. */
 export function earlierPeers(peers: Uint32Array): ReadonlyMap<number, number> {
@@ -33,6 +34,9 @@ export class Peers {
   readonly #hostId: Id;
   readonly #zones = new Map<Id, TunnelZone>();
   readonly #indexes = new Map<Id, number>();
+  readonly #hosts = new Map<number, Id>();
+  /** Peers that do not answer. */
+  readonly #dead = new Set<number>();
   readonly #told = new Map<number, number>();
   readonly #earlier: ReadonlyMap<number, number>;
   #next: number;
@@ -49,6 +53,23 @@ export class Peers {
     if (zone === undefined) this.#zones.delete(id);
     else this.#zones.set(id, zone);
     return this.#view();
+  }
+
+  /** All peers as the datapath is to know them. */
+  wanted(): readonly WantedPeer[] {
+    return this.#view().peers;
+  }
+
+  /** Takes how a peer lives; the host behind the number. */
+  setLife(peer: number, life: HostLife): Id | undefined {
+    if (life === "dead") this.#dead.add(peer);
+    else this.#dead.delete(peer);
+    return this.#hosts.get(peer);
+  }
+
+  /** The host behind a peer's number. */
+  hostOf(peer: number): Id | undefined {
+    return this.#hosts.get(peer);
   }
 
   /** What changed since the last call, by host; mtu 0: no longer a peer. */
@@ -88,7 +109,7 @@ export class Peers {
     const peer = this.#take(hostId);
     if (address === undefined || peer === undefined) return;
     const mtu = zone.mtu - (isV4(address) ? OVERHEAD_V4 : OVERHEAD_V6);
-    peers.set(hostId, { peer, address, mtu, isUp: true, epoch: epochOf(hostId) });
+    peers.set(hostId, { peer, address, mtu, isUp: !this.#dead.has(peer), epoch: epochOf(hostId) });
   }
 
   #take(hostId: Id): number | undefined {
@@ -98,6 +119,7 @@ export class Peers {
     if (earlier === undefined && this.#next >= PEER_MAX) return undefined;
     const index = earlier ?? this.#next++;
     this.#indexes.set(hostId, index);
+    this.#hosts.set(index, hostId);
     return index;
   }
 }

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type HostLife,
+  mayForward,
+  NO_OWNER,
+  nextOwnership,
+  type Ownership,
+  type OwnershipEvent,
+} from "./ownership.ts";
+
+const active = { hostId: "h", tunnelKey: 5, generation: 2 };
+const newer = { hostId: "g", tunnelKey: 9, generation: 3 };
+const LIMIT = 600;
+const NOW = 10_000;
+
+const STATES = {
+  none: NO_OWNER,
+  confirmed: { kind: "confirmed", active },
+  unconfirmed: { kind: "unconfirmed", active, since: NOW - 100 },
+  overdue: { kind: "unconfirmed", active, since: NOW - LIMIT },
+} satisfies Readonly<Record<string, Ownership>>;
+
+const published: OwnershipEvent = { kind: "published", active: newer };
+const fresh: Ownership = { kind: "confirmed", active: newer };
+const begun: Ownership = { kind: "unconfirmed", active, since: NOW };
+const { none, confirmed, unconfirmed, overdue } = STATES;
+
+/** The whole table: state, event, life of the host, what comes of it. */
+const TABLE: readonly (readonly [Ownership, OwnershipEvent, readonly HostLife[], Ownership])[] = [
+  [none, published, ["alive", "dead", "unknown"], fresh],
+  [none, { kind: "withdrawn" }, ["alive", "dead", "unknown"], none],
+  [none, { kind: "vanished" }, ["alive", "dead", "unknown"], none],
+  [none, { kind: "host-dead" }, ["dead"], none],
+  [none, { kind: "time" }, ["alive", "dead", "unknown"], none],
+  [confirmed, published, ["alive", "dead", "unknown"], fresh],
+  [confirmed, { kind: "withdrawn" }, ["alive", "dead", "unknown"], none],
+  [confirmed, { kind: "vanished" }, ["alive"], begun],
+  [confirmed, { kind: "vanished" }, ["dead", "unknown"], none],
+  [confirmed, { kind: "host-dead" }, ["dead"], confirmed],
+  [confirmed, { kind: "time" }, ["alive", "dead", "unknown"], confirmed],
+  [unconfirmed, published, ["alive", "dead", "unknown"], fresh],
+  [unconfirmed, { kind: "withdrawn" }, ["alive", "dead", "unknown"], none],
+  [unconfirmed, { kind: "vanished" }, ["alive", "dead", "unknown"], unconfirmed],
+  [unconfirmed, { kind: "host-dead" }, ["dead"], none],
+  [unconfirmed, { kind: "time" }, ["alive", "unknown"], unconfirmed],
+  [overdue, { kind: "time" }, ["alive", "unknown"], none],
+];
+
+test("the table of transitions", () => {
+  for (const [before, event, lives, after] of TABLE) {
+    for (const life of lives) {
+      const next = nextOwnership(before, event, { now: NOW, life, limitMs: LIMIT });
+      assert.deepEqual(next, after, `${before.kind} ${event.kind} ${life}`);
+    }
+  }
+});
+
+test("a port is forwarded to while its owner is that of the binding and not dead", () => {
+  const binding = { hostId: "h", generation: 2 };
+  for (const state of [confirmed, unconfirmed]) {
+    assert.deepEqual(
+      (["alive", "unknown", "dead"] as const).map((life) => mayForward(state, binding, life)),
+      [true, true, false],
+    );
+    assert.equal(mayForward(state, { hostId: "h", generation: 3 }, "alive"), false, "a newer binding fences");
+    assert.equal(mayForward(state, { hostId: "g", generation: 2 }, "alive"), false, "another host");
+  }
+  assert.equal(mayForward(none, binding, "alive"), false);
+});

@@ -1,0 +1,78 @@
+import { unreachable } from "../../base/assert.ts";
+import type { Duration, Instant } from "../../base/clock.ts";
+import type { PortActive } from "./control-events.ts";
+
+/**
+ * MAY I FORWARD TO A PORT OF ANOTHER HOST? Two facts decide (decisions.md 6). The store's `active` key says who owns the port; it goes
+ * with its owner's session. Keep-alives say whether that host's datapath answers.
+ *
+ *   confirmed    the key says that the host serves the port
+ *   unconfirmed  the key has vanished by itself while the host answered: its session is lost, its ports forward. Keeps on, until
+ *                the host is silent, somebody says otherwise, or the time for it is over
+ *   none         nobody serves it: never published, withdrawn on purpose, or session and host are both gone
+ *
+ * Who owns the port is never decided here: a new binding or key always wins at once.
+ */
+export type Ownership =
+  | { readonly kind: "none" }
+  | { readonly kind: "confirmed"; readonly active: PortActive }
+  | { readonly kind: "unconfirmed"; readonly active: PortActive; readonly since: Instant };
+
+/** What happens to a port's ownership. */
+export type OwnershipEvent =
+  /** The key is there, with this content. */
+  | { readonly kind: "published"; readonly active: PortActive }
+  /** The key says that the port is not forwarded for any more. */
+  | { readonly kind: "withdrawn" }
+  /** The key is gone. */
+  | { readonly kind: "vanished" }
+  /** The host does not answer any more. */
+  | { readonly kind: "host-dead" }
+  /** Time has passed. */
+  | { readonly kind: "time" };
+
+/** Whether the owner's datapath answers, as last heard. */
+export type HostLife = "unknown" | "alive" | "dead";
+
+/** What the rule looks at beside the event. */
+export interface OwnershipView {
+  readonly now: Instant;
+  /** Life of the host that the ownership names. */
+  readonly life: HostLife;
+  /** How long an owner may stay unconfirmed. */
+  readonly limitMs: Duration;
+}
+
+/** Nobody serves the port. */
+export const NO_OWNER: Ownership = { kind: "none" };
+
+/** The ownership after an event. */
+export function nextOwnership(ownership: Ownership, event: OwnershipEvent, view: OwnershipView): Ownership {
+  switch (event.kind) {
+    case "published":
+      return { kind: "confirmed", active: event.active };
+    case "withdrawn":
+      return NO_OWNER;
+    case "vanished":
+      if (ownership.kind !== "confirmed") return ownership;
+      if (view.life !== "alive") return NO_OWNER;
+      return { kind: "unconfirmed", active: ownership.active, since: view.now };
+    case "host-dead":
+      return ownership.kind === "unconfirmed" ? NO_OWNER : ownership;
+    case "time":
+      return ownership.kind === "unconfirmed" && view.now - ownership.since >= view.limitMs ? NO_OWNER : ownership;
+    default:
+      return unreachable(event);
+  }
+}
+
+/** Whether frames for the port may be sent to the host of a binding: its owner is that of this very binding, and not dead. */
+export function mayForward(
+  ownership: Ownership,
+  binding: { readonly hostId: string; readonly generation: number },
+  life: HostLife,
+): boolean {
+  if (ownership.kind === "none" || life === "dead") return false;
+  const { hostId, generation } = ownership.active;
+  return hostId === binding.hostId && generation === binding.generation;
+}

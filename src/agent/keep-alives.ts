@@ -1,0 +1,124 @@
+import type { Instant } from "../base/clock.ts";
+import type { Prng } from "../base/prng.ts";
+import type { Scheduler, Timer } from "../base/scheduler.ts";
+import type { DatapathControl } from "../datapath/datapath.ts";
+import { setPeerUp } from "../datapath/records.ts";
+import { buildKeepAlive, type OwnKeepAlive, readOwnKeepAlive, writeOwnKeepAlive } from "../flow/keep-alive.ts";
+import { KEEPALIVE_REQUEST, TUNNEL_KIND_KEEPALIVE, TUNNEL_KIND_SHIFT } from "../flow/layout.ts";
+import type { Id } from "../model/objects.ts";
+import type { ControlEvent } from "./core/control-events.ts";
+import { epochOf } from "./core/epoch.ts";
+import { Liveness, type LivenessEffect, type PeerLife } from "./core/liveness.ts";
+import { TIME_MS } from "./limits.ts";
+
+/** What keep-alives need. */
+export interface KeepAliveParts {
+  readonly hostId: Id;
+  readonly datapath: DatapathControl;
+  readonly scheduler: Scheduler;
+  readonly prng: Prng;
+  /** Tells the control core. */
+  dispatch(event: ControlEvent): void;
+}
+
+/** Counters of keep-alives since the agent's start. */
+export interface KeepAliveCounts {
+  readonly asked: number;
+  /** Questions that the datapath could not take. */
+  readonly unsent: number;
+}
+
+/**
+ * The hands of `core/liveness.ts`: looks at the peers when it is time, sends what is to be asked, and takes a dead peer out of the
+ * datapath with one store before anybody else is told. Nothing is written to the store.
+ */
+export class KeepAlives {
+  readonly #parts: KeepAliveParts;
+  readonly #liveness: Liveness;
+  readonly #epoch: number;
+  #own: OwnKeepAlive | undefined;
+  #timer: Timer | undefined;
+  #timeAt: Instant = 0;
+  #asked = 0;
+  #unsent = 0;
+  #isClosed = false;
+
+  constructor(parts: KeepAliveParts) {
+    this.#parts = parts;
+    this.#epoch = epochOf(parts.hostId);
+    this.#liveness = new Liveness(parts.datapath.memory, parts.prng);
+    // An earlier agent of this host left it: the store need not be there to go on.
+    const left = readOwnKeepAlive(parts.datapath.memory.keepAlives);
+    this.#own = left?.epoch === this.#epoch ? left : undefined;
+  }
+
+  /** Begins to look. */
+  start(): void {
+    this.#look();
+  }
+
+  /** The cloud's secret as text (see `ClusterSecret`) is known: peers are asked from now on. */
+  setSecret(text: string): void {
+    const secret = Array.from({ length: 4 }, (_, i) => Number.parseInt(text.slice(8 * i, 8 * i + 8), 16));
+    const own = { epoch: this.#epoch, secret };
+    const isSame = this.#own?.secret !== undefined && secret.every((word, i) => word === this.#own?.secret[i]);
+    this.#own = own;
+    if (!isSame) writeOwnKeepAlive(this.#parts.datapath.memory.keepAlives, own);
+  }
+
+  /** Every peer, as last looked at. */
+  lives(): readonly PeerLife[] {
+    return this.#liveness.lives();
+  }
+
+  /** What was done so far. */
+  counts(): KeepAliveCounts {
+    return { asked: this.#asked, unsent: this.#unsent };
+  }
+
+  /** Stops. The datapath goes on answering others. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  #look(): void {
+    if (this.#isClosed) return;
+    const { scheduler, dispatch } = this.#parts;
+    const { clock } = scheduler;
+    const now = clock.now();
+    for (const effect of this.#liveness.look(now, clock.wall(), this.#own !== undefined)) this.#perform(effect, now);
+    if (now >= this.#timeAt) {
+      this.#timeAt = now + TIME_MS;
+      dispatch({ kind: "time" });
+    }
+    this.#timer = scheduler.after(this.#liveness.nextAt - now, () => this.#look());
+  }
+
+  #perform(effect: LivenessEffect, now: Instant): void {
+    if (effect.kind === "probe") return this.#ask(effect, now);
+    const { peer, state, before } = effect;
+    if (state === "suspect" || (before === "suspect" && state === "alive")) return;
+    const { datapath, dispatch } = this.#parts;
+    if (state === "dead" || before === "dead") setPeerUp(datapath.memory.peers, peer, state !== "dead");
+    dispatch({ kind: "peer-life", peer, life: state });
+  }
+
+  #ask(probe: LivenessEffect & { kind: "probe" }, now: Instant): void {
+    if (this.#own === undefined) return;
+    const timeUs = Math.floor(now * 1_000) >>> 0;
+    const { peer, epoch: receiver, sequence } = probe;
+    const asked = {
+      kind: KEEPALIVE_REQUEST,
+      sender: this.#epoch,
+      receiver,
+      sequence,
+      timeUs,
+      requestBytes: 0,
+    } as const;
+    const frame = buildKeepAlive(asked, this.#own.secret);
+    const isSent = this.#parts.datapath.sendToPeer(peer, TUNNEL_KIND_KEEPALIVE << TUNNEL_KIND_SHIFT, frame);
+    if (isSent) this.#asked++;
+    else this.#unsent++;
+  }
+}

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { formatHostAlive } from "../api-schema/agent-api.ts";
 import type { Log } from "../base/log.ts";
@@ -19,9 +20,11 @@ import type { AgentValues } from "./config.ts";
 import { ControlShell } from "./control-shell.ts";
 import { earlierVports } from "./core/bindings.ts";
 import { ControlCore } from "./core/control.ts";
+import type { ControlSettings } from "./core/control-events.ts";
 import type { ToWorker } from "./core/messages.ts";
 import { earlierPeers } from "./core/peers.ts";
 import type { HostMemory } from "./host-memory.ts";
+import { KeepAlives } from "./keep-alives.ts";
 import { WITHDRAW_MS } from "./limits.ts";
 import { datapathOwner, loadDatapath, openDatapath } from "./open-datapath.main.ts";
 import { Questions } from "./questions.ts";
@@ -136,7 +139,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   const { connection, world, stateKeys } = store;
   const { hostId, values, scheduler, log } = options;
   const prng = new Prng(options.seed);
-  const core = new ControlCore({ hostId, udpPort: values["udp-port"] }, prng.fork(), {
+  const core = new ControlCore(settingsOf(hostId, values), prng.fork(), {
     vports: earlierVports(datapath.memory.vports),
     peers: earlierPeers(datapath.memory.peers),
     tunnelKeys: store.tunnelKeys,
@@ -164,9 +167,15 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     ...{ hostId, core, world, stateKeys, datapath, scheduler, log, toWorkers, memory },
     onAnswer: (worker, message) => state.take(worker, message),
   });
+  const keepAlives = new KeepAlives({
+    ...{ hostId, datapath, scheduler, log, prng: prng.fork() },
+    findSecret: () => store.secret(randomBytes(16).toString("hex")),
+    dispatch: (event) => shell.dispatch(event),
+  });
   for (let worker = 0; worker < workers; worker++) beginWorker(running, { worker, seed: prng.u32(), shell });
   const stop: Agent["stop"] = async ({ keep }) => {
     if (!keep) await withdraw(shell, connection);
+    keepAlives.close();
     shell.close({ keep });
     await Promise.all(threads.map((thread) => thread.close()));
     await datapath.close({ keep });
@@ -186,8 +195,13 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     return views;
   }
   shell.start();
+  keepAlives.start();
   store.sweepLater(core, shell);
   return ok({ stop: end, handOver });
+}
+
+function settingsOf(hostId: Id, values: AgentValues): ControlSettings {
+  return { hostId, udpPort: values["udp-port"], unconfirmedMs: values["unconfirmed-limit"] };
 }
 
 /** Tells everybody that this host's ports are left on purpose, if the store takes it soon. */

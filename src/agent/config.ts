@@ -2,12 +2,18 @@ import type { ConfigSchema, ConfigValues } from "../base/config.ts";
 import { METRICS_LISTEN_HELP } from "../base/metrics-server.ts";
 import { TUNNEL_UDP_PORT } from "../flow/layout.ts";
 import { storeClientKeys } from "../store/client-config.ts";
+import { UNCONFIRMED_MS } from "./core/limits.ts";
 
 /** The keys of a host's agent: `--key value`, WEFT_KEY or a YAML file. */
 export const agentSchema = {
   "host-id": { type: "string", help: "UUID of this host. Kept for ever: bindings of ports name it." },
   "host-name": { type: "string", help: "Name of this host, for people. Default: the machine's name." },
   ...storeClientKeys,
+  "unconfirmed-limit": {
+    type: "duration",
+    default: UNCONFIRMED_MS,
+    help: "How long ports of a host are sent to that lost its session but answers keep-alives.",
+  },
   "api-socket": {
     type: "string",
     default: "/run/weft/agent.sock",

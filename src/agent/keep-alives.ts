@@ -1,15 +1,18 @@
 import type { Instant } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { Prng } from "../base/prng.ts";
-import type { Scheduler, Timer } from "../base/scheduler.ts";
+import type { Result } from "../base/result.ts";
+import { type Scheduler, sleep, type Timer } from "../base/scheduler.ts";
 import type { DatapathControl } from "../datapath/datapath.ts";
 import { setPeerUp } from "../datapath/records.ts";
 import { buildKeepAlive, type OwnKeepAlive, readOwnKeepAlive, writeOwnKeepAlive } from "../flow/keep-alive.ts";
 import { KEEPALIVE_REQUEST, TUNNEL_KIND_KEEPALIVE, TUNNEL_KIND_SHIFT } from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
+import type { StoreError } from "../store/recipes/store-error.ts";
 import type { ControlEvent } from "./core/control-events.ts";
 import { epochOf } from "./core/epoch.ts";
 import { Liveness, type LivenessEffect, type PeerLife } from "./core/liveness.ts";
-import { TIME_MS } from "./limits.ts";
+import { SECRET_RETRY_MS, TIME_MS } from "./limits.ts";
 
 /** What keep-alives need. */
 export interface KeepAliveParts {
@@ -17,6 +20,9 @@ export interface KeepAliveParts {
   readonly datapath: DatapathControl;
   readonly scheduler: Scheduler;
   readonly prng: Prng;
+  readonly log: Log;
+  /** Reads the cloud's secret from the store, or writes the first. */
+  findSecret(): Promise<Result<string, StoreError>>;
   /** Tells the control core. */
   dispatch(event: ControlEvent): void;
 }
@@ -38,7 +44,7 @@ export class KeepAlives {
   readonly #epoch: number;
   #own: OwnKeepAlive | undefined;
   #timer: Timer | undefined;
-  #timeAt: Instant = 0;
+  #timeAt: Instant;
   #asked = 0;
   #unsent = 0;
   #isClosed = false;
@@ -46,19 +52,31 @@ export class KeepAlives {
   constructor(parts: KeepAliveParts) {
     this.#parts = parts;
     this.#epoch = epochOf(parts.hostId);
+    this.#timeAt = parts.scheduler.clock.now();
     this.#liveness = new Liveness(parts.datapath.memory, parts.prng);
     // An earlier agent of this host left it: the store need not be there to go on.
     const left = readOwnKeepAlive(parts.datapath.memory.keepAlives);
     this.#own = left?.epoch === this.#epoch ? left : undefined;
   }
 
-  /** Begins to look. */
+  /** Begins to look. Peers are asked when the cloud's secret is known. */
   start(): void {
+    void this.#learnSecret();
     this.#look();
   }
 
-  /** The cloud's secret as text (see `ClusterSecret`) is known: peers are asked from now on. */
-  setSecret(text: string): void {
+  async #learnSecret(): Promise<void> {
+    const { findSecret, scheduler, log } = this.#parts;
+    for (let isFirst = true; !this.#isClosed; isFirst = false) {
+      const found = await findSecret();
+      if (found.ok) return this.#setSecret(found.value);
+      if (isFirst && !this.#isClosed) log.warn("keep-alive.no-secret", { why: JSON.stringify(found.error) });
+      await sleep(scheduler, SECRET_RETRY_MS);
+    }
+  }
+
+  #setSecret(text: string): void {
+    if (this.#isClosed) return;
     const secret = Array.from({ length: 4 }, (_, i) => Number.parseInt(text.slice(8 * i, 8 * i + 8), 16));
     const own = { epoch: this.#epoch, secret };
     const isSame = this.#own?.secret !== undefined && secret.every((word, i) => word === this.#own?.secret[i]);
@@ -88,9 +106,10 @@ export class KeepAlives {
     const { clock } = scheduler;
     const now = clock.now();
     for (const effect of this.#liveness.look(now, clock.wall(), this.#own !== undefined)) this.#perform(effect, now);
-    if (now >= this.#timeAt) {
-      this.#timeAt = now + TIME_MS;
-      dispatch({ kind: "time" });
+    const elapsed = now - this.#timeAt;
+    if (elapsed >= TIME_MS) {
+      this.#timeAt = now;
+      dispatch({ kind: "time", elapsed });
     }
     this.#timer = scheduler.after(this.#liveness.nextAt - now, () => this.#look());
   }

@@ -4,9 +4,11 @@ import type { Log } from "../base/log.ts";
 import type { Result } from "../base/result.ts";
 import type { Scheduler } from "../base/scheduler.ts";
 import type { Id } from "../model/objects.ts";
+import { clusterSecret } from "../store/recipes/cluster-secret.ts";
 import type { StoreConnection } from "../store/recipes/connection.ts";
 import { Layout } from "../store/recipes/layout.ts";
 import type { MapMetrics } from "../store/recipes/map-metrics.ts";
+import type { StoreError } from "../store/recipes/store-error.ts";
 import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
 import type { ResumableTree, SessionTicket } from "../store/tree.ts";
@@ -93,6 +95,11 @@ export class StoreSide {
       patienceMs: sessionTimeoutMs + CLAIM_SLACK_MS,
       onLost: () => onFailure(`another agent has taken host id ${hostId} while we were away from the store`),
     });
+  }
+
+  /** The secret that all hosts of the cloud share; `fresh` becomes it if there is none. */
+  secret(fresh: string): Promise<Result<string, StoreError>> {
+    return clusterSecret(this.connection, this.#layout, fresh);
   }
 
   /** Some time after everything is known: what an earlier process said and this one does not is taken back. */

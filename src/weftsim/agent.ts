@@ -6,6 +6,7 @@ import type { ControlEvent } from "../agent/core/control-events.ts";
 import type { FromWorker, MapName, ToWorker } from "../agent/core/messages.ts";
 import { earlierPeers } from "../agent/core/peers.ts";
 import { HostMemory } from "../agent/host-memory.ts";
+import { KeepAlives } from "../agent/keep-alives.ts";
 import { Questions } from "../agent/questions.ts";
 import { StoreSide } from "../agent/store-side.ts";
 import type { OpenMap, World } from "../agent/world.ts";
@@ -45,7 +46,12 @@ export interface SimAgentParts {
   readonly datapath: MemoryDatapath;
   /** The agent's journal on the disk of the host. */
   readonly journal: MemoryLocalJournal;
+  /** Whether it watches its peers. */
+  readonly hasKeepAlives: boolean;
 }
+
+/** What simulated hosts share when nobody else was first. */
+const SECRET = "000102030405060708090a0b0c0d0e0f";
 
 /** UDP port of tunnels, as real agents have it by default. */
 const UDP_PORT = 6677;
@@ -61,6 +67,7 @@ export class SimAgent {
   readonly workers: readonly SimWorker[];
   readonly state: AgentState;
   readonly connection: StoreConnection;
+  readonly keepAlives: KeepAlives;
   readonly #parts: SimAgentParts;
   readonly #life: Lifetime;
   readonly #storeSide: StoreSide;
@@ -109,6 +116,11 @@ export class SimAgent {
       ...{ scheduler: life, log, toWorkers },
       onAnswer: (worker, message) => this.state.take(worker, message),
     });
+    this.keepAlives = new KeepAlives({
+      ...{ hostId, datapath, scheduler: life, log: parts.log, prng: prng.fork() },
+      findSecret: () => this.#storeSide.secret(SECRET),
+      dispatch: (event) => this.#shell.dispatch(event),
+    });
     this.workers = Array.from({ length: parts.workers }, (_, worker) => this.#worker(worker));
   }
 
@@ -132,11 +144,13 @@ export class SimAgent {
     for (const worker of this.workers) worker.start();
     this.#shell.start();
     this.#storeSide.sweepLater(this.core, this.#shell);
+    if (this.#parts.hasKeepAlives) this.keepAlives.start();
   }
 
   /** Ends in order: the session is closed, so that nothing of it stays in the store. */
   async stop(): Promise<void> {
     this.#isRunning = false;
+    this.keepAlives.close();
     this.#shell.close();
     for (const worker of this.workers) worker.close();
     await this.#storeSide.close();
@@ -146,6 +160,7 @@ export class SimAgent {
   /** Dies at once. The session goes when its time is over. */
   kill(): void {
     this.#isRunning = false;
+    this.keepAlives.close();
     this.#shell.close({ keep: true });
     for (const worker of this.workers) worker.close();
     this.#life.end();

@@ -23,6 +23,8 @@ export interface HostSpec {
   readonly address: string;
   readonly workers: number;
   readonly neighbor?: NeighborSettings;
+  /** Whether its agents watch their peers; default true. Runs of many hosts over hours can do without. */
+  readonly hasKeepAlives?: boolean;
   /** Buckets of eight flows in each shard of its flow table; default BUCKETS_PER_SHARD. */
   readonly bucketsPerShard?: number;
 }
@@ -85,6 +87,7 @@ export class SimHost {
       ...{ hostId: id, hostName: name, workers, neighbor, datapath: this.datapath },
       ...{ scheduler, prng: this.#prng.fork(), events, log: log.with({ host: name }), store },
       ...{ hostClock: this.clock, slowness: () => this.slowness, journal: this.journal },
+      hasKeepAlives: this.spec.hasKeepAlives ?? true,
     });
     this.agent = agent;
     await agent.start();

@@ -2,6 +2,7 @@ import type { Duration, Instant } from "../base/clock.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Scheduler } from "../base/scheduler.ts";
 import type { UnderlayFrame } from "../datapath/memory/memory-datapath.ts";
+import { TUNNEL_KIND_KEEPALIVE, TUNNEL_KIND_SHIFT } from "../flow/layout.ts";
 import type { EventLog } from "./event-log.ts";
 
 /** How an underlay behaves. Shares are probabilities from 0 to 1. */
@@ -44,10 +45,10 @@ export interface UnderlayParts {
 
 /** The network under the hosts: addresses, delay, and every misfortune that frames can meet, all from one generator. */
 export class Underlay {
-  readonly counts: UnderlayCounts = {
-    ...{ sent: 0, delivered: 0, lost: 0, duplicated: 0, reordered: 0 },
-    ...{ blocked: 0, unknown: 0, inFlight: 0 },
-  };
+  /** Frames of VMs. */
+  readonly counts = noFrames();
+  /** Keep-alives of hosts, which never end. */
+  readonly keepAliveCounts = noFrames();
   settings: UnderlaySettings = CALM;
   readonly #parts: UnderlayParts;
   readonly #receivers = new Map<string, (frame: UnderlayFrame) => void>();
@@ -82,7 +83,8 @@ export class Underlay {
 
   /** Carries a frame, or not. */
   send(frame: UnderlayFrame): void {
-    const { counts, settings } = this;
+    const { settings } = this;
+    const counts = this.#countsOf(frame);
     const { prng } = this.#parts;
     counts.sent++;
     this.#note("send", frame);
@@ -101,24 +103,25 @@ export class Underlay {
   }
 
   #carry(frame: UnderlayFrame): void {
+    const counts = this.#countsOf(frame);
     const { scheduler, prng } = this.#parts;
     const { delayMs, jitterMs, reordering } = this.settings;
     const pair = `${frame.from}>${frame.to}`;
     const now = scheduler.clock.now();
     let at = now + delayMs + jitterMs * prng.float();
     if (prng.float() < reordering) {
-      this.counts.reordered++;
+      counts.reordered++;
       at += 10 * jitterMs * prng.float();
     } else {
       at = Math.max(at, this.#lastAt.get(pair) ?? 0);
       this.#lastAt.set(pair, at);
     }
-    this.counts.inFlight++;
+    counts.inFlight++;
     scheduler.after(at - now, () => this.#arrive(frame));
   }
 
   #arrive(frame: UnderlayFrame): void {
-    const { counts } = this;
+    const counts = this.#countsOf(frame);
     counts.inFlight--;
     const receive = this.#receivers.get(frame.to);
     if (receive === undefined) {
@@ -129,8 +132,22 @@ export class Underlay {
     receive({ ...frame, frame: frame.frame.slice() });
   }
 
+  #countsOf(frame: UnderlayFrame): UnderlayCounts {
+    return isKeepAlive(frame) ? this.keepAliveCounts : this.counts;
+  }
+
+  /** Keep-alives are no events, or nothing would ever be quiet. */
   #note(event: string, frame: UnderlayFrame): void {
+    if (isKeepAlive(frame)) return;
     const detail = `${frame.from}>${frame.to} key=0x${frame.tunnelKey.toString(16)} ${frame.frame.length} bytes`;
     this.#parts.log.add({ at: "net", event, detail });
   }
+}
+
+function isKeepAlive(frame: UnderlayFrame): boolean {
+  return ((frame.tunnelKey >>> TUNNEL_KIND_SHIFT) & 7) === TUNNEL_KIND_KEEPALIVE;
+}
+
+function noFrames(): UnderlayCounts {
+  return { sent: 0, delivered: 0, lost: 0, duplicated: 0, reordered: 0, blocked: 0, unknown: 0, inFlight: 0 };
 }

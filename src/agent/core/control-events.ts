@@ -29,8 +29,8 @@ export type ControlEvent =
     }
   /** The datapath of a peer answers keep-alives, or does not any more. */
   | { readonly kind: "peer-life"; readonly peer: number; readonly life: HostLife }
-  /** Time has passed; comes about once a second. */
-  | { readonly kind: "time" }
+  /** Time has passed since the last such event, by a clock that does not jump; comes about once a second. */
+  | { readonly kind: "time"; readonly elapsed: Duration }
   /** A host said under which key it takes floods of a bridge, or took that back. */
   | { readonly kind: "flood-key"; readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }
   /** The winner of a key of an open map changed. */

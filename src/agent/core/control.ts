@@ -1,5 +1,5 @@
 import { unreachable } from "../../base/assert.ts";
-import type { Instant } from "../../base/clock.ts";
+import type { Duration, Instant } from "../../base/clock.ts";
 import type { Prng } from "../../base/prng.ts";
 import type { PortOutcome, WantedPeer, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
 import type { Id, Port, TopologyObject, TunnelZone } from "../../model/objects.ts";
@@ -123,7 +123,7 @@ export class ControlCore {
       case "peer-life":
         return this.#peerLife(event, now);
       case "time":
-        return this.#time(now);
+        return this.#time(event.elapsed, now);
       case "entry":
         return this.#tellWorld(event.change);
       case "flood-key":
@@ -329,8 +329,8 @@ export class ControlCore {
     for (const portId of this.remote.life(hostId, life, now)) this.#place(portId);
   }
 
-  #time(now: Instant): void {
-    for (const portId of this.remote.time(now)) {
+  #time(elapsed: Duration, now: Instant): void {
+    for (const portId of this.remote.time(elapsed, now)) {
       this.#log("warn", "port.unconfirmed-too-long", { port: portId });
       this.#place(portId);
     }

@@ -4,6 +4,7 @@ import type { DatapathMemory } from "../../datapath/datapath.ts";
 import { sequenceAt, setSequenceAt } from "../../flow/keep-alive.ts";
 import {
   KEEPALIVE_LENGTH,
+  KEEPALIVE_REFUSED,
   KEEPALIVE_REPLIES,
   KEEPALIVE_REQUESTS,
   KEEPALIVE_TRIP,
@@ -60,6 +61,8 @@ interface Track {
   usedUntil: Instant;
   /** Questions without an answer. */
   missed: number;
+  /** Keep-alives of it that were refused before it was heard of last. */
+  refused: number;
   askAt: Instant;
   sequence: number;
 }
@@ -144,12 +147,12 @@ export class Liveness {
     const { peers, peerSeen, keepAlives } = this.#memory;
     const at = peer * KEEPALIVE_WORDS + NEWEST_REPLY;
     // Above all that earlier agents of this host asked: old replies that somebody recorded are no news.
-    const sequence = Math.max(sequenceAt(keepAlives, at), Math.floor(wall));
+    const sequence = Math.max(sequenceAt(keepAlives, at), Math.floor(wall), 0);
     setSequenceAt(keepAlives, at, sequence);
     return {
       ...{ peer, epoch, state: "unknown", since: now, sequence },
       ...{ seenWord: peerSeen[peer] as number, sentWord: peers[peer * PEER_WORDS + PEER_SENT] as number },
-      ...{ heardAt: Number.NEGATIVE_INFINITY, usedUntil: now, missed: 0 },
+      ...{ heardAt: Number.NEGATIVE_INFINITY, usedUntil: now, missed: 0, refused: this.#refusedOf(peer) },
       askAt: now + this.#prng.float() * PEER_IDLE_MS,
     };
   }
@@ -169,6 +172,7 @@ export class Liveness {
     track.seenWord = seen;
     track.heardAt = Math.max(track.heardAt, now - Math.max(0, (Math.floor(now) - seen) | 0));
     track.missed = 0;
+    track.refused = this.#refusedOf(track.peer);
     track.askAt = track.heardAt + this.#quietMs(track, now);
     this.#become(track, "alive", now);
   }
@@ -183,17 +187,25 @@ export class Liveness {
     this.#effects.push({ kind: "probe", peer: track.peer, epoch: track.epoch, sequence: track.sequence });
   }
 
-  /** Nobody answers. It is asked on, one question at a time; of one that never answered, that means nothing. */
+  /**
+   * Nobody answers. It is asked on, one question at a time. Of one that never answered, or that speaks to us with another secret, that
+   * means nothing.
+   */
   #giveUp(track: Track, now: Instant): void {
-    this.#become(track, this.#answersAtAll(track) ? "dead" : "unknown", now);
+    this.#become(track, this.#wouldAnswer(track) ? "dead" : "unknown", now);
     track.missed = PEER_MISSES - 1;
     track.askAt = now + (track.usedUntil > now ? PEER_DEAD_MS : PEER_IDLE_MS * (0.5 + this.#prng.float()));
   }
 
-  #answersAtAll({ peer }: Track): boolean {
+  #wouldAnswer({ peer, refused }: Track): boolean {
     const { keepAlives } = this.#memory;
     const at = peer * KEEPALIVE_WORDS;
+    if (refused !== this.#refusedOf(peer)) return false;
     return keepAlives[at + KEEPALIVE_REQUESTS] !== 0 || keepAlives[at + KEEPALIVE_REPLIES] !== 0;
+  }
+
+  #refusedOf(peer: number): number {
+    return this.#memory.keepAlives[peer * KEEPALIVE_WORDS + KEEPALIVE_REFUSED] as number;
   }
 
   #quietMs(track: Track, now: Instant): number {

@@ -17,13 +17,13 @@ const NOW = 10_000;
 const STATES = {
   none: NO_OWNER,
   confirmed: { kind: "confirmed", active },
-  unconfirmed: { kind: "unconfirmed", active, since: NOW - 100 },
-  overdue: { kind: "unconfirmed", active, since: NOW - LIMIT },
+  unconfirmed: { kind: "unconfirmed", active, since: NOW - 100, lasted: 100 },
+  overdue: { kind: "unconfirmed", active, since: NOW - 99, lasted: LIMIT - 10 },
 } satisfies Readonly<Record<string, Ownership>>;
 
 const published: OwnershipEvent = { kind: "published", active: newer };
 const fresh: Ownership = { kind: "confirmed", active: newer };
-const begun: Ownership = { kind: "unconfirmed", active, since: NOW };
+const begun: Ownership = { kind: "unconfirmed", active, since: NOW, lasted: 0 };
 const { none, confirmed, unconfirmed, overdue } = STATES;
 
 /** The whole table: state, event, life of the host, what comes of it. */
@@ -32,19 +32,19 @@ const TABLE: readonly (readonly [Ownership, OwnershipEvent, readonly HostLife[],
   [none, { kind: "withdrawn" }, ["alive", "dead", "unknown"], none],
   [none, { kind: "vanished" }, ["alive", "dead", "unknown"], none],
   [none, { kind: "host-dead" }, ["dead"], none],
-  [none, { kind: "time" }, ["alive", "dead", "unknown"], none],
+  [none, { kind: "time", elapsed: 10 }, ["alive", "dead", "unknown"], none],
   [confirmed, published, ["alive", "dead", "unknown"], fresh],
   [confirmed, { kind: "withdrawn" }, ["alive", "dead", "unknown"], none],
   [confirmed, { kind: "vanished" }, ["alive"], begun],
   [confirmed, { kind: "vanished" }, ["dead", "unknown"], none],
   [confirmed, { kind: "host-dead" }, ["dead"], confirmed],
-  [confirmed, { kind: "time" }, ["alive", "dead", "unknown"], confirmed],
+  [confirmed, { kind: "time", elapsed: 10 }, ["alive", "dead", "unknown"], confirmed],
   [unconfirmed, published, ["alive", "dead", "unknown"], fresh],
   [unconfirmed, { kind: "withdrawn" }, ["alive", "dead", "unknown"], none],
   [unconfirmed, { kind: "vanished" }, ["alive", "dead", "unknown"], unconfirmed],
   [unconfirmed, { kind: "host-dead" }, ["dead"], none],
-  [unconfirmed, { kind: "time" }, ["alive", "unknown"], unconfirmed],
-  [overdue, { kind: "time" }, ["alive", "unknown"], none],
+  [unconfirmed, { kind: "time", elapsed: 10 }, ["alive", "unknown"], { ...unconfirmed, lasted: 110 }],
+  [overdue, { kind: "time", elapsed: 10 }, ["alive", "unknown"], none],
 ];
 
 test("the table of transitions", () => {

@@ -16,7 +16,14 @@ import type { PortActive } from "./control-events.ts";
 export type Ownership =
   | { readonly kind: "none" }
   | { readonly kind: "confirmed"; readonly active: PortActive }
-  | { readonly kind: "unconfirmed"; readonly active: PortActive; readonly since: Instant };
+  | {
+      readonly kind: "unconfirmed";
+      readonly active: PortActive;
+      /** Wall-clock time, for people; it may jump. */
+      readonly since: Instant;
+      /** How long it has been so. */
+      readonly lasted: Duration;
+    };
 
 /** What happens to a port's ownership. */
 export type OwnershipEvent =
@@ -28,8 +35,8 @@ export type OwnershipEvent =
   | { readonly kind: "vanished" }
   /** The host does not answer any more. */
   | { readonly kind: "host-dead" }
-  /** Time has passed. */
-  | { readonly kind: "time" };
+  /** So much time has passed since the last such event. */
+  | { readonly kind: "time"; readonly elapsed: Duration };
 
 /** Whether the owner's datapath answers, as last heard. */
 export type HostLife = "unknown" | "alive" | "dead";
@@ -56,14 +63,23 @@ export function nextOwnership(ownership: Ownership, event: OwnershipEvent, view:
     case "vanished":
       if (ownership.kind !== "confirmed") return ownership;
       if (view.life !== "alive") return NO_OWNER;
-      return { kind: "unconfirmed", active: ownership.active, since: view.now };
+      return { kind: "unconfirmed", active: ownership.active, since: view.now, lasted: 0 };
     case "host-dead":
       return ownership.kind === "unconfirmed" ? NO_OWNER : ownership;
     case "time":
-      return ownership.kind === "unconfirmed" && view.now - ownership.since >= view.limitMs ? NO_OWNER : ownership;
+      return ownership.kind === "unconfirmed" ? agedBy(event.elapsed, ownership, view.limitMs) : ownership;
     default:
       return unreachable(event);
   }
+}
+
+function agedBy(
+  elapsed: Duration,
+  ownership: Ownership & { readonly kind: "unconfirmed" },
+  limitMs: Duration,
+): Ownership {
+  const lasted = ownership.lasted + elapsed;
+  return lasted >= limitMs ? NO_OWNER : { ...ownership, lasted };
 }
 
 /** Whether frames for the port may be sent to the host of a binding: its owner is that of this very binding, and not dead. */

@@ -64,9 +64,9 @@ export class RemotePorts {
   }
 
   /** Time has passed: the ports that may not be sent to any more. */
-  time(now: Instant): readonly Id[] {
+  time(elapsed: Duration, now: Instant): readonly Id[] {
     const unconfirmed = this.#portsWhere((ownership) => ownership.kind === "unconfirmed");
-    for (const portId of unconfirmed) this.#step(portId, { kind: "time" }, now);
+    for (const portId of unconfirmed) this.#step(portId, { kind: "time", elapsed }, now);
     return unconfirmed.filter((portId) => this.#ports.get(portId)?.kind === "none");
   }
 

@@ -55,6 +55,22 @@ export const AGENT_LOG_EVENTS = {
     fields: ["code"],
   },
   "journal.restored": { level: "info", meaning: "the agent's journal could be written again", fields: [] },
+  "peer.alive": { level: "info", meaning: "another host was heard of (again): it is sent to", fields: ["host"] },
+  "peer.dead": {
+    level: "warn",
+    meaning: "another host does not answer keep-alives any more: nothing is sent to it until it is heard of",
+    fields: ["host"],
+  },
+  "port.unconfirmed": {
+    level: "warn",
+    meaning: "a port's host has been without a session for longer than --unconfirmed-limit: it is not sent to any more",
+    fields: ["port"],
+  },
+  "keep-alive.no-secret": {
+    level: "warn",
+    meaning: "the cloud's secret cannot be read from the store yet: peers are not watched until it can",
+    fields: ["why"],
+  },
   "port.state": {
     level: "info",
     meaning: "a bound port went up or down, or its interface came or went",

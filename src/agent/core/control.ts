@@ -1,5 +1,5 @@
 import { unreachable } from "../../base/assert.ts";
-import type { Duration, Instant } from "../../base/clock.ts";
+import type { Instant } from "../../base/clock.ts";
 import type { Prng } from "../../base/prng.ts";
 import type { PortOutcome, WantedPeer, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
 import type { Id, Port, TopologyObject, TunnelZone } from "../../model/objects.ts";
@@ -123,7 +123,7 @@ export class ControlCore {
       case "peer-life":
         return this.#peerLife(event, now);
       case "time":
-        return this.#time(event.elapsed, now);
+        return this.remote.time(event.elapsed, now).forEach((portId) => this.#tooLong(portId));
       case "entry":
         return this.#tellWorld(event.change);
       case "flood-key":
@@ -325,15 +325,14 @@ export class ControlCore {
   #peerLife({ peer, life }: ControlEvent & { kind: "peer-life" }, now: Instant): void {
     const hostId = this.peers.setLife(peer, life);
     if (hostId === undefined) return;
-    this.#log(life === "dead" ? "warn" : "info", `peer.${life}`, { host: hostId, peer });
+    if (life === "dead") this.#log("warn", "peer.dead", { host: hostId });
+    else if (life === "alive") this.#log("info", "peer.alive", { host: hostId });
     for (const portId of this.remote.life(hostId, life, now)) this.#place(portId);
   }
 
-  #time(elapsed: Duration, now: Instant): void {
-    for (const portId of this.remote.time(elapsed, now)) {
-      this.#log("warn", "port.unconfirmed-too-long", { port: portId });
-      this.#place(portId);
-    }
+  #tooLong(portId: Id): void {
+    this.#log("warn", "port.unconfirmed", { port: portId });
+    this.#place(portId);
   }
 
   /** Tells the workers where a port's packets go now, if that has changed. */

@@ -69,7 +69,16 @@ export const PEER_DEAD_MS = 500;
 export const PEER_USED_MS = 10_000;
 /** Used peers that are asked at full pace; with more of them, each is asked less often, in proportion. */
 export const PEERS_AT_FULL_PACE = 512;
-/** Time between two looks at the peers: none used, some used, some used and dead. Least time between two looks. */
-export const PEER_LOOK_MS = { idle: 1_000, used: 250, dead: 100, least: 20 } as const;
+/** Time between two looks at the peers. */
+export const PEER_LOOK_MS = {
+  /** When nothing is sent to any peer: a first frame to one may wait that long before its peer is watched closely. */
+  idle: 1_000,
+  /** When something is sent to some: what they answered is noted by the datapath meanwhile. */
+  used: 250,
+  /** When a peer is dead to which something is to be sent: it is sent to again this soon after it is heard of. */
+  dead: 100,
+  /** At least, so that many peers with many deadlines cost few looks. */
+  least: 20,
+} as const;
 /** How long ports of a host are forwarded to that lost its session but answers keep-alives, unless configured (decisions.md 6). */
 export const UNCONFIRMED_MS = 600_000;

@@ -55,11 +55,11 @@ export const AGENT_LOG_EVENTS = {
     fields: ["code"],
   },
   "journal.restored": { level: "info", meaning: "the agent's journal could be written again", fields: [] },
-  "peer.alive": { level: "info", meaning: "another host was heard of (again): it is sent to", fields: ["host"] },
+  "peer.alive": { level: "info", meaning: "another host was heard of (again): it is sent to", fields: ["peer"] },
   "peer.dead": {
     level: "warn",
     meaning: "another host does not answer keep-alives any more: nothing is sent to it until it is heard of",
-    fields: ["host"],
+    fields: ["peer"],
   },
   "port.unconfirmed": {
     level: "warn",

@@ -123,7 +123,7 @@ export class ControlCore {
       case "peer-life":
         return this.#peerLife(event, now);
       case "time":
-        return this.remote.time(event.elapsed, now).forEach((portId) => this.#tooLong(portId));
+        return this.#tooLong(this.remote.time(event.elapsed, now));
       case "entry":
         return this.#tellWorld(event.change);
       case "flood-key":
@@ -325,14 +325,14 @@ export class ControlCore {
   #peerLife({ peer, life }: ControlEvent & { kind: "peer-life" }, now: Instant): void {
     const hostId = this.peers.setLife(peer, life);
     if (hostId === undefined) return;
-    if (life === "dead") this.#log("warn", "peer.dead", { host: hostId });
-    else if (life === "alive") this.#log("info", "peer.alive", { host: hostId });
+    if (life === "dead") this.#log("warn", "peer.dead", { peer: hostId });
+    else if (life === "alive") this.#log("info", "peer.alive", { peer: hostId });
     for (const portId of this.remote.life(hostId, life, now)) this.#place(portId);
   }
 
-  #tooLong(portId: Id): void {
-    this.#log("warn", "port.unconfirmed", { port: portId });
-    this.#place(portId);
+  #tooLong(portIds: readonly Id[]): void {
+    for (const port of portIds) this.#log("warn", "port.unconfirmed", { port });
+    for (const port of portIds) this.#place(port);
   }
 
   /** Tells the workers where a port's packets go now, if that has changed. */

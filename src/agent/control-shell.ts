@@ -13,7 +13,7 @@ import { CREDIT_BYTES_PER_PACKET, GATHER_MS } from "./core/limits.ts";
 import type { FromWorker, MapName, ToWorker } from "./core/messages.ts";
 import type { ObjectName } from "./core/slice.ts";
 import type { HostMemory } from "./host-memory.ts";
-import { DATAPATH_ATTEMPTS_MAX, DATAPATH_RETRY_MS } from "./limits.ts";
+import { DATAPATH_ATTEMPTS_MAX, DATAPATH_RETRY_MS, TAKEN_AGAIN_MS } from "./limits.ts";
 import { FLOOD_KEY_PREFIX, type FoundActive, type OpenMap, type Watch, type World } from "./world.ts";
 
 /** What a control shell joins. */
@@ -242,7 +242,9 @@ export class ControlShell {
       if (this.#publishedFloods.get(bridgeId) === key) this.#publishFlood(bridgeId, key);
     };
     // Not before the datapath knows the key: peers flood to it as soon as they see it.
-    void this.#datapathWork.then(() => this.#say(name, key === undefined ? undefined : String(key), again));
+    void this.#datapathWork.then(() =>
+      this.#say(name, key === undefined ? undefined : String(key), { writer: "last", again }),
+    );
   }
 
   /** A port that stays bound is withdrawn in words: a key that merely goes says that a session was lost. */
@@ -254,19 +256,26 @@ export class ControlShell {
     const again = (): void => {
       if (isActive && this.#published.get(portId) === state) void this.#publish({ kind, portId, state });
     };
-    return this.#say(key, state === undefined ? undefined : formatPortActive(state, isActive), again);
+    // Who withdraws must not take the key from the host where the port is now.
+    const writer = isActive ? "last" : "first";
+    return this.#say(key, state === undefined ? undefined : formatPortActive(state, isActive), { writer, again });
   }
 
-  /** Sets or clears a state key. Removed by somebody (a store that is emptied), it is said again as long as it holds. */
-  async #say(key: StateKey, text: string | undefined, again: () => void): Promise<void> {
-    const { stateKeys, log } = this.#parts;
+  /**
+   * Sets or clears a state key. Removed by somebody (a store that is emptied), it is said again as long as it holds; taken by a host
+   * that has not heard yet that the port went from there, after a while: who has no claim to it hears of that meanwhile.
+   */
+  async #say(key: StateKey, text: string | undefined, { writer, again }: Saying): Promise<void> {
+    const { stateKeys, log, scheduler } = this.#parts;
     const onLost = (why: "taken" | "removed"): void => {
-      if (why === "removed" && !this.#isClosed) again();
+      const sayAgain = (): void => {
+        if (!this.#isClosed) again();
+      };
+      if (why === "removed") sayAgain();
+      else scheduler.after(TAKEN_AGAIN_MS, sayAgain);
     };
-    const result = await (text === undefined
-      ? stateKeys.clear(key)
-      : stateKeys.set(key, text, { writer: "last", onLost }));
-    if (result.ok) return;
+    const result = await (text === undefined ? stateKeys.clear(key) : stateKeys.set(key, text, { writer, onLost }));
+    if (result.ok || (result.error.kind === "held" && writer === "first")) return;
     log.warn("state-key.failed", { what: `${key.kind}.${key.name}`, id: key.id, error: JSON.stringify(result.error) });
   }
 
@@ -320,6 +329,12 @@ export class ControlShell {
       words[vport * VPORT_WORDS + 6] = packets * CREDIT_BYTES_PER_PACKET;
     }
   }
+}
+
+interface Saying {
+  readonly writer: "first" | "last";
+  /** Says it again, if it still holds. */
+  again(): void;
 }
 
 function mapId(map: MapName, deviceId: Id): string {

@@ -39,3 +39,5 @@ export const SWEEP_AFTER_MS = 60_000;
 export const TIME_MS = 1_000;
 /** Time between two attempts to learn the cloud's secret from a store that cannot be reached. */
 export const SECRET_RETRY_MS = 1_000;
+/** Time until a state key that another host took is said again, if it still holds: longer than news take from the store. */
+export const TAKEN_AGAIN_MS = 1_000;

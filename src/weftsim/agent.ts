@@ -3,7 +3,7 @@ import { ControlShell } from "../agent/control-shell.ts";
 import { earlierVports } from "../agent/core/bindings.ts";
 import { ControlCore } from "../agent/core/control.ts";
 import type { ControlEvent } from "../agent/core/control-events.ts";
-import type { FromWorker, MapName, ToWorker } from "../agent/core/messages.ts";
+import type { FromWorker, MapName, Opinion, ToWorker } from "../agent/core/messages.ts";
 import { earlierPeers } from "../agent/core/peers.ts";
 import { HostMemory } from "../agent/host-memory.ts";
 import { KeepAlives } from "../agent/keep-alives.ts";
@@ -27,6 +27,7 @@ import { Lifetime } from "./lifetime.ts";
 import { SESSION_TIMEOUT_MS } from "./limits.ts";
 import { seenDatapath } from "./seen-datapath.ts";
 import type { SimStore } from "./store.ts";
+import type { Witness } from "./witness.ts";
 import { SimWorker } from "./worker.ts";
 
 /** What a simulated agent is made of. */
@@ -40,6 +41,7 @@ export interface SimAgentParts {
   readonly events: EventLog;
   readonly log: Log;
   readonly store: SimStore;
+  readonly witness: Witness;
   readonly hostClock: HostClock;
   /** By how much messages between its threads take longer than usual. */
   slowness(): number;
@@ -138,6 +140,8 @@ export class SimAgent {
     events.add({ at: hostName, event: "joined", detail: joined.ok ? "" : joined.error });
     if (!joined.ok) {
       this.failure = joined.error;
+      await this.#storeSide.leave();
+      this.#life.end();
       return;
     }
     this.#isRunning = true;
@@ -165,6 +169,16 @@ export class SimAgent {
     for (const worker of this.workers) worker.close();
     this.#life.end();
     this.#parts.store.abandon(this.connection.tree);
+  }
+
+  /** It knows all that it wants to know of the store, its workers know it too, and no message is on its way between them. */
+  get isQuiet(): boolean {
+    const isComplete = this.core.snapshot().some(({ kind }) => kind === "complete");
+    return (
+      isComplete &&
+      !this.isPaused &&
+      this.workers.every(({ isQuiet, reached }) => isQuiet && reached === this.core.version)
+    );
   }
 
   /** True between `pause` and `wake`. */
@@ -242,11 +256,15 @@ export class SimAgent {
   }
 
   #openMap(map: MapName, id: Id, onEvent: (event: ControlEvent) => void): OpenMap {
+    const { witness, hostName } = this.#parts;
     const name = `${map}/${id}`;
     const entries = new Map<string, WorldChange>();
     this.#entries.set(name, entries);
     const tell = (event: ControlEvent): void => {
-      if (event.kind === "entry") note(entries, event.change);
+      if (event.kind === "entry") {
+        note(entries, event.change);
+        witness.took(hostName, event.change);
+      }
       onEvent(event);
     };
     const opened = this.#storeSide.world.openMap(map, id, tell);
@@ -254,8 +272,12 @@ export class SimAgent {
       this.#entries.delete(name);
       opened.close(options);
     };
+    const put = (opinion: Opinion): void => {
+      witness.gave(opinion);
+      opened.put(opinion);
+    };
     return {
-      put: (opinion) => opened.put(opinion),
+      put,
       remove: (opinion) => opened.remove(opinion),
       entries: () => opened.entries(),
       sweep: () => opened.sweep(),

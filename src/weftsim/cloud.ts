@@ -17,6 +17,7 @@ import { QUIET_MS, STORE_MS } from "./limits.ts";
 import { MemoryStore, type SimStore } from "./store.ts";
 import { Underlay } from "./underlay.ts";
 import { SimVm, type VmSpec } from "./vm.ts";
+import { Witness } from "./witness.ts";
 
 /** What a simulated cloud is made from. */
 export interface CloudOptions {
@@ -68,6 +69,10 @@ export class SimCloud {
   readonly hosts = new Map<string, SimHost>();
   /** For choices that belong to the run, not to a part of it. */
   readonly prng: Prng;
+  /** Sees what agents say and are told. */
+  readonly witness = new Witness();
+  /** Called after every event, for whoever watches claims. */
+  observe: (() => void) | undefined;
   /** Events fired so far. */
   steps = 0;
   readonly #operator: StoreConnection;
@@ -89,10 +94,15 @@ export class SimCloud {
     this.#topology = new TreeTopologyStore(this.#operator, new Layout());
   }
 
+  /** The session by which the operator changes the topology. */
+  get operatorSession(): bigint {
+    return this.#operator.tree.session.id;
+  }
+
   /** Adds a host, without an agent. */
   addHost(spec: HostSpec): SimHost {
-    const { scheduler, prng, events, log, store, underlay } = this;
-    const host = new SimHost(spec, { scheduler, prng, events, log, store, underlay });
+    const { scheduler, prng, events, log, store, witness, underlay } = this;
+    const host = new SimHost(spec, { scheduler, prng, events, log, store, witness, underlay });
     this.hosts.set(spec.name, host);
     return host;
   }
@@ -163,7 +173,8 @@ export class SimCloud {
     const kinds = Object.keys(MODEL_REGISTRY) as Kind[];
     const lists = await this.until(Promise.all(kinds.map((kind) => this.#topology.list(kind))));
     return lists.flatMap((list): TopologyObject[] => {
-      if (!list.ok || list.value.damaged.length > 0) throw new Error("the topology cannot be read");
+      if (!list.ok) throw new Error(`the topology cannot be read: ${JSON.stringify(list.error)}`);
+      if (list.value.damaged.length > 0) throw new Error("the topology is damaged");
       return list.value.objects.map(({ object }) => object);
     });
   }
@@ -220,6 +231,7 @@ export class SimCloud {
     this.steps++;
     this.scheduler.step();
     await settled();
+    this.observe?.();
   }
 }
 

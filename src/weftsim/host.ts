@@ -14,6 +14,7 @@ import { BUCKETS_PER_SHARD } from "./limits.ts";
 import type { SimStore } from "./store.ts";
 import type { Underlay } from "./underlay.ts";
 import type { SimVm } from "./vm.ts";
+import type { Witness } from "./witness.ts";
 
 /** A host of a simulated cloud. */
 export interface HostSpec {
@@ -36,6 +37,7 @@ export interface HostSurroundings {
   readonly events: EventLog;
   readonly log: MemoryLog;
   readonly store: SimStore;
+  readonly witness: Witness;
   readonly underlay: Underlay;
 }
 
@@ -81,11 +83,11 @@ export class SimHost {
 
   /** Starts an agent; resolves when it serves or has failed. */
   async start(): Promise<void> {
-    const { scheduler, events, log, store } = this.#around;
+    const { scheduler, events, log, store, witness } = this.#around;
     const { id, name, workers, neighbor = NEIGHBOR_DEFAULTS } = this.spec;
     const agent = new SimAgent({
       ...{ hostId: id, hostName: name, workers, neighbor, datapath: this.datapath },
-      ...{ scheduler, prng: this.#prng.fork(), events, log: log.with({ host: name }), store },
+      ...{ scheduler, prng: this.#prng.fork(), events, log: log.with({ host: name }), store, witness },
       ...{ hostClock: this.clock, slowness: () => this.slowness, journal: this.journal },
       hasKeepAlives: this.spec.hasKeepAlives ?? true,
     });
@@ -96,8 +98,10 @@ export class SimHost {
   /** Stops the agent in order; the datapath goes on forwarding. */
   async stop(): Promise<void> {
     this.#note("stop");
-    await this.agent?.stop();
-    this.agent = undefined;
+    const { agent } = this;
+    await agent?.stop();
+    // Meanwhile it may have been killed, and another one started.
+    if (this.agent === agent) this.agent = undefined;
   }
 
   /** Kills the agent; the datapath goes on forwarding. */

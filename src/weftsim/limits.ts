@@ -18,3 +18,19 @@ export const SESSION_TIMEOUT_MS: Duration = 6_000;
 export const EVENT_LINES_MAX = 200_000;
 /** Longest way of a message to or from the store. */
 export const STORE_MS: Duration = 2;
+/** Longest way of a message between a client and a member of a simulated ensemble. */
+export const ENSEMBLE_CLIENT_MS: Duration = 2;
+/** Longest time in which a write is ordered by the leader and known to a majority. */
+export const ENSEMBLE_COMMIT_MS: Duration = 5;
+/** Longest time by which a healthy member is behind what is committed. */
+export const ENSEMBLE_LAG_MS: Duration = 20;
+/** Time in which those who follow a lost leader stop serving: shorter than any election. */
+export const ENSEMBLE_DROP_MS: Duration = 150;
+/** Longest election: Apache takes 200 ms and more. */
+export const ENSEMBLE_ELECTION_MS: Duration = 2_000;
+/** Time for which a member that lost the others goes on answering reads: `syncLimit` ticks of Apache's default. */
+export const ENSEMBLE_STALE_MS: Duration = 4_000;
+/** Pause of a client before it dials the next member. */
+export const ENSEMBLE_REDIAL_MS: Duration = 100;
+/** Time between sweeps of containers and nodes with a time to live. */
+export const ENSEMBLE_SWEEP_MS: Duration = 60_000;

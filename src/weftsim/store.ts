@@ -2,7 +2,7 @@ import type { Duration } from "../base/clock.ts";
 import type { DataTree } from "../store/data-tree.ts";
 import type { NextRequestFate, ServedCounts, TreeServer } from "../store/memory/memory-link.ts";
 import { MemoryTree } from "../store/memory/memory-tree.ts";
-import type { ResumableTree, Tree } from "../store/tree.ts";
+import type { ResumableTree, SessionTicket, Tree } from "../store/tree.ts";
 import type { Lifetime } from "./lifetime.ts";
 
 /** Settings of one session of a simulated process. */
@@ -11,7 +11,7 @@ export interface SimConnectOptions {
   readonly process: Lifetime;
   /** Name of the host. */
   readonly place: string;
-  readonly resume?: { readonly id: bigint; readonly password: Uint8Array };
+  readonly resume?: SessionTicket;
 }
 
 /** What the store of a simulated cloud can do and suffer, whatever it is made of. A place is a host, by name. */

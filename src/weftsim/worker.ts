@@ -67,6 +67,11 @@ export class SimWorker {
     this.#loop = new WorkerLoop({ core: this.core, datapath, scheduler, takeMessages: () => [], send, maySpin: false });
   }
 
+  /** No message is on its way to or from the thread. */
+  get isQuiet(): boolean {
+    return this.#inbox.isEmpty && this.#outbox.isEmpty;
+  }
+
   /** Takes its first turn. */
   start(): void {
     this.#loop.kick();

@@ -48,7 +48,7 @@ function lockContender({ connection }: ConnectedProcess, process: number): Conte
     do(intent) {
       requests += 1;
       // Each request is somebody of its own: two of one process must not have it at once either.
-      if (intent === "want") void want(process + 10 * requests);
+      if (intent === "want") void want(process + 1_000 * requests);
       else if (intent === "give") give();
       else while (held.size > 0) give();
     },

@@ -93,7 +93,7 @@ async function setVlan({ cloud, prng }: EditParts, objects: readonly TopologyObj
 /** A VM migrates: the binding first or the VM first. */
 async function moveVm({ cloud, vms, prng }: EditParts, objects: readonly TopologyObject[]): Promise<void> {
   const vm = prng.pick(vms);
-  const host = prng.pick([...cloud.hosts.values()]);
+  const host = prng.pick([...cloud.hosts.values()].filter(({ isDead }) => !isDead));
   const port = objects.find((object): object is Port => object.id === vm.portId);
   if (port?.binding === undefined || host.has(vm.spec.name)) return;
   const binding = { hostId: host.spec.id, interfaceName: vm.spec.name, generation: port.binding.generation + 1 };

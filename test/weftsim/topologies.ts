@@ -24,6 +24,12 @@ export interface RandomTopology {
   readonly hasOwnMacs: boolean;
 }
 
+/** Bounds of a random topology. */
+export interface TopologySize {
+  readonly hosts?: number;
+  readonly tenants?: number;
+}
+
 /** Values that random rules and random traffic both draw from, so that rules are hit. */
 export const VALUES = {
   ports: [22, 53, 80, 443, 5000],
@@ -56,8 +62,8 @@ const VM_MTU = 1400;
  * A random topology: tenants that all use the same IP addresses, and half of the time the same MAC addresses, chains of routers, bridges (some with VLANs,
  * some in two pieces), routes with weights, filters, VMs over two to four hosts.
  */
-export function randomTopology(prng: Prng): RandomTopology {
-  const hosts = Array.from({ length: 2 + prng.below(3) }, (_, i) => ({
+export function randomTopology(prng: Prng, most: TopologySize = {}): RandomTopology {
+  const hosts = Array.from({ length: Math.min(2 + prng.below(3), most.hosts ?? 4) }, (_, i) => ({
     id: uuid(prng),
     name: `h${i + 1}`,
     address: `192.0.2.${i + 1}`,
@@ -68,7 +74,7 @@ export function randomTopology(prng: Prng): RandomTopology {
     members: hosts.map(({ id, address }) => ({ hostId: id, address })),
   };
   const hasOwnMacs = prng.below(2) === 0;
-  const tenants = Array.from({ length: 1 + prng.below(3) }, (_, i) => {
+  const tenants = Array.from({ length: Math.min(1 + prng.below(3), most.tenants ?? 3) }, (_, i) => {
     return new Tenant(prng, hosts, { name: `t${i + 1}`, firstMac: macOfTenant(hasOwnMacs ? i + 1 : 0) });
   });
   return {

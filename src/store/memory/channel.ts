@@ -29,6 +29,11 @@ export class Channel<T> {
     if (this.#timer === undefined) this.#arm(at);
   }
 
+  /** Nothing is on its way. */
+  get isEmpty(): boolean {
+    return this.#messages.length === 0;
+  }
+
   /** Loses what is on its way and everything after it. */
   cut(): void {
     this.#isCut = true;

@@ -33,9 +33,18 @@ const KEY_WITHOUT_CLASS = 0x0fff_ffff;
  * knows, a new simulator. A flow that differs was not told of something that it depends on: a tag is missing or dead.
  */
 export function checkFlows(cloud: SimCloud): FlowCheck {
+  return checkHosts([...cloud.hosts.values()].filter(({ isDead }) => !isDead));
+}
+
+/** The same at any moment, for the hosts whose workers have acknowledged the newest world: none has a flow of an older one. */
+export function checkQuietHosts(cloud: SimCloud): FlowCheck {
+  return checkHosts([...cloud.hosts.values()].filter(({ agent }) => agent?.isRunning === true && agent.isQuiet));
+}
+
+function checkHosts(hosts: readonly SimHost[]): FlowCheck {
   const problems: string[] = [];
   let checked = 0;
-  for (const host of cloud.hosts.values()) {
+  for (const host of hosts) {
     const fresh = new FreshWorker(host, host.clock.now());
     for (const flow of liveFlows(host)) {
       checked++;

@@ -5,6 +5,7 @@ export function tableProblems(cloud: SimCloud): readonly string[] {
   const problems: string[] = [];
   const seen = new Map<string, { readonly host: string; readonly lines: string }>();
   for (const host of cloud.hosts.values()) {
+    if (host.isDead) continue;
     const agent = host.running;
     for (const [worker, { reached }] of agent.workers.entries()) {
       if (reached !== agent.core.version)

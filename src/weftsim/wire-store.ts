@@ -80,8 +80,10 @@ export class WireStore implements SimStore {
     this.#isolated.add(place);
   }
 
+  /** Connections that lost bytes meanwhile do not go on: TCP would have repeated them, or broken. */
   rejoin(place: string): void {
-    this.#isolated.delete(place);
+    if (!this.#isolated.delete(place)) return;
+    for (const wire of [...this.#wires]) if (wire.place === place) wire.cut();
   }
 
   expire(place: string): void {

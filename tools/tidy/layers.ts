@@ -80,8 +80,8 @@ export const RESTRICTIONS: readonly Restriction[] = [
   },
   {
     target: /^src\/zookeeper\//,
-    allowed: /^src\/(zookeeper|store-server)\/|(^|\/)([\w-]+\.)?main\.ts$/,
-    reason: "the ZooKeeper driver is named only by mains, its wire codec also by the server that speaks it",
+    allowed: /^src\/(zookeeper|store-server|weftsim)\/|(^|\/)([\w-]+\.)?main\.ts$/,
+    reason: "the ZooKeeper driver is named only by mains and weftsim, its wire codec also by the server that speaks it",
   },
   {
     target: /^src\/linux\//,

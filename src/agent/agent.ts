@@ -233,6 +233,7 @@ function beginWorker(running: Running, { worker, seed, shell }: NewWorker): void
       giveUpMs: values["neighbor-give-up"],
     },
     maySpin: availableParallelism() > workers + 1,
+    isTakingOver: earlierVports(running.datapath.memory.vports).size > 0,
   };
   running.threads[worker]?.begin({
     start,

@@ -23,6 +23,12 @@ export const AGENT_LOG_EVENTS = {
     meaning: "a bug in a simulation worker; the agent ends",
     fields: ["worker", "error", "stack"],
   },
+  "audit.difference": {
+    level: "warn",
+    meaning:
+      "an installed flow was not what a simulation makes of it, and has been put right: corrupted memory, or a bug",
+    fields: ["worker", "key", "installed", "wanted"],
+  },
   "datapath.refused": {
     level: "error",
     meaning:

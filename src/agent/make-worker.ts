@@ -32,6 +32,8 @@ export function makeWorker(start: WorkerStart, around: WorkerSurroundings): Work
     resolver,
     fdb,
     wallOffset: () => clock.wall() - clock.now(),
+    isTakingOver: start.isTakingOver === true,
+    auditFrom: prng.u32(),
     send: (message: FromWorker) => around.send(message),
   };
   return new WorkerCore(parts, now);

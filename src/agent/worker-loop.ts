@@ -71,6 +71,8 @@ export class WorkerLoop {
       const now = scheduler.clock.now();
       const isMore = this.#turn(now);
       if (this.#isClosed) return;
+      // Frames that wait must not wake it yet; messages do.
+      if (!isMore && core.isHeld) return this.#wakeBy(core.nextAt());
       if (wait === undefined) {
         if (isMore || !datapath.sleep(this.#wake)) return this.kick();
         return this.#wakeBy(core.nextAt());

@@ -10,6 +10,8 @@ export interface WorkerStart {
   readonly datapath: WorkerSettings;
   readonly neighbor: NeighborSettings;
   readonly maySpin: boolean;
+  /** An earlier agent served this host's ports, which go on forwarding. */
+  readonly isTakingOver?: boolean;
 }
 
 /** What a worker's thread is started with besides: the flags of its mail. */

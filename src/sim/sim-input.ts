@@ -11,10 +11,11 @@ export interface FrameBytes {
 /**
  * What is simulated. `live`: a packet, with its frame; teaches the FDB and the neighbor resolver. `check`: re-simulation of an
  * installed flow by its masked key; touches nothing. `renew`: the same at the hard time of a flow that is in use: a
- * stale neighbor is asked for again. `trace`: like live, but touches nothing.
+ * stale neighbor is asked for again. `adopt`: the same for a flow that another process installed: where its source is stands for a packet
+ * that taught it, unless the bridge knows better. `trace`: like live, but touches nothing.
  */
 export interface SimInput {
-  readonly mode: "live" | "check" | "renew" | "trace";
+  readonly mode: "live" | "check" | "renew" | "adopt" | "trace";
   /** The 16 words of the flow key at `keyOffset`. The class bits of word 0 are ignored. */
   readonly key: Uint32Array;
   readonly keyOffset: number;

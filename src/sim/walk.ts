@@ -50,7 +50,7 @@ export class Walk {
   frame: FrameBytes | undefined;
   /** The walk may teach and send. */
   isLive = false;
-  /** Check and renew mode. */
+  /** Check, renew and adopt mode. */
   isCheck = false;
   /** A stale neighbor may be asked for. */
   mayAsk = false;
@@ -88,6 +88,7 @@ export class Walk {
 
   readonly #world: World;
   readonly #neighborKey = { table: 0, ip: undefined as unknown as Ip };
+  #isAdopting = false;
   readonly #source = { bridge: 0, vlan: 0, macHigh: 0, macLow: 0, port: 0 };
 
   constructor(world: World) {
@@ -107,7 +108,8 @@ export class Walk {
     this.tags.clear();
     this.outputs.clear();
     this.now = now;
-    this.isCheck = input.mode === "check" || input.mode === "renew";
+    this.isCheck = input.mode === "check" || input.mode === "renew" || input.mode === "adopt";
+    this.#isAdopting = input.mode === "adopt";
     this.isLive = input.mode === "live";
     this.mayAsk = input.mode === "live" || input.mode === "renew";
     this.frame = this.isCheck ? undefined : input.frame;
@@ -217,21 +219,22 @@ export class Walk {
   }
 
   /**
-   * Teaches a bridge where the packet's source is; of linked routers it knows already. False: in check mode, and the bridge does not know it there; the frame
-   * must come again.
+   * Teaches a bridge where the packet's source is; of linked routers it knows already. False: in check mode, the bridge does not know it
+   * there, and it is not on its way there; the frame must come again. An adopted flow teaches what nobody has said anything else of.
    */
   learn(bridge: SimBridge, vlan: number, port: SimPort): boolean {
     const { srcMacHigh, srcMacLow } = this.packet;
     const vlanAndHigh = (vlan << 16) | srcMacHigh;
     const known = this.portOfMac(bridge, vlanAndHigh, srcMacLow);
     if (known !== 0 && bridge.routerMacs.find(vlanAndHigh, srcMacLow) !== 0) return true;
-    if (this.isCheck && known !== port.handle) return false;
     const source = this.#source;
     source.bridge = bridge.handle;
     source.vlan = vlan;
     source.macHigh = srcMacHigh;
     source.macLow = srcMacLow;
     source.port = port.handle;
+    const mayTeach = !this.isCheck || known === port.handle || (this.#isAdopting && known === 0);
+    if (!mayTeach && !this.#world.fdb.claims(source)) return false;
     const reference = this.#world.fdb.reference(source, this.now);
     if (reference !== 0) this.tags.addReference(reference);
     return true;

@@ -95,6 +95,14 @@ export class FdbLearner {
     return this.#add(source, first, now);
   }
 
+  /** True when it is our standing opinion that the source is there, whether or not the table says so yet. */
+  claims(source: FdbSource): boolean {
+    for (let binding = this.#find(source); binding !== undefined; binding = binding.next) {
+      if (binding.port === source.port) return binding.isWritten;
+    }
+    return false;
+  }
+
   /** A packet with this source came in: writes the binding unless our opinion stands already. 0 is ignored. */
   use(reference: number, now: Instant): void {
     this.#now = now;

@@ -381,6 +381,10 @@ export class ControlCore {
       case "counts":
         this.#effects.push({ kind: "answer", message });
         return;
+      case "audit": {
+        const { kind: _, ...fields } = message;
+        return this.#log("warn", "audit.difference", { worker, ...fields });
+      }
       default:
         return unreachable(message);
     }

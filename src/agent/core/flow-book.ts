@@ -148,6 +148,16 @@ export class FlowBook {
     this.#tags.forEach(tag, revoke ? this.#visitRevoked : this.#visitInPlace);
   }
 
+  /** True while the flow of a slot waits to be simulated again. */
+  isQueued(slot: number): boolean {
+    return this.#isQueued[slot] === 1;
+  }
+
+  /** True for a flow of an earlier process that this one has not simulated yet. */
+  isLeft(slot: number): boolean {
+    return !this.#tags.has(slot);
+  }
+
   /** The next flow to simulate again, or -1. */
   nextQueued(): number {
     while (this.#queueAt < this.#queue.length) {

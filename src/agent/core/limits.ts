@@ -82,3 +82,12 @@ export const PEER_LOOK_MS = {
 } as const;
 /** How long ports of a host are forwarded to that lost its session but answers keep-alives, unless configured (decisions.md 6). */
 export const UNCONFIRMED_MS = 600_000;
+/** A flow of an earlier agent that was used within this time says where its source is, as its packets did: the FDB's linger time. */
+export const ADOPT_EVIDENCE_MS = 15_000;
+/** Time between two looks of a worker at installed flows, and how many it looks at: 16 a second cost it about 0.2 ms. */
+export const AUDIT_TURN_MS = 1_000;
+export const AUDIT_FLOWS = 16;
+/** Slots that one look may pass over to find them: a nearly empty table is gone through in some seconds. */
+export const AUDIT_SLOTS = 16_384;
+/** How long a worker leaves its rings alone while the world of a restarted agent is not complete: then the oldest are stale anyway. */
+export const RINGS_HELD_MS = 2_000;

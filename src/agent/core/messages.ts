@@ -42,6 +42,8 @@ export type FromWorker =
   | { readonly kind: "map-remove"; readonly opinion: Opinion }
   /** All flows of this worker follow the world of this version. */
   | { readonly kind: "reached"; readonly version: number }
+  /** An installed flow was not what it ought to be, and has been put right. */
+  | { readonly kind: "audit"; readonly key: string; readonly installed: string; readonly wanted: string }
   | { readonly kind: "flows"; readonly request: number; readonly flows: readonly FlowLine[]; readonly total: number }
   | { readonly kind: "trace"; readonly request: number; readonly report: TraceReport }
   /** Counters since the worker's start, about once a second: drops by vport index and reason code, metrics by name. */

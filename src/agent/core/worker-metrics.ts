@@ -9,6 +9,8 @@ export const WORKER_METRICS = {
   weft_worker_flows_resimulated: "flows simulated again because something that they depend on changed",
   weft_worker_flows_removed: "flows removed because a new simulation could not keep them",
   weft_worker_flows_revoked: "flows made to miss at once because something may have been forbidden",
+  weft_worker_audit_flows: "installed flows that were held against a new simulation",
+  weft_worker_audit_differences: "of these, flows that were not what they ought to be; put right",
   weft_worker_parked: "packets that were parked",
   weft_worker_parking_full: "packets dropped because the parking was full",
   weft_worker_emitted: "frames that the network itself sent",

@@ -7,11 +7,19 @@ import type { ConsumeResult, DropResult, EmittedFrame, ForwardResult, SimResult,
 import type { FrameBytes, SimInput } from "../../sim/sim-input.ts";
 import type { Simulator } from "../../sim/simulator.ts";
 import type { NeighborKey } from "../../state/neighbor-resolver.ts";
+import { FlowAudit } from "./audit.ts";
 import { FlowBook, type NewFlow } from "./flow-book.ts";
 import { frameTtl } from "./frame-ttl.ts";
 import { Groups } from "./groups.ts";
 import { IcmpBudget } from "./icmp-budget.ts";
-import { EMIT_DEPTH_MAX, FLOW_LIFE_S, STALE_UPCALL_MS, TEMPORARY_DROP_LIFE_S, UPCALL_BATCH } from "./limits.ts";
+import {
+  EMIT_DEPTH_MAX,
+  FLOW_LIFE_S,
+  RINGS_HELD_MS,
+  STALE_UPCALL_MS,
+  TEMPORARY_DROP_LIFE_S,
+  UPCALL_BATCH,
+} from "./limits.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import type { ParkedPacket } from "./parking.ts";
@@ -28,6 +36,10 @@ export interface WorkerParts extends WorkerStateParts {
   readonly workers: number;
   readonly datapath: DatapathWorker;
   readonly simulator: Simulator;
+  /** An earlier process served this host's ports: what waits in the rings is looked at when the world is complete. */
+  readonly isTakingOver?: boolean;
+  /** Any number, from the seed: where the audit of flows begins. */
+  readonly auditFrom?: number;
   /** Takes messages for the control thread, in order. */
   send(message: FromWorker): void;
 }
@@ -46,6 +58,7 @@ export class WorkerCore {
   readonly #book: FlowBook;
   readonly #state: WorkerState;
   readonly #resimulation: Resimulation;
+  readonly #audit: FlowAudit;
   readonly #waiting: Waiting;
   readonly #icmp = new IcmpBudget();
   readonly #input: { -readonly [K in keyof SimInput]: SimInput[K] };
@@ -55,6 +68,7 @@ export class WorkerCore {
   readonly #upcallsAt: number;
   readonly #handle = (record: UpcallRecord): void => this.#upcall(record);
   #now: Instant = 0;
+  #heldUntil: Instant;
   #version = 0;
   #reached = 0;
 
@@ -82,7 +96,13 @@ export class WorkerCore {
       translator: this.#translator,
       book: this.#book,
       counts: this.counts,
+      taught: (facts, now) => this.#state.taught(facts, now),
     });
+    this.#audit = new FlowAudit({
+      ...{ book: this.#book, resimulation: this.#resimulation, translator: this.#translator, counts: this.counts },
+      ...{ shards: parts.datapath.shards, from: parts.auditFrom ?? 0, send: parts.send },
+    });
+    this.#heldUntil = parts.isTakingOver === true ? now + RINGS_HELD_MS : now;
     this.#frame = { bytes: new Uint8Array(0), offset: 0, length: 0, gsoSize: 0 };
     this.#input = {
       mode: "live",
@@ -128,6 +148,8 @@ export class WorkerCore {
         this.#translator.setFloodKey(message);
         return this.#book.invalidate(tagFlood(this.#simulator.world.handleOf(message.bridgeId)), false);
       case "complete":
+        this.#heldUntil = now;
+        this.#audit.begin(now);
         return this.#book.adopt(now);
       case "version":
         this.#version = message.version;
@@ -147,19 +169,27 @@ export class WorkerCore {
   turn(now: Instant): boolean {
     this.#now = now;
     this.#groups.setNow(now);
-    const upcalls = this.#datapath.poll(UPCALL_BATCH, this.#handle);
+    const upcalls = this.isHeld ? 0 : this.#datapath.poll(UPCALL_BATCH, this.#handle);
     this.#datapath.flush();
     const resimulated = this.#resimulation.turn(now);
     if (resimulated) this.#report();
     this.#state.process(now);
     this.#waiting.expire(now);
     this.#datapath.flush();
-    return upcalls === UPCALL_BATCH || this.#book.backlog > 0;
+    const isMore = upcalls === UPCALL_BATCH || this.#book.backlog > 0;
+    if (!isMore && upcalls === 0) this.#audit.turn(now);
+    return isMore;
+  }
+
+  /** True while upcalls wait in their rings for the world to be complete: nothing that arrives there is work yet. */
+  get isHeld(): boolean {
+    return this.#now < this.#heldUntil;
   }
 
   /** When `turn` is due again at the latest, even if nothing arrives. */
   nextAt(): Instant {
-    return Math.min(this.#now + 1000, this.#state.nextAt());
+    const soon = Math.min(this.#now + 1000, this.#state.nextAt());
+    return this.isHeld ? Math.min(soon, this.#heldUntil) : soon;
   }
 
   /** Counters so far, as a message for the control thread. */

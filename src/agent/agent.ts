@@ -165,7 +165,11 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   });
   const shell = new ControlShell({
     ...{ hostId, core, world, stateKeys, datapath, scheduler, log, toWorkers, memory },
-    onAnswer: (worker, message) => state.take(worker, message),
+    onAnswer: (worker, message) => {
+      if (message.kind !== "audit") return state.take(worker, message);
+      const { kind: _kind, ...fields } = message;
+      log.warn("audit.difference", { worker, ...fields });
+    },
   });
   const keepAlives = new KeepAlives({
     ...{ hostId, datapath, scheduler, log, prng: prng.fork() },

@@ -19,9 +19,8 @@ import { type ObjectName, Slice } from "./slice.ts";
 import { TunnelKeys } from "./tunnel-keys.ts";
 
 /**
- * The brain of a host's control thread, without I/O: events in, effects out. It keeps the slice of the topology that the
- * host needs, binds ports, publishes what it serves, knows where every other port is, and tells the workers.
- * The same object runs in the agent and in weftsim.
+ * The brain of a host's control thread, without I/O, in the agent and in weftsim: events in, effects out. It keeps the slice of the
+ * topology that the host needs, binds ports, publishes what it serves, knows where every other port is, and tells the workers.
  */
 export class ControlCore {
   readonly #settings: ControlSettings;
@@ -367,27 +366,24 @@ export class ControlCore {
     switch (message.kind) {
       case "map-put":
         this.#held.hold(worker, message.opinion);
-        this.#effects.push(message);
-        return;
+        break;
       case "map-remove":
-        if (this.#held.release(worker, message.opinion)) this.#effects.push(message);
-        return;
+        if (!this.#held.release(worker, message.opinion)) return;
+        break;
       case "want":
         if (!this.#slice.isWatched(message.id)) this.#tellWorld({ kind: "absent", id: message.id });
         return;
       case "reached":
+      case "audit":
       case "flows":
       case "trace":
       case "counts":
         this.#effects.push({ kind: "answer", message });
         return;
-      case "audit": {
-        const { kind: _, ...fields } = message;
-        return this.#log("warn", "audit.difference", { worker, ...fields });
-      }
       default:
         return unreachable(message);
     }
+    this.#effects.push(message);
   }
 
   #tellWorld(change: WorldChange): void {

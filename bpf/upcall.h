@@ -96,15 +96,27 @@ static __always_inline void weft_describe(struct __sk_buff *skb, struct weft_wal
 }
 
 /*
- * Whether the consumer of a shard sleeps and must be woken. The record's reservation is published before the flag is read, as the
- * consumer sets the flag before it looks for reservations: one of the two sees the other.
+ * Wakes the consumer of a shard if it sleeps. The record's reservation is published before the flag is read, as the consumer sets the
+ * flag before it looks for reservations: one of the two sees the other. Whoever finds the flag takes it away: one wake-up is enough.
+ *
+ * A flag above 1 is a device whose reader is the consumer: the frame itself, which nobody needs any more, is sent there and wakes it.
+ * The ring's own wake-up is an interrupt that this processor sends to itself, which in a virtual machine costs more than all of the
+ * upcall. Frames that the device would have to segment, and copies of frames that go on, take the ring.
  */
-static __always_inline __u64 weft_wakeup(struct weft_control *c, __u32 shard)
+static __always_inline __u64 weft_wakeup(struct __sk_buff *skb, struct weft_walk *w, struct weft_control *c)
 {
-	__u32 fence = 0;
+	__u32 fence = 0, *sleeping = &c->sleeping[w->shard & (WEFT_SHARD_COUNT - 1)];
 
 	__sync_fetch_and_add(&fence, 1);
-	return WEFT_LOAD(c->sleeping[shard & (WEFT_SHARD_COUNT - 1)]) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	if (!WEFT_LOAD(*sleeping))
+		return BPF_RB_NO_WAKEUP;
+	__u32 flag = __sync_lock_test_and_set(sleeping, 0);
+	if (!flag)
+		return BPF_RB_NO_WAKEUP;
+	if (flag == 1 || skb->gso_size || w->upcall_kind == WEFT_UPCALL_TRACE)
+		return BPF_RB_FORCE_WAKEUP;
+	w->wake = flag;
+	return BPF_RB_NO_WAKEUP;
 }
 
 /* One size of record: reserve, fill, submit. Evaluates to a drop reason or 0. */
@@ -127,7 +139,7 @@ static __always_inline __u64 weft_wakeup(struct weft_control *c, __u32 shard)
 			} else {                                                                         \
 				weft_describe(skb, w, up);                                               \
 				up->captured_length = length;                                            \
-				bpf_ringbuf_submit(up, weft_wakeup(c, shard));                           \
+				bpf_ringbuf_submit(up, weft_wakeup(skb, w, c));                          \
 			}                                                                                \
 		}                                                                                        \
 		reason;                                                                                  \
@@ -186,7 +198,7 @@ static __always_inline int weft_upcall(struct __sk_buff *skb, struct weft_walk *
 				 reason == WEFT_DROP_UPCALL_RING_FULL && w->is_retry ? WEFT_DROP_SLOT_RETRY : reason);
 	skb->cb[0] = WEFT_VERDICT_UPCALL;
 	skb->cb[1] = kind;
-	return TC_ACT_STOLEN;
+	return w->wake ? bpf_redirect(w->wake, 0) : TC_ACT_STOLEN;
 }
 
 #endif

@@ -49,6 +49,8 @@ struct weft_walk {
 	__u32 way;
 	/* End of the IP packet in the data. */
 	__u32 l4_end;
+	/* Device to which the frame goes after it was copied, to wake the consumer; 0: none. */
+	__u32 wake;
 };
 
 #define WEFT_LOAD(place) (*(const volatile __typeof__(place) *)&(place))

@@ -23,7 +23,7 @@ port.on("message", (mail: Begin | Mail) => {
 port.postMessage({ kind: "loaded" } satisfies FromThread);
 
 function begin(start: ThreadStart): WorkerLoop {
-  const datapath = unwrap(EbpfWorker.open(start.datapath, { worker: start.worker, shards: start.shards }));
+  const datapath = unwrap(EbpfWorker.open(start.datapath, { worker: start.worker, shards: start.shards, waits: true }));
   const send = (message: FromWorker): void => port.postMessage(message);
   const core = makeWorker(start, { datapath, clock: systemScheduler.clock, send });
   const inbox = new WorkerInbox(start.mail, () => receiveMessageOnPort(port)?.message as Mail | undefined);

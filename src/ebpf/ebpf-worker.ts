@@ -19,16 +19,21 @@ import { datapathError } from "./errors.ts";
 import { Injector } from "./injector.ts";
 import { STALE_UPCALL_NS } from "./limits.ts";
 import { RECORD_HEADER_BYTES, RingReader } from "./ring-reader.ts";
+import { WakeDevice } from "./wake-device.ts";
 import { openWorkerMemory, type WorkerMemory } from "./worker-settings.ts";
 
 const VLAN_PRESENT = 1 << 16;
 const VLAN_SERVICE = 1 << 17;
+/** Sleep flag: to be woken by the ring. */
+const BY_RING = 1;
 
 /** Which worker this is and what it owns. `netns` only when the host's namespace is not that of the calling thread. */
 export interface WorkerPlace {
   readonly worker: number;
   readonly shards: readonly number[];
   readonly netns?: Netns;
+  /** Whether it will `wait`, for which it gets a wake device. */
+  readonly waits?: boolean;
   /** Age from which upcalls that waited for this worker to open are dropped (default STALE_UPCALL_NS). */
   readonly staleAfterNs?: number;
 }
@@ -45,6 +50,7 @@ export class EbpfWorker implements DatapathWorker {
   /** Rings, and below the eventfd by which control ends a wait. */
   readonly #epoll: EpollSet;
   readonly #kick: EventFd;
+  readonly #wakeDevice: WakeDevice | undefined;
   readonly #record: UpcallRecord;
   readonly #tagged = new Uint8Array(EXECUTE_FRAME_BYTES_MAX + 4);
   /** Upcalls from before this moment of the kernel's clock are too old. */
@@ -60,6 +66,7 @@ export class EbpfWorker implements DatapathWorker {
     readonly place: WorkerPlace;
     readonly injector: Injector;
     readonly epoll: EpollSet;
+    readonly wakeDevice: WakeDevice | undefined;
   }) {
     const { memory, place, injector, epoll } = parts;
     this.memory = memory.memory;
@@ -67,6 +74,7 @@ export class EbpfWorker implements DatapathWorker {
     this.#rings = place.shards.map((shard) => new RingReader(memory.rings[shard] as WorkerMemory["rings"][number]));
     this.#injector = injector;
     this.#epoll = epoll;
+    this.#wakeDevice = parts.wakeDevice;
     this.#kick = EventFd.attach(memory.kickFds[place.worker] as number);
     this.#staleBefore = kernelNanoseconds() - BigInt(place.staleAfterNs ?? STALE_UPCALL_NS);
     this.#record = { words: new Uint32Array(0), offset: 0, bytes: this.#tagged, frameOffset: 0, frameLength: 0 };
@@ -83,7 +91,11 @@ export class EbpfWorker implements DatapathWorker {
       const added = epoll.value.add(fd ?? -1);
       if (!added.ok) return err(datapathError("limit", added.error));
     }
-    return ok(new EbpfWorker({ memory, place, injector: injector.value, epoll: epoll.value }));
+    const wakeDevice = place.waits === true ? WakeDevice.open(place.netns) : undefined;
+    // Without one the rings wake us.
+    const device = wakeDevice?.ok === true ? wakeDevice.value : undefined;
+    if (device !== undefined) epoll.value.add(device.fd);
+    return ok(new EbpfWorker({ memory, place, injector: injector.value, epoll: epoll.value, wakeDevice: device }));
   }
 
   poll(limit: number, handle: UpcallHandler): number {
@@ -108,7 +120,7 @@ export class EbpfWorker implements DatapathWorker {
   }
 
   sleep(wake: () => void): boolean {
-    if (!this.#announceSleep()) return false;
+    if (!this.#announceSleep(BY_RING)) return false;
     this.#wake = wake;
     // The watch stays: taking it out of the event loop while awake costs more system calls than what it tells then.
     this.#poll ??= pollFd(this.#epoll.fd, { readable: true }, () => this.#onReadable());
@@ -120,10 +132,15 @@ export class EbpfWorker implements DatapathWorker {
    * and no timers meanwhile. One system call, where a wait in the event loop takes several and two crossings into JavaScript.
    */
   wait(span: Duration): void {
-    if (!this.#announceSleep()) return;
-    const ready = this.#epoll.wait(Math.ceil(span));
+    const device = this.#wakeDevice;
+    if (!this.#announceSleep(device === undefined ? BY_RING : device.ifindex)) return;
+    const { ready } = this.#epoll;
+    const count = this.#epoll.wait(Math.ceil(span));
     this.#setSleeping(0);
-    for (let i = 0; i < ready; i++) if (this.#epoll.ready[i] === this.#kick.fd) this.#kick.drain();
+    for (let i = 0; i < count; i++) {
+      if (ready[i] === device?.fd) device?.take();
+      else if (ready[i] === this.#kick.fd) this.#kick.drain();
+    }
   }
 
   close(): void {
@@ -131,12 +148,13 @@ export class EbpfWorker implements DatapathWorker {
     this.#wake = undefined;
     this.#poll?.close();
     this.#epoll.close();
+    this.#wakeDevice?.close();
     this.#injector.close();
   }
 
   /** Sets the sleep flags; false, and awake, when there is work. */
-  #announceSleep(): boolean {
-    this.#setSleeping(1);
+  #announceSleep(flag: number): boolean {
+    this.#setSleeping(flag);
     // A record that is still being written counts as work: its writer may have read the flag before it was set.
     for (const ring of this.#rings) {
       if (ring.isEmpty()) continue;

@@ -325,7 +325,8 @@ export const EXEC_MAGIC = 0xa;
 /**
  * CONTROL MAP, 64 words: 0 magic  1 layout version  2 owner epoch  3 shards  4 buckets per shard  5..8 hash secrets s0..s3
  *   9 inject ifindex  10 tunnel ifindex  11 underlay UDP port  12 capture limit in bytes  13 owner pid  14 paused (1: no upcalls)
- *   16..31 per shard: the consumer sleeps (1) and wants a wake-up
+ *   16..31 per shard: the consumer sleeps and wants a wake-up, by the ring (1) or by a frame to the device of this ifindex (above 1);
+ *          whoever wakes it sets the word back to 0
  *   32..47 per shard: the mask classes that hold flows, in the order in which they are looked through: nibbles from bit 0,
  *          each a class + 1, ended by 0 (or by CLASS_COUNT nibbles). 0 (never written): all classes, from CLASS_FULL down.
  *          ORDER_NONE: no flow at all. Kept by the worker that owns the shard: a class enters before its first flow is

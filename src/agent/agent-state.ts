@@ -6,6 +6,7 @@ import type {
   AgentVersion,
   DropLine,
 } from "../api-schema/agent-api.ts";
+import type { Instant } from "../base/clock.ts";
 import type { DatapathControl } from "../datapath/datapath.ts";
 import { DROP_REASONS, dropReasonOf } from "../flow/drop-reason.ts";
 import type { Id } from "../model/objects.ts";
@@ -24,6 +25,8 @@ export interface AgentStateParts {
   readonly datapath: DatapathControl;
   readonly questions: Questions;
   isStoreConnected(): boolean;
+  /** When the snapshot was taken from which the host forwards; undefined: what it knows is the store's. */
+  snapshotAt?(): Instant | undefined;
 }
 
 type Counts = Extract<FromWorker, { readonly kind: "counts" }>;
@@ -89,6 +92,7 @@ export class AgentState {
   /** GET /status */
   async status(): Promise<AgentStatus> {
     const { hostId, release, startedAt, workers, datapathName, core, isStoreConnected } = this.#parts;
+    const snapshotAt = this.#parts.snapshotAt?.();
     const answers = await this.#parts.questions.ask({ kind: "ask-flows", limit: 0 });
     // Workers that do not answer have flows all the same: better no number than a wrong one.
     const flows = answers.ok
@@ -101,6 +105,7 @@ export class AgentState {
       workers,
       ...flows,
       isStoreConnected: isStoreConnected(),
+      ...(snapshotAt === undefined ? {} : { snapshotAt: Math.floor(snapshotAt) }),
       datapath: datapathName,
       ports: [...core.portStates()],
       metrics: this.#metrics(),

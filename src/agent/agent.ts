@@ -161,7 +161,8 @@ async function run(running: Running): Promise<Result<Agent, string>> {
       startedAt: scheduler.clock.wall(),
       datapathName: values.datapath,
     },
-    isStoreConnected: () => connection.tree.session.state === "connected",
+    isStoreConnected: () => !store.isAway,
+    snapshotAt: () => world.recalledAt,
   });
   const shell = new ControlShell({
     ...{ hostId, core, world, stateKeys, datapath, scheduler, log, toWorkers, memory },
@@ -200,7 +201,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   }
   shell.start();
   keepAlives.start();
-  store.sweepLater(core, shell);
+  store.serve(core, shell);
   return ok({ stop: end, handOver });
 }
 

@@ -72,7 +72,7 @@ describe("control shell", () => {
       ...{ hostId: HOST, stateKeys, datapath, scheduler, log },
       world: new LiveWorld({
         ...{ topology, stateKeys, log },
-        openMap: (map, id, onEvent) => openMap({ connection, layout, log }, map, { id, onEvent }),
+        openMap: (map, device) => openMap({ connection, layout, log }, map, device),
       }),
       core: new ControlCore({ hostId: HOST, udpPort: 6677 }, new Prng(2)),
       toWorkers: (messages) => void told.push(...messages),

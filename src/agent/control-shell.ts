@@ -33,8 +33,6 @@ export interface ControlShellParts {
   toWorkers(messages: readonly ToWorker[]): void;
   /** Answers of workers to questions that were asked through `toWorkers`. */
   onAnswer(worker: number, message: FromWorker): void;
-  /** Something that a snapshot holds may have changed. */
-  onNews?(): void;
 }
 
 /**
@@ -46,8 +44,6 @@ export class ControlShell {
   readonly #objects = new Map<Id, Watch>();
   readonly #actives = new Map<Id, Watch>();
   readonly #floods = new Map<Id, Watch>();
-  /** Flood keys by bridge and host, as told. */
-  readonly #floodKeys = new Map<Id, Map<Id, number>>();
   readonly #maps = new Map<string, OpenMap>();
   /** What this host says of its ports, and under which key it takes a bridge's floods. */
   readonly #published = new Map<Id, PortActive>();
@@ -89,7 +85,6 @@ export class ControlShell {
       for (const effect of this.#parts.core.step(next, this.#parts.scheduler.clock.wall())) this.#perform(effect);
     }
     this.#isRunning = false;
-    if (event.kind !== "worker" && event.kind !== "ports") this.#parts.onNews?.();
     if (this.#outbox.length > 0) this.#parts.toWorkers(this.#outbox);
     this.#outbox = [];
   }
@@ -113,11 +108,6 @@ export class ControlShell {
     this.#isClosed = true;
     for (const watch of [...this.#objects.values(), ...this.#actives.values(), ...this.#floods.values()]) watch.close();
     for (const map of this.#maps.values()) map.close(options);
-  }
-
-  /** What is known of the store's world, for a snapshot. */
-  floodKeys(): ReadonlyMap<Id, ReadonlyMap<Id, number>> {
-    return this.#floodKeys;
   }
 
   /** The open maps by `map/device`. */
@@ -160,7 +150,6 @@ export class ControlShell {
       case "unwatch-floods":
         this.#floods.get(effect.bridgeId)?.close();
         this.#floods.delete(effect.bridgeId);
-        this.#floodKeys.delete(effect.bridgeId);
         return;
       case "publish-flood":
       case "withdraw-flood":
@@ -209,13 +198,8 @@ export class ControlShell {
 
   #watchFloods(bridgeId: Id): void {
     if (this.#floods.has(bridgeId)) return;
-    const keys = new Map<Id, number>();
-    this.#floodKeys.set(bridgeId, keys);
-    const tell = (hostId: Id, key: number | undefined): void => {
-      if (key === undefined) keys.delete(hostId);
-      else keys.set(hostId, key);
+    const tell = (hostId: Id, key: number | undefined): void =>
       this.dispatch({ kind: "flood-key", bridgeId, hostId, key });
-    };
     const watch = this.#parts.world.watchFloods(bridgeId, {
       onLoaded: (all) => {
         for (const [hostId, key] of all) tell(hostId, key);
@@ -228,10 +212,7 @@ export class ControlShell {
   #openMap(map: MapName, deviceId: Id): void {
     const id = mapId(map, deviceId);
     if (this.#maps.has(id)) return;
-    this.#maps.set(
-      id,
-      this.#parts.world.openMap(map, deviceId, (event) => this.dispatch(event)),
-    );
+    this.#maps.set(id, this.#parts.world.openMap(map, { id: deviceId, onEvent: (event) => this.dispatch(event) }));
   }
 
   #publishFlood(bridgeId: Id, key: number | undefined): void {

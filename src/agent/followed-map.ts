@@ -117,6 +117,10 @@ export class FollowedMap<K, V> implements OpenMap {
     return [...entries];
   }
 
+  isRecalled(): boolean {
+    return this.#parts.remembered !== undefined && !this.#isLoaded;
+  }
+
   sweep(): void {
     for (const [text, { key, value }] of this.#unconfirmed) {
       if (!this.#parts.isOver(value)) continue;

@@ -22,7 +22,7 @@ describe("host memory", () => {
   });
 
   async function open(): Promise<HostMemory> {
-    return value(await HostMemory.open({ hostId: HOST, journal, scheduler, log }));
+    return value(await HostMemory.open({ hostId: HOST, journal, snapshots: journal, scheduler, log }));
   }
 
   it("has after a loss of power everything that had settled", async () => {
@@ -81,7 +81,7 @@ describe("host memory", () => {
 
   it("is refused with a sentence when the disk cannot be read", async () => {
     journal.failWith({ code: "EIO", what: "read" });
-    const refused = await HostMemory.open({ hostId: HOST, journal, scheduler, log });
+    const refused = await HostMemory.open({ hostId: HOST, journal, snapshots: journal, scheduler, log });
     assert.match(refused.ok ? "" : refused.error, /EIO/);
   });
 });

@@ -13,12 +13,17 @@ export const hostMemoryMetrics = {
   weft_agent_journal_syncs: "times that the agent's journal was written and flushed",
   weft_agent_journal_failures: "writes of the agent's journal that the disk refused; tried again with the next change",
   weft_agent_journal_rewrites: "times that the agent's journal was written anew because most of it was superseded",
+  weft_agent_snapshots: "snapshots of what the agent knows that were written",
+  weft_agent_snapshot_failures: "snapshots that were too large or that the disk refused; the one before stays",
+  weft_agent_snapshot_bytes: "size of the last snapshot (gauge)",
 } as const;
 
 /** What a host's memory is made of. */
 export interface HostMemoryParts {
   readonly hostId: Id;
   readonly journal: LocalJournal;
+  /** Holds the last snapshot, see `WorldSnapshot`. */
+  readonly snapshots: LocalJournal;
   readonly scheduler: Scheduler;
   readonly log: Log;
   /** Closes the files and lets another process have them. */
@@ -61,6 +66,11 @@ export class HostMemory {
     const memory = new HostMemory(parts, kept.value, records.length);
     if (records.length === 0) memory.keep({ record: "agent-journal", v: KEPT_VERSION, hostId });
     return ok(memory);
+  }
+
+  /** Where snapshots are. */
+  get snapshots(): LocalJournal {
+    return this.#parts.snapshots;
   }
 
   /** What is kept now. */

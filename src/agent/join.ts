@@ -21,38 +21,57 @@ export interface JoinOptions {
   /** How long an earlier holder of the host id may take to go: its session's time-out and some. */
   readonly patienceMs: Duration;
   readonly log: Log;
+  /** The store may be away for long: what it does not answer is asked again until `isOver`. */
+  readonly persists?: boolean;
+  isOver?(): boolean;
   /** Told when our session has expired and another agent has claimed the id since. */
   onLost?(): void;
 }
 
 /** Makes the host known and claims its id. A second agent with the same id is refused, and told who holds it. */
 export async function joinCloud(options: JoinOptions): Promise<Result<void, string>> {
-  const { topology, hostId, hostName } = options;
-  const known = await topology.get("host", hostId);
-  if (!known.ok) return err(storeSentence(known.error));
-  if (known.value === undefined) {
-    const object = { kind: "host", id: hostId, name: hostName, portIds: [], tunnelZoneIds: [] } as const;
-    const created = await topology.transact([{ op: "create", object }]);
-    // An operator may have created it in between: then it is there now.
-    const now = created.ok ? undefined : await topology.get("host", hostId);
-    const isThere = now === undefined || (now.ok && now.value !== undefined);
-    if (!created.ok && !isThere) return err(storeSentence(created.error));
+  for (;;) {
+    const joined = await introduce(options);
+    const claimed = joined.ok ? await claim(options, options.scheduler.clock.now() + options.patienceMs) : joined;
+    if (claimed.ok || typeof claimed.error === "string") return claimed as Result<void, string>;
+    const { kind } = claimed.error;
+    const mayPass = kind === "store-unavailable" || kind === "layout-gone" || kind === "outcome-unknown";
+    if (options.persists !== true || options.isOver?.() === true || !mayPass) return err(storeSentence(claimed.error));
+    await sleep(options.scheduler, CLAIM_RETRY_MS);
   }
-  return claim(options, options.scheduler.clock.now() + options.patienceMs);
+}
+
+async function introduce({ topology, hostId, hostName }: JoinOptions): Promise<Result<void, StoreError>> {
+  const known = await topology.get("host", hostId);
+  if (!known.ok || known.value !== undefined) return known.ok ? ok(undefined) : known;
+  const object = { kind: "host", id: hostId, name: hostName, portIds: [], tunnelZoneIds: [] } as const;
+  const created = await topology.transact([{ op: "create", object }]);
+  // An operator may have created it in between: then it is there now.
+  const now = created.ok ? undefined : await topology.get("host", hostId);
+  const isThere = now === undefined || (now.ok && now.value !== undefined);
+  return created.ok || isThere ? ok(undefined) : created;
 }
 
 /** An agent that was killed holds the id until its session ends: worth waiting for, but not for ever. */
-async function claim(options: JoinOptions, until: Instant): Promise<Result<void, string>> {
+async function claim(options: JoinOptions, until: Instant): Promise<Result<void, StoreError | string>> {
   const { stateKeys, hostId, log, scheduler } = options;
   const key = { kind: "host", id: hostId, name: HOST_ALIVE_KEY };
-  const onLost = (): void => {
+  const isTaken = (): void => {
     log.error("host.id.taken", { id: hostId });
     options.onLost?.();
+  };
+  // Nobody has it: the store was emptied or somebody removed the key. Whoever claims it first is this host's agent.
+  const again = async (): Promise<void> => {
+    if (!(await joinCloud({ ...options, persists: true })).ok && options.isOver?.() !== true) isTaken();
+  };
+  const onLost = (why: "taken" | "removed"): void => {
+    if (why === "taken") isTaken();
+    else if (options.isOver?.() !== true) void again();
   };
   for (let isFirst = true; ; isFirst = false) {
     const claimed = await stateKeys.set(key, options.alive, { writer: "first", onLost });
     if (claimed.ok) return ok(undefined);
-    if (claimed.error.kind !== "held") return err(storeSentence(claimed.error));
+    if (claimed.error.kind !== "held") return claimed;
     const holder = await stateKeys.get(key);
     const who =
       holder.ok && holder.value !== undefined

@@ -41,3 +41,11 @@ export const TIME_MS = 1_000;
 export const SECRET_RETRY_MS = 1_000;
 /** Time until a state key that another host took is said again, if it still holds: longer than news take from the store. */
 export const TAKEN_AGAIN_MS = 1_000;
+/** Bytes of an agent's snapshot: 100,000 objects of 500 bytes. A larger one is not written, and says so. */
+export const SNAPSHOT_BYTES_MAX = 50_000_000;
+/** How long after a change a snapshot is written, in milliseconds: what comes in one go is written once. */
+export const SNAPSHOT_DELAY_MS = 2_000;
+/** Share of the control thread's time that snapshots may cost. */
+export const SNAPSHOT_SHARE = 1 / 50;
+/** How long a starting agent waits for a session before it begins from its snapshot, in milliseconds. */
+export const STORE_PATIENCE_MS = 2_000;

@@ -77,6 +77,22 @@ export const AGENT_LOG_EVENTS = {
     meaning: "the cloud's secret cannot be read from the store yet: peers are not watched until it can",
     fields: ["why"],
   },
+  "snapshot.failed": {
+    level: "error",
+    meaning: "what the agent knows could not be written: without a store, a restart begins from an older snapshot",
+    fields: ["why"],
+  },
+  "snapshot.refused": {
+    level: "error",
+    meaning: "the snapshot in the state folder cannot be used: a start without a store waits for it",
+    fields: ["why"],
+  },
+  "store.away": {
+    level: "warn",
+    meaning: "the store does not answer at the start: the agent forwards from its snapshot of then",
+    fields: ["snapshotAt"],
+  },
+  "store.back": { level: "info", meaning: "the store answers again and this host has claimed its id", fields: [] },
   "port.state": {
     level: "info",
     meaning: "a bound port went up or down, or its interface came or went",

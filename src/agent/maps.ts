@@ -1,13 +1,11 @@
 import type { Log } from "../base/log.ts";
-import type { Id } from "../model/objects.ts";
 import { BRIDGE_NEIGHBOR_MAP, FDB_MAP, NEIGHBOR_MAP } from "../state/map-kinds.ts";
 import type { StoreConnection } from "../store/recipes/connection.ts";
 import type { Layout } from "../store/recipes/layout.ts";
 import type { MapMetrics } from "../store/recipes/map-metrics.ts";
-import type { ControlEvent } from "./core/control-events.ts";
 import type { MapName } from "./core/messages.ts";
 import { FollowedMap } from "./followed-map.ts";
-import type { OpenMap } from "./world.ts";
+import type { MapToOpen, OpenMap } from "./world.ts";
 
 /** What maps are opened with. */
 export interface MapOpener {
@@ -18,14 +16,6 @@ export interface MapOpener {
   readonly metrics?: MapMetrics;
   /** Paths that the session owned when this process took it up; left out when it never takes one up. */
   owned?(): Promise<ReadonlySet<string>>;
-}
-
-/** A map to be opened. */
-export interface MapToOpen {
-  readonly id: Id;
-  /** Winners that a snapshot remembers, when the store is away. */
-  readonly remembered?: readonly (readonly [string, string])[];
-  onEvent(event: ControlEvent): void;
 }
 
 /** Opens a device's replicated map; the winner of each key is told as an event of the control core from then on. */

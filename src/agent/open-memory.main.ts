@@ -36,11 +36,12 @@ export async function openMemory({
   if (!lock.ok)
     return err(`state-folder: ${lock.error.error.text}; stop that agent, or give every host a folder of its own`);
   const journal = new FileJournal(join(path, "journal"));
+  const snapshots = new FileJournal(join(path, "snapshot"));
   const release = async (): Promise<void> => {
-    await journal.close();
+    await Promise.all([journal.close(), snapshots.close()]);
     lock.value.release();
   };
-  const memory = await HostMemory.open({ hostId, journal, scheduler, log, release });
+  const memory = await HostMemory.open({ hostId, journal, snapshots, scheduler, log, release });
   if (memory.ok) return memory;
   await release();
   return err(`state-folder ${path}: ${memory.error}`);

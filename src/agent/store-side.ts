@@ -1,8 +1,8 @@
 import { parsePortActive } from "../api-schema/agent-api.ts";
 import type { Duration } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { Result } from "../base/result.ts";
-import type { Scheduler } from "../base/scheduler.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { Id } from "../model/objects.ts";
 import { clusterSecret } from "../store/recipes/cluster-secret.ts";
 import type { StoreConnection } from "../store/recipes/connection.ts";
@@ -15,13 +15,16 @@ import type { ResumableTree, SessionTicket } from "../store/tree.ts";
 import type { ControlShell } from "./control-shell.ts";
 import type { ControlCore } from "./core/control.ts";
 import type { TunnelKeysLeft } from "./core/tunnel-keys.ts";
+import { decodeSnapshot, type WorldSnapshot } from "./core/world-snapshot.ts";
 import { EarlierClaims } from "./earlier-claims.ts";
 import type { HostMemory } from "./host-memory.ts";
 import { joinCloud } from "./join.ts";
-import { CLAIM_SLACK_MS, SWEEP_AFTER_MS } from "./limits.ts";
+import { CLAIM_SLACK_MS, STORE_PATIENCE_MS, SWEEP_AFTER_MS } from "./limits.ts";
 import { openMap } from "./maps.ts";
+import { RememberedWorld } from "./remembered-world.ts";
+import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import { StoreSession } from "./store-session.ts";
-import { LiveWorld, type World, withdrawnText } from "./world.ts";
+import { LiveWorld, withdrawnText } from "./world.ts";
 
 /** What the store's side of an agent is made of. */
 export interface StoreSideParts {
@@ -47,10 +50,11 @@ export class StoreSide {
   readonly connection: StoreConnection;
   readonly topology: TreeTopologyStore;
   readonly stateKeys: TreeStateKeys;
-  readonly world: World;
+  readonly world: RememberedWorld;
   readonly #parts: StoreSideParts;
   readonly #layout = new Layout();
   readonly #claims: EarlierClaims;
+  #keeper: SnapshotKeeper | undefined;
 
   constructor(parts: StoreSideParts) {
     this.#parts = parts;
@@ -63,7 +67,7 @@ export class StoreSide {
     connection.onState((state) => {
       if (state === "connected") memory.keepSession(this.session.ticket());
     });
-    this.topology = new TreeTopologyStore(connection, layout);
+    this.topology = new TreeTopologyStore(connection, layout, memory.kept.layoutMadeBy !== undefined);
     this.stateKeys = new TreeStateKeys(connection, layout);
     this.#claims = new EarlierClaims(this.session, layout, log);
     const owned = (): Promise<ReadonlySet<string>> => this.#claims.owned();
@@ -74,10 +78,11 @@ export class StoreSide {
       ...(ticket && { owned }),
       ...(parts.mapMetrics && { metrics: parts.mapMetrics }),
     };
-    this.world = new LiveWorld({
+    const live = new LiveWorld({
       ...{ topology: this.topology, stateKeys: this.stateKeys, log },
-      openMap: (map, id, onEvent) => openMap(opener, map, { id, onEvent }),
+      openMap: (map, device) => openMap(opener, map, device),
     });
+    this.world = new RememberedWorld({ live, isAway: () => this.isAway, onNews: () => this.#keeper?.touch() });
   }
 
   /** Tunnel keys that an earlier agent of this host used, and those that must not be used yet. */
@@ -87,14 +92,57 @@ export class StoreSide {
     return { inUse: [...memory.kept.keys.values()], resting, now: scheduler.clock.wall() };
   }
 
-  /** Makes the host known and claims its id. */
-  join(alive: string): Promise<Result<void, string>> {
+  /**
+   * Makes the host known and claims its id. When the store is away and there is a snapshot, the value comes soon all the same: what
+   * is watched is answered from the snapshot, and the id is claimed when the store is back.
+   */
+  async join(alive: string): Promise<Result<void, string>> {
+    const { scheduler, log, onFailure } = this.#parts;
+    const snapshot = await this.#readSnapshot();
+    const joining = this.#join(alive, snapshot !== undefined);
+    if (snapshot === undefined) return joining;
+    this.world.recall(snapshot);
+    const patience = sleep(scheduler, STORE_PATIENCE_MS).then(() => undefined);
+    const soon =
+      (await Promise.race([joining, patience])) ?? (this.isAway ? undefined : await this.#unlessAway(joining));
+    if (soon !== undefined) return soon;
+    log.warn("store.away", { snapshotAt: Math.floor(snapshot.at) });
+    void joining.then((joined) => {
+      if (this.connection.isClosed) return;
+      if (joined.ok) log.info("store.back");
+      else onFailure(joined.error);
+    });
+    return ok(undefined);
+  }
+
+  /** True while there is no connection to the store. */
+  get isAway(): boolean {
+    return this.connection.tree.session.state !== "connected";
+  }
+
+  /** The outcome of joining; undefined when the store goes away before there is one. */
+  async #unlessAway(joining: Promise<Result<void, string>>): Promise<Result<void, string> | undefined> {
+    let stop: () => void = () => undefined;
+    const away = new Promise<undefined>((resolve) => {
+      stop = this.connection.onState((state) => {
+        if (state !== "connected") resolve(undefined);
+      });
+    });
+    const outcome = await Promise.race([joining, away]);
+    stop();
+    return outcome;
+  }
+
+  async #join(alive: string, persists: boolean): Promise<Result<void, string>> {
     const { hostId, hostName, log, scheduler, sessionTimeoutMs, onFailure } = this.#parts;
-    return joinCloud({
-      ...{ topology: this.topology, stateKeys: this.stateKeys, hostId, hostName, alive, log, scheduler },
+    const joined = await joinCloud({
+      ...{ topology: this.topology, stateKeys: this.stateKeys, hostId, hostName, alive, log, scheduler, persists },
+      isOver: () => this.connection.isClosed,
       patienceMs: sessionTimeoutMs + CLAIM_SLACK_MS,
       onLost: () => onFailure(`another agent has taken host id ${hostId} while we were away from the store`),
     });
+    if (joined.ok) await this.#keepMark();
+    return joined;
   }
 
   /** The secret that all hosts of the cloud share; `fresh` becomes it if there is none. */
@@ -102,19 +150,49 @@ export class StoreSide {
     return clusterSecret(this.connection, this.#layout, fresh);
   }
 
-  /** Some time after everything is known: what an earlier process said and this one does not is taken back. */
-  sweepLater(core: ControlCore, shell: ControlShell): void {
+  /** Remembers which layout this is: a store without it has been emptied. */
+  async #keepMark(): Promise<void> {
+    const { memory } = this.#parts;
+    const found = await this.connection.tree.exists(this.#layout.version);
+    if (!found.ok || found.value === undefined) return;
+    const madeBy = found.value.czxid.toString(16);
+    if (memory.kept.layoutMadeBy !== madeBy) memory.keep({ record: "layout", madeBy });
+  }
+
+  async #readSnapshot(): Promise<WorldSnapshot | undefined> {
+    const { memory, hostId, log } = this.#parts;
+    const read = await memory.snapshots.read();
+    const snapshot = read.ok ? decodeSnapshot(read.value.records, hostId) : err(read.error.code);
+    if (snapshot.ok) return snapshot.value;
+    log.error("snapshot.refused", { why: snapshot.error });
+    return undefined;
+  }
+
+  /** What is known is kept from now on, and what an earlier process said and this one does not is taken back some time. */
+  serve(core: ControlCore, shell: ControlShell): void {
+    const { hostId, memory, scheduler, log } = this.#parts;
+    this.#keeper = new SnapshotKeeper({
+      ...{ hostId, scheduler, log, journal: memory.snapshots, counters: memory.counters },
+      take: () => (core.isComplete ? this.world.snapshot(scheduler.clock.wall()) : undefined),
+    });
+    this.#keeper.touch();
+    this.#sweepLater(core, shell);
+  }
+
+  #sweepLater(core: ControlCore, shell: ControlShell): void {
     this.#parts.scheduler.after(SWEEP_AFTER_MS, () => {
       if (this.connection.isClosed) return;
       if (core.isComplete) void this.#sweep(core, shell);
       for (const map of shell.openMaps().values()) if (core.isComplete) map.sweep();
-      this.sweepLater(core, shell);
+      this.#sweepLater(core, shell);
     });
   }
 
   /** Stops without ending the session. What was learned and said stays for the next process. */
   async detach(): Promise<void> {
     const { memory } = this.#parts;
+    await this.#keeper?.write();
+    this.#keeper?.close();
     memory.keepSession(this.session.ticket());
     await memory.settled();
     await this.session.detach();
@@ -129,6 +207,7 @@ export class StoreSide {
   /** Ends the session. */
   async close(): Promise<void> {
     const { memory } = this.#parts;
+    this.#keeper?.close();
     await this.connection.close();
     memory.keepSession(undefined);
     await memory.close();

@@ -16,6 +16,8 @@ export interface OpenMap {
   remove(opinion: Opinion): void;
   /** The winners as texts of the map's kind, for a snapshot. */
   entries(): readonly (readonly [string, string])[];
+  /** True while a snapshot was told and the store has not answered yet. */
+  isRecalled(): boolean;
   /** Takes back what an earlier process had learned and this one has not. */
   sweep(): void;
   /** Ends the copy; what was learned here is taken back, unless it is to be kept for the next process of this session. */
@@ -49,7 +51,15 @@ export interface World {
   watchObject(name: ObjectName, tell: (found: FoundObject) => void): Watch;
   watchActive(portId: Id, tell: (found: FoundActive) => void): Watch;
   watchFloods(bridgeId: Id, watcher: FloodWatcher): Watch;
-  openMap(map: MapName, deviceId: Id, onEvent: (event: ControlEvent) => void): OpenMap;
+  openMap(map: MapName, device: MapToOpen): OpenMap;
+}
+
+/** A map to be opened. */
+export interface MapToOpen {
+  readonly id: Id;
+  /** Winners that a snapshot remembers, told at once because the store is away. */
+  readonly remembered?: readonly (readonly [string, string])[];
+  onEvent(event: ControlEvent): void;
 }
 
 /** What the store's world is made of. */
@@ -117,8 +127,8 @@ export class LiveWorld implements World {
     );
   }
 
-  openMap(map: MapName, deviceId: Id, onEvent: (event: ControlEvent) => void): OpenMap {
-    return this.#parts.openMap(map, deviceId, onEvent);
+  openMap(map: MapName, device: MapToOpen): OpenMap {
+    return this.#parts.openMap(map, device);
   }
 }
 

@@ -77,6 +77,11 @@ export const agentStatus = {
     workers: countField,
     flows: { ...countField, description: "Flows installed; absent when the workers did not answer in time" },
     isStoreConnected: { type: "boolean" },
+    snapshotAt: {
+      ...countField,
+      description:
+        "Unix milliseconds; there while the host forwards from its snapshot because the store has not answered",
+    },
     datapath: { ...textField, description: "Driver of the datapath" },
     ports: {
       type: "array",

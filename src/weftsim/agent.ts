@@ -9,7 +9,7 @@ import { HostMemory } from "../agent/host-memory.ts";
 import { KeepAlives } from "../agent/keep-alives.ts";
 import { Questions } from "../agent/questions.ts";
 import { StoreSide } from "../agent/store-side.ts";
-import type { OpenMap, World } from "../agent/world.ts";
+import type { MapToOpen, OpenMap, World } from "../agent/world.ts";
 import { formatHostAlive } from "../api-schema/agent-api.ts";
 import type { Log } from "../base/log.ts";
 import type { Prng } from "../base/prng.ts";
@@ -50,6 +50,7 @@ export interface SimAgentParts {
   readonly journal: MemoryLocalJournal;
   /** Whether it watches its peers. */
   readonly hasKeepAlives: boolean;
+  readonly snapshots: MemoryLocalJournal;
 }
 
 /** What simulated hosts share when nobody else was first. */
@@ -86,8 +87,8 @@ export class SimAgent {
     this.#life = new Lifetime(scheduler, parts.hostClock);
     const life = this.#life;
     const datapath = seenDatapath(parts.datapath, life);
-    const { hostName, log, journal } = parts;
-    const memory = unwrap(HostMemory.of({ hostId, journal, scheduler: life, log }, journal.content));
+    const { hostName, log, journal, snapshots } = parts;
+    const memory = unwrap(HostMemory.of({ hostId, journal, snapshots, scheduler: life, log }, journal.content));
     this.#storeSide = new StoreSide({
       ...{ hostId, hostName, scheduler: life, log, memory, sessionTimeoutMs: SESSION_TIMEOUT_MS },
       connect: (resume) =>
@@ -108,9 +109,10 @@ export class SimAgent {
     });
     const toWorkers = (messages: readonly ToWorker[]): void => this.#toWorkers(messages);
     const questions = new Questions({ scheduler: life, workers: parts.workers, send: toWorkers });
-    const isStoreConnected = (): boolean => this.connection.tree.session.state === "connected";
+    const isStoreConnected = (): boolean => !this.#storeSide.isAway;
+    const snapshotAt = (): number | undefined => this.#storeSide.world.recalledAt;
     this.state = new AgentState({
-      ...{ hostId, workers: parts.workers, core: this.core, datapath, questions, isStoreConnected },
+      ...{ hostId, workers: parts.workers, core: this.core, datapath, questions, isStoreConnected, snapshotAt },
       ...{ release: "0.0.0", startedAt: life.clock.wall(), datapathName: "memory" },
     });
     this.#shell = new ControlShell({
@@ -147,7 +149,7 @@ export class SimAgent {
     this.#isRunning = true;
     for (const worker of this.workers) worker.start();
     this.#shell.start();
-    this.#storeSide.sweepLater(this.core, this.#shell);
+    this.#storeSide.serve(this.core, this.#shell);
     if (this.#parts.hasKeepAlives) this.keepAlives.start();
   }
 
@@ -251,13 +253,13 @@ export class SimAgent {
       watchObject: (name, tell) => world.watchObject(name, tell),
       watchActive: (portId, tell) => world.watchActive(portId, tell),
       watchFloods: (bridgeId, watcher) => world.watchFloods(bridgeId, watcher),
-      openMap: (map, id, onEvent) => this.#openMap(map, id, onEvent),
+      openMap: (map, device) => this.#openMap(map, device),
     };
   }
 
-  #openMap(map: MapName, id: Id, onEvent: (event: ControlEvent) => void): OpenMap {
+  #openMap(map: MapName, device: MapToOpen): OpenMap {
     const { witness, hostName } = this.#parts;
-    const name = `${map}/${id}`;
+    const name = `${map}/${device.id}`;
     const entries = new Map<string, WorldChange>();
     this.#entries.set(name, entries);
     const tell = (event: ControlEvent): void => {
@@ -265,9 +267,9 @@ export class SimAgent {
         note(entries, event.change);
         witness.took(hostName, event.change);
       }
-      onEvent(event);
+      device.onEvent(event);
     };
-    const opened = this.#storeSide.world.openMap(map, id, tell);
+    const opened = this.#storeSide.world.openMap(map, { ...device, onEvent: tell });
     const close = (options?: { readonly keep?: boolean }): void => {
       this.#entries.delete(name);
       opened.close(options);
@@ -280,6 +282,7 @@ export class SimAgent {
       put,
       remove: (opinion) => opened.remove(opinion),
       entries: () => opened.entries(),
+      isRecalled: () => opened.isRecalled(),
       sweep: () => opened.sweep(),
       close,
     };

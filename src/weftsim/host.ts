@@ -50,6 +50,7 @@ export class SimHost {
   datapath: MemoryDatapath;
   /** On its disk. */
   readonly journal = new MemoryLocalJournal();
+  readonly snapshots = new MemoryLocalJournal();
   agent: SimAgent | undefined;
   readonly clock: HostClock;
   /** By how much messages between the agent's threads take longer than usual; 1 is usual. */
@@ -90,6 +91,7 @@ export class SimHost {
       ...{ scheduler, prng: this.#prng.fork(), events, log: log.with({ host: name }), store, witness },
       ...{ hostClock: this.clock, slowness: () => this.slowness, journal: this.journal },
       hasKeepAlives: this.spec.hasKeepAlives ?? true,
+      snapshots: this.snapshots,
     });
     this.agent = agent;
     await agent.start();

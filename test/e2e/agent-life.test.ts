@@ -50,7 +50,50 @@ describe("the life of an agent", { skip, timeout: 180_000 }, () => {
     assert.equal(await second.ended, "ended with 1");
     assert.match(cloud.log("second"), new RegExp(`state-folder.*agent of host .*process ${cloud.pid("agent-h1")}`));
   });
+
+  it("starts from its snapshot while the store is away, and says since when it is", async () => {
+    const { lan, far } = neighbors(cloud);
+    await reached(cloud, "vm1", far);
+    await reached(cloud, lan, "vm1");
+    const began = Date.now();
+    await cloud.eventually(
+      "a snapshot is written",
+      () => statSync(cloud.path("h1.state/snapshot")).mtimeMs > began - 10_000,
+    );
+    await cloud.eventually("with all that is known", () => Date.now() > began + 3_000);
+    await cloud.kill("store");
+    await cloud.kill("agent-h1");
+    await cloud.startAgent("h1");
+    assert.match(cloud.log("agent-h1"), /store\.away/);
+    const { snapshotAt = 0, isStoreConnected } = await cloud.status("h1");
+    assert.ok(!isStoreConnected && snapshotAt > began - 60_000 && snapshotAt <= Date.now());
+    await reached(cloud, "vm1", far);
+    await reached(cloud, "vm1", lan);
+    unwrapRun(
+      await cloud.run("vm1", `ip addr add 10.1.1.77/24 dev eth0; ping -c 3 -W 2 -I 10.1.1.77 ${cloud.vm(lan).v4}`),
+    );
+    await cloud.startStore();
+    await cloud.eventually(
+      "the store's word counts again",
+      async () => (await cloud.status("h1")).snapshotAt === undefined,
+    );
+    await cloud.allActive();
+    await reached(cloud, far, "vm1");
+  });
 });
+
+function unwrapRun({ code, output }: { readonly code: number; readonly output: string }): void {
+  assert.equal(code, 0, output);
+}
+
+/** A VM beside vm1 on its host, and one on the other host. */
+function neighbors(cloud: Cloud): { readonly lan: string; readonly far: string } {
+  const { hostName } = cloud.vm("vm1");
+  const lan = cloud.plan.vms.find((vm) => vm.hostName === hostName && vm.name !== "vm1");
+  const far = cloud.plan.vms.find((vm) => vm.hostName !== hostName);
+  if (lan === undefined || far === undefined) throw new Error("the plan has two hosts with two VMs each");
+  return { lan: lan.name, far: far.name };
+}
 
 interface Claims {
   readonly alive: bigint;

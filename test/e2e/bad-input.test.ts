@@ -175,10 +175,18 @@ describe("bad input at the agents", { skip, timeout: 180_000 }, () => {
 
   it("kill -9 of the store: forwarding goes on; later changes arrive", async () => {
     const { portId } = cloud.vm("vm4");
+    const { v6 } = cloud.vm("vm4");
     for (const from of ["vm1", "vm2", "vm3"]) await reached(cloud, from, "vm4");
+    // The router learns both ends' IPv6 addresses from others: the flow between them is never made before the store dies.
+    await cloud.eventually("vm4's IPv6 address is known", () => cloud.pings("vm1", v6));
+    await cloud.eventually("and vm2's", () => cloud.pings("vm3", cloud.vm("vm2").v6));
+    // A trace is a walk without consequences: it shows what their hosts have heard of the others' learning.
+    await cloud.eventually("its host knows the way", () => knowsWay(cloud, "vm2", "vm4"));
+    await cloud.eventually("and back", () => knowsWay(cloud, "vm4", "vm2"));
     await cloud.kill("store");
     await cloud.eventually("the agents notice", async () => !(await cloud.status("h1")).isStoreConnected);
     await reached(cloud, "vm1", "vm4");
+    assert.ok(await cloud.pings("vm2", v6), "a flow that was never there");
     await cloud.startStore();
     await cloud.eventually("the agents are back", async () => (await cloud.status("h1")).isStoreConnected);
     await cloud.eventually(
@@ -205,6 +213,14 @@ describe("bad input at the agents", { skip, timeout: 180_000 }, () => {
 /** One ping that is answered, however often it has to be tried. */
 async function reached(cloud: Cloud, from: string, to: string): Promise<void> {
   await cloud.eventually(`${from} reaches ${to}`, () => cloud.pings(from, cloud.vm(to).v4));
+}
+
+/** True when an IPv6 packet between two VMs would be forwarded at once, with nothing left to be learned. */
+async function knowsWay(cloud: Cloud, from: string, to: string): Promise<boolean> {
+  const { portId, mac, v6 } = cloud.vm(from);
+  const packet = { sourceMac: mac, source: v6, destination: cloud.vm(to).v6 };
+  const walk = await cloud.client.trace({ portId, packet });
+  return walk.ok && walk.value.verdict === "forward";
 }
 
 function unwrapRun({ code, output }: { readonly code: number; readonly output: string }): void {

@@ -47,11 +47,13 @@ export class TreeTopologyStore implements TopologyStore {
   #cache: DocumentCache | undefined;
   #opening: Promise<Result<OpenedLayout, StoreError>> | undefined;
   /** A layout was found once: when it is gone later, the store was emptied. */
-  #wasOpen = false;
+  #wasOpen: boolean;
 
-  constructor(connection: StoreConnection, layout: Layout = new Layout()) {
+  /** `wasOpen`: an earlier process has found a layout here; when there is none now, the store was emptied. */
+  constructor(connection: StoreConnection, layout: Layout = new Layout(), wasOpen = false) {
     this.#connection = connection;
     this.#layout = layout;
+    this.#wasOpen = wasOpen;
     this.#reader = new TopologyReader(connection, layout);
     this.#marks = new CommitMarks(connection, layout.transactions);
     this.#deletions = new DeletionCounts(connection, layout);

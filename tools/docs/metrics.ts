@@ -6,6 +6,7 @@ import { PROCESS_METRICS } from "../../src/base/process-metrics.ts";
 import { MAP_METRICS } from "../../src/store/recipes/map-metrics.ts";
 import { replicatedMapMetrics } from "../../src/store/recipes/tree-replicated-map.ts";
 import { STORE_CLIENT_METRICS } from "../../src/store/store-client-metrics.ts";
+import { recyclerMetrics } from "../../src/store/upkeep/recycler-metrics.ts";
 import { storeServerCatalogue } from "../../src/store-server/counters.ts";
 import { STORE_STATE_METRICS } from "../../src/store-server/store-metrics.ts";
 import { zookeeperCatalogue } from "../../src/zookeeper/counters.ts";
@@ -17,6 +18,6 @@ export const METRIC_SECTIONS: Readonly<Record<string, MetricSpecs>> = {
   "Agent: the host": { ...HOST_METRICS, ...counterFamilies(hostMemoryMetrics) },
   "Agent: simulation workers, added up": counterFamilies(PLAIN_WORKER_METRICS),
   "Agent: replicated maps": { ...MAP_METRICS, ...counterFamilies(replicatedMapMetrics) },
-  API: REQUEST_METRICS,
+  API: { ...REQUEST_METRICS, ...counterFamilies(recyclerMetrics) },
   "Embedded store server": { ...STORE_STATE_METRICS, ...counterFamilies(storeServerCatalogue) },
 };

@@ -27,7 +27,12 @@ export interface AgentStateParts {
   isStoreConnected(): boolean;
   /** When the snapshot was taken from which the host forwards; undefined: what it knows is the store's. */
   snapshotAt?(): Instant | undefined;
+  /** How other hosts live; none when nobody watches them. */
+  peerLives?(): PeerLives;
 }
+
+/** Other hosts as the API shows them. */
+export type PeerLives = NonNullable<AgentStatus["peers"]>;
 
 type Counts = Extract<FromWorker, { readonly kind: "counts" }>;
 
@@ -108,8 +113,15 @@ export class AgentState {
       ...(snapshotAt === undefined ? {} : { snapshotAt: Math.floor(snapshotAt) }),
       datapath: datapathName,
       ports: [...core.portStates()],
+      ...this.#others(),
       metrics: this.#metrics(),
     };
+  }
+
+  #others(): Pick<AgentStatus, "peers" | "unconfirmed"> {
+    const { core, peerLives } = this.#parts;
+    const unconfirmed = core.remote.unconfirmed().map((port) => ({ ...port, since: Math.floor(port.since) }));
+    return { peers: [...(peerLives?.() ?? [])], unconfirmed };
   }
 
   /** GET /flows */

@@ -163,6 +163,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     },
     isStoreConnected: () => !store.isAway,
     snapshotAt: () => world.recalledAt,
+    peerLives: () => keepAlives.shown((peer) => core.peers.hostOf(peer)),
   });
   const shell = new ControlShell({
     ...{ hostId, core, world, stateKeys, datapath, scheduler, log, toWorkers, memory },

@@ -9,6 +9,7 @@ import { buildKeepAlive, type OwnKeepAlive, readOwnKeepAlive, writeOwnKeepAlive 
 import { KEEPALIVE_REQUEST, TUNNEL_KIND_KEEPALIVE, TUNNEL_KIND_SHIFT } from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
 import type { StoreError } from "../store/recipes/store-error.ts";
+import type { PeerLives } from "./agent-state.ts";
 import type { ControlEvent } from "./core/control-events.ts";
 import { epochOf } from "./core/epoch.ts";
 import { Liveness, type LivenessEffect, type PeerLife } from "./core/liveness.ts";
@@ -87,6 +88,17 @@ export class KeepAlives {
   /** Every peer, as last looked at. */
   lives(): readonly PeerLife[] {
     return this.#liveness.lives();
+  }
+
+  /** Every peer as the API shows it. `hostOf`: the host behind a peer's number. */
+  shown(hostOf: (peer: number) => Id | undefined): PeerLives {
+    const { clock } = this.#parts.scheduler;
+    const offset = clock.wall() - clock.now();
+    return this.lives().flatMap(({ peer, state, since, tripUs }) => {
+      const hostId = hostOf(peer);
+      if (hostId === undefined) return [];
+      return [{ hostId, state, since: Math.floor(since + offset), ...(tripUs > 0 && { roundTripUs: tripUs }) }];
+    });
   }
 
   /** What was done so far. */

@@ -97,6 +97,33 @@ export const agentStatus = {
         },
       },
     },
+    peers: {
+      type: "array",
+      maxItems: 10_000,
+      description: "Other hosts, as this one hears of their datapaths",
+      items: {
+        type: "object",
+        additionalProperties: false,
+        required: ["hostId", "state", "since"],
+        properties: {
+          hostId: idField,
+          state: { ...textField, description: "unknown, alive, suspect or dead: see docs/liveness.md" },
+          since: { ...countField, description: "Unix milliseconds" },
+          roundTripUs: { ...countField, description: "Round trip of the last answered keep-alive" },
+        },
+      },
+    },
+    unconfirmed: {
+      type: "array",
+      maxItems: 10_000,
+      description: "Ports that are sent to although their host has lost its session: active, owner unconfirmed",
+      items: {
+        type: "object",
+        additionalProperties: false,
+        required: ["portId", "hostId", "since"],
+        properties: { portId: idField, hostId: idField, since: { ...countField, description: "Unix milliseconds" } },
+      },
+    },
     metrics: {
       type: "array",
       maxItems: 10_000,

@@ -26,6 +26,12 @@ const shown = {
   version: versionField,
 } as const;
 
+const ofBridgePort = {
+  vlan: bridge.vlan,
+  allowedMacs: bridge.allowedMacs,
+  allowedAddresses: bridge.allowedAddresses,
+} as const;
+
 const created = {
   id: newIdField,
   tenant: { ...bridge.tenant, description: "Tenant; the device's when absent" },
@@ -45,7 +51,7 @@ export const portRead = {
       description: "A port of a bridge",
       additionalProperties: false,
       required: ["id", "tenant", "isUp", "deviceKind", "bridgeId", "state", "version"],
-      properties: { ...shown, deviceKind: bridge.deviceKind, bridgeId: bridge.bridgeId, vlan: bridge.vlan },
+      properties: { ...shown, deviceKind: bridge.deviceKind, bridgeId: bridge.bridgeId, ...ofBridgePort },
     },
     {
       type: "object",
@@ -73,7 +79,7 @@ export const portCreate = {
       description: "A port of a bridge",
       additionalProperties: false,
       required: ["deviceKind", "bridgeId"],
-      properties: { ...created, deviceKind: bridge.deviceKind, bridgeId: bridge.bridgeId, vlan: bridge.vlan },
+      properties: { ...created, deviceKind: bridge.deviceKind, bridgeId: bridge.bridgeId, ...ofBridgePort },
     },
     {
       type: "object",
@@ -97,7 +103,7 @@ export const portPatch = {
   type: "object",
   additionalProperties: false,
   required: [],
-  properties: { ...written, vlan: bridge.vlan, mac: router.mac, addresses: router.addresses, mtu: router.mtu },
+  properties: { ...written, ...ofBridgePort, mac: router.mac, addresses: router.addresses, mtu: router.mtu },
 } as const;
 
 /** Body of POST /v1/ports/{id}/bind. */

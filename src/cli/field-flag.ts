@@ -30,9 +30,9 @@ export function textFlag(flags: string, field: string, help: string): FieldFlag 
   return { flags, help, use: "both", read: async (value) => ok({ [field]: value === NONE ? null : value }) };
 }
 
-/** A list of texts, by repetition or commas. */
+/** A list of texts, by repetition or commas; `none` takes it away. */
 export function listFlag(flags: string, field: string, help: string): FieldFlag {
-  return { flags, help, use: "both", isList: true, read: async (value) => ok({ [field]: itemsOf(value) }) };
+  return { flags, help, use: "both", isList: true, read: async (value) => ok({ [field]: itemsOrNone(value) }) };
 }
 
 /** A whole number. */
@@ -81,6 +81,11 @@ export function atCreation(flag: FieldFlag): FieldFlag {
 export function itemsOf(value: FlagValue): readonly string[] {
   const texts = typeof value === "object" ? value : [String(value)];
   return texts.flatMap((text) => text.split(",")).filter((text) => text !== "");
+}
+
+function itemsOrNone(value: FlagValue): readonly string[] | null {
+  const items = itemsOf(value);
+  return items.length === 1 && items[0] === NONE ? null : items;
 }
 
 /** A whole number of a flag, decimal or 0x hexadecimal. */

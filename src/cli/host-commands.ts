@@ -1,4 +1,6 @@
+import type { AgentStatus } from "../api-schema/agent-api.ts";
 import type { DropsAnswer, FlowsAnswer } from "../api-schema/trace-resource.ts";
+import { systemClock } from "../base/clock.ts";
 import { ok } from "../base/result.ts";
 import { columnsOf, type Row } from "./columns.ts";
 import {
@@ -11,6 +13,7 @@ import {
   type VerbModule,
 } from "./command.ts";
 import { wholeNumber } from "./field-flag.ts";
+import type { Names } from "./names.ts";
 import { formatBytes, formatSpan, formatTable } from "./table.ts";
 
 /** `weft hosts`: who is there, and how it does. */
@@ -71,6 +74,7 @@ async function hosts(context: CommandContext): CommandResult {
         PORTS: String(host.portIds.length),
         FLOWS: status?.ok === true ? String(status.value.flows ?? "unknown") : "",
         DATAPATH: status?.ok === true ? (status.value.datapath ?? "") : "",
+        PEERS: status?.ok === true ? await peersOf(status.value.peers ?? [], names) : "",
         UNDERLAY: own.map(({ address }) => address).join(" "),
         ZONES: (await Promise.all(host.tunnelZoneIds.map((id) => names.nameOf("tunnel-zone", id)))).join(" "),
         RELEASE: status?.ok === true ? status.value.release : "",
@@ -79,6 +83,20 @@ async function hosts(context: CommandContext): CommandResult {
     }),
   );
   return table(context, rows, "no hosts: an agent registers its host when it starts");
+}
+
+/** `4 alive`, `3 alive, host2 dead for 12s`: the dead by name, the others by number. */
+async function peersOf(peers: NonNullable<AgentStatus["peers"]>, names: Names): Promise<string> {
+  const dead = peers.filter(({ state }) => state === "dead");
+  const others = new Map<string, number>();
+  for (const { state } of peers) if (state !== "dead") others.set(state, (others.get(state) ?? 0) + 1);
+  const named = await Promise.all(
+    dead.map(async ({ hostId, since }) => {
+      const span = formatSpan(Math.max(0, systemClock.wall() - since));
+      return `${await names.nameOf("host", hostId)} dead for ${span}`;
+    }),
+  );
+  return [...[...others].map(([state, count]) => `${count} ${state}`), ...named].join(", ");
 }
 
 async function flows(

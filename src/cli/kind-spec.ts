@@ -158,6 +158,8 @@ export const KIND_SPECS: Readonly<Record<Kind, KindSpec>> = {
       ...up,
       ...filters,
       numberFlag("--vlan <id>", "vlan", "bridge: access port of this VLAN, or none"),
+      listFlag("--allowed-mac <address>", "allowedMacs", "bridge: source MAC that may enter; may be repeated"),
+      listFlag("--allowed-address <prefix>", "allowedAddresses", "bridge: source IP that may enter; may be repeated"),
       textFlag("--mac <address>", "mac", "router: MAC address; made from the id when absent"),
       listFlag("--address <address/length>", "addresses", "router: address of either family; may be repeated"),
       numberFlag("--mtu <bytes>", "mtu", "router: largest IP packet"),

@@ -44,3 +44,5 @@ export const UNDERLAY_MTU_MIN = 1280;
 
 /** Largest IP packet. */
 export const MTU_MAX = 65_535;
+/** MAC addresses, and prefixes, that a bridge port may be limited to: a VM with a few interfaces' worth of addresses. */
+export const ALLOWED_PER_PORT_MAX = 64;

@@ -7,6 +7,7 @@ import type { Id, Port } from "../model/objects.ts";
 import type { Handles } from "./handles.ts";
 import { IpMask } from "./ip-words.ts";
 import type { MacWords } from "./packet.ts";
+import { compileGuard, type SourceGuard } from "./source-guard.ts";
 
 /** One address of a router port. */
 export interface PortAddress {
@@ -36,6 +37,8 @@ export interface SimPort extends MacWords {
   readonly isBound: boolean;
   /** Bridge ports: access VLAN; 0: trunk, or not VLAN-aware. */
   readonly vlan: number;
+  /** Bridge ports: which sources may enter; undefined: any. */
+  readonly guard: SourceGuard | undefined;
   /** Router ports; 0 at bridge ports. */
   readonly mac: Mac;
   /** Router ports: largest IP packet; 0 at bridge ports. */
@@ -63,6 +66,7 @@ export function compilePort(port: Port, handles: Handles): SimPort {
     peer: handles.ofOptional(port.peerId),
     isBound: port.binding !== undefined,
     vlan: isRouter ? 0 : (port.vlan ?? 0),
+    guard: isRouter ? undefined : compileGuard(port),
     mac,
     macHigh: macHigh(mac),
     macLow: macLow(mac) | 0,

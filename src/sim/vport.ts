@@ -3,6 +3,7 @@ import { evaluateFilter } from "./filter.ts";
 import { prohibit, refuseAtRouter, routerIngress } from "./router.ts";
 import type { SimBridge } from "./sim-bridge.ts";
 import type { SimPort } from "./sim-port.ts";
+import { checkSource } from "./source-guard.ts";
 import { STEP, type Step, VERDICT } from "./step.ts";
 import type { Hop, Walk } from "./walk.ts";
 
@@ -25,6 +26,8 @@ export function ingress(walk: Walk, handle: number): Step {
 
 function intoBridge(walk: Walk, port: SimPort): Step {
   if (!port.isUp) return walk.drop("admin-down", port.label);
+  const spoofed = port.guard === undefined ? undefined : checkSource(walk, port.guard);
+  if (spoofed !== undefined) return spoofed;
   const verdict = evaluateFilter(walk, port.inFilter);
   return verdict === VERDICT.accept ? bridgeIngress(walk, port) : refuse(walk, verdict);
 }

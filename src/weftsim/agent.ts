@@ -113,6 +113,7 @@ export class SimAgent {
     const snapshotAt = (): number | undefined => this.#storeSide.world.recalledAt;
     this.state = new AgentState({
       ...{ hostId, workers: parts.workers, core: this.core, datapath, questions, isStoreConnected, snapshotAt },
+      peerLives: () => this.keepAlives.shown((peer) => this.core.peers.hostOf(peer)),
       ...{ release: "0.0.0", startedAt: life.clock.wall(), datapathName: "memory" },
     });
     this.#shell = new ControlShell({

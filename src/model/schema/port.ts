@@ -1,4 +1,4 @@
-import { ADDRESSES_PER_PORT_MAX } from "../limits.ts";
+import { ADDRESSES_PER_PORT_MAX, ALLOWED_PER_PORT_MAX } from "../limits.ts";
 import {
   idField,
   inboundFilterField,
@@ -7,6 +7,7 @@ import {
   macField,
   mtuField,
   nameField,
+  networkField,
   outboundFilterField,
   tenantField,
 } from "./fields.ts";
@@ -52,6 +53,23 @@ export const bridgePortSchema = {
     deviceKind: { const: "bridge" },
     bridgeId: idField,
     vlan: { type: "integer", minimum: 1, maximum: 4094, description: "Access port of this VLAN" },
+    allowedMacs: {
+      type: "array",
+      items: macField,
+      minItems: 1,
+      maxItems: ALLOWED_PER_PORT_MAX,
+      uniqueItems: true,
+      description: "Source MAC addresses that may enter; any when absent",
+    },
+    allowedAddresses: {
+      type: "array",
+      items: networkField,
+      minItems: 1,
+      maxItems: ALLOWED_PER_PORT_MAX,
+      uniqueItems: true,
+      description:
+        "Prefixes of source IP addresses that may enter, beside the unspecified and the link-local address of the source MAC; any when absent",
+    },
   },
 } as const;
 

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { UNDERLAY_INTERFACE } from "../../src/lab/plan.ts";
+import { needs } from "../needs.ts";
+import { Cloud } from "./cloud.ts";
+
+const skip = needs("root", "bpffs", "libbpf", "clang", "libbpf-dev", "ping", "ip");
+
+type PeerView = { readonly state: string; readonly since: number };
+
+describe("hosts that watch each other", { skip, timeout: 180_000 }, () => {
+  let cloud: Cloud;
+
+  /** What one host thinks of the other. */
+  const viewOf = async (host: string): Promise<PeerView | undefined> => {
+    const other = cloud.host(host === "h1" ? "h2" : "h1").id;
+    return (await cloud.status(host)).peers?.find(({ hostId }) => hostId === other);
+  };
+
+  const underlay = (host: string, command: string): ReturnType<Cloud["run"]> =>
+    cloud.run(host, `${command.replaceAll("DEV", UNDERLAY_INTERFACE)} && date +%s%3N`);
+
+  before(async () => {
+    cloud = Cloud.build();
+    await cloud.serve();
+  });
+
+  after(async () => {
+    await cloud?.down();
+  });
+
+  it("a host that is used is alive, with a round trip", async () => {
+    const { v4 } = cloud.vm("vm2");
+    await cloud.eventually("vm1 reaches vm2", () => cloud.pings("vm1", v4));
+    await cloud.eventually("both are alive", async () => {
+      const views = await Promise.all(["h1", "h2"].map(viewOf));
+      return views.every((view) => view?.state === "alive");
+    });
+    await cloud.run("vm1", `ping -c 10 -i 0.4 ${v4}`);
+    const { peers } = await cloud.status("h1");
+    assert.ok((peers?.[0]?.roundTripUs ?? 0) > 0, "a keep-alive was answered");
+    assert.equal((await cloud.drops("h1")).get("keep-alive-refused") ?? 0, 0);
+  });
+
+  it("a killed host is known to be dead within a second; what does not need it goes on; it is sent to when it is back", async () => {
+    const { v4 } = cloud.vm("vm2");
+    const local = cloud.run("vm1", `ping -c 60 -i 0.1 -W 2 ${cloud.vm("vm3").v4}`);
+    const remote = cloud.run("vm1", `ping -c 60 -i 0.1 -W 1 ${v4}`);
+    // As a host that loses its power: the agent does nothing any more, and its link is gone.
+    process.kill(cloud.pid("agent-h2"), "SIGKILL");
+    const cut = await underlay("h2", "ip link set DEV down");
+    assert.equal(cut.code, 0, cut.output);
+    const cutAt = Number(cut.output.trim());
+    await cloud.eventually("h1 knows that h2 is dead", async () => (await viewOf("h1"))?.state === "dead");
+    const since = (await viewOf("h1"))?.since ?? Number.POSITIVE_INFINITY;
+    assert.ok(since - cutAt <= 1_000, `known after ${since - cutAt} ms`);
+    const [onHost] = await Promise.all([local, remote]);
+    assert.match(onHost.output, / 0% packet loss/, onHost.output);
+    assert.match(cloud.log("agent-h1"), /peer\.dead/);
+    const mended = await underlay("h2", "ip link set DEV up");
+    assert.equal(mended.code, 0, mended.output);
+    await cloud.kill("agent-h2");
+    await cloud.startAgent("h2");
+    await cloud.allActive();
+    await cloud.eventually("vm1 reaches vm2 again", () => cloud.pings("vm1", v4));
+    assert.equal((await viewOf("h1"))?.state, "alive");
+  });
+
+  it("a host whose agent and session are gone is forwarded to for as long as its datapath answers", async () => {
+    const { v4 } = cloud.vm("vm2");
+    await cloud.eventually("vm1 reaches vm2", () => cloud.pings("vm1", v4));
+    await cloud.kill("agent-h2");
+    const { id } = cloud.host("h2");
+    await cloud.eventually("its session has ended, and its ports are unconfirmed", async () => {
+      const { unconfirmed = [] } = await cloud.status("h1");
+      return unconfirmed.some(({ hostId }) => hostId === id);
+    });
+    const during = await cloud.run("vm1", `ping -c 20 -i 0.1 -W 1 ${v4}`);
+    assert.match(during.output, / 0% packet loss/, during.output);
+    await cloud.startAgent("h2");
+    await cloud.eventually("its ports are confirmed again", async () => {
+      const { unconfirmed = [] } = await cloud.status("h1");
+      return unconfirmed.length === 0;
+    });
+    assert.ok(await cloud.pings("vm1", v4));
+  });
+});

@@ -20,7 +20,7 @@ import type { AgentValues } from "./config.ts";
 import { ControlShell } from "./control-shell.ts";
 import { earlierVports } from "./core/bindings.ts";
 import { ControlCore } from "./core/control.ts";
-import type { ControlSettings } from "./core/control-events.ts";
+import type { ControlEvent, ControlSettings } from "./core/control-events.ts";
 import type { ToWorker } from "./core/messages.ts";
 import { earlierPeers } from "./core/peers.ts";
 import type { HostMemory } from "./host-memory.ts";
@@ -173,11 +173,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
       log.warn("audit.difference", { worker, ...fields });
     },
   });
-  const keepAlives = new KeepAlives({
-    ...{ hostId, datapath, scheduler, log, prng: prng.fork() },
-    findSecret: () => store.secret(randomBytes(16).toString("hex")),
-    dispatch: (event) => shell.dispatch(event),
-  });
+  const keepAlives = watchPeers(running, prng.fork(), (event) => shell.dispatch(event));
   for (let worker = 0; worker < workers; worker++) beginWorker(running, { worker, seed: prng.u32(), shell });
   const stop: Agent["stop"] = async ({ keep }) => {
     if (!keep) await withdraw(shell, connection);
@@ -204,6 +200,18 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   keepAlives.start();
   store.serve(core, shell);
   return ok({ stop: end, handOver });
+}
+
+function watchPeers(
+  { options, datapath, store }: Running,
+  prng: Prng,
+  dispatch: (event: ControlEvent) => void,
+): KeepAlives {
+  const { hostId, scheduler, log } = options;
+  return new KeepAlives({
+    ...{ hostId, datapath, scheduler, log, prng, dispatch },
+    findSecret: () => store.secret(randomBytes(16).toString("hex")),
+  });
 }
 
 function settingsOf(hostId: Id, values: AgentValues): ControlSettings {

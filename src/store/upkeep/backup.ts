@@ -7,6 +7,7 @@ import type { StoreError } from "../recipes/store-error.ts";
 import { type Backup, backupFormat } from "./backup-text.ts";
 import { type FillPlan, planFill } from "./fill-plan.ts";
 import { type Filled, fillStore } from "./fill-store.ts";
+import { placeOf } from "./node-place.ts";
 import { type PersistentNode, persistentPart } from "./persistent-part.ts";
 import { type ScannedTree, scanStore } from "./store-scan.ts";
 
@@ -47,6 +48,13 @@ function snapshotOf(tree: ScannedTree, layout: Layout): Result<StoreSnapshot, St
   }
   if (found.migratingTo !== undefined)
     return err({ kind: "layout-older", found: found.layout, supported: found.migratingTo });
+  for (const [path, { isUnreadable }] of tree) {
+    if (isUnreadable && placeOf(path).place !== "foreign")
+      return err({
+        kind: "store-unavailable",
+        why: `no-auth at ${layout.root}/${path}: what we take would not be whole`,
+      });
+  }
   return ok({ layout: found.layout, nodes: persistentPart(tree) });
 }
 

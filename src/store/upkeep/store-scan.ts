@@ -11,7 +11,7 @@ import { isEphemeral } from "./node-place.ts";
 export interface ScannedNode {
   readonly data: Uint8Array;
   readonly stat: NodeStat;
-  /** Its access list keeps us from reading it: nobody knows the content, nor what stands below. */
+  /** Its access list keeps us from reading it: nobody knows the content, the stat, nor what stands below. */
   readonly isUnreadable?: true;
 }
 
@@ -45,6 +45,12 @@ export async function scanStore(
 }
 
 const scanWaitMs = 30_000;
+
+/** Of a node that keeps us out: not even its stat can be read. */
+const unknownStat: NodeStat = {
+  ...{ czxid: 0n, mzxid: 0n, pzxid: 0n, ctime: 0, mtime: 0, version: 0, cversion: 0, aversion: 0 },
+  ...{ ephemeralOwner: 0n, dataLength: 0, childCount: 0 },
+};
 
 class Scan {
   readonly #tree: Tree;
@@ -111,7 +117,10 @@ class Scan {
   async #readNode(path: string): Promise<Result<readonly string[], TreeError>> {
     const full = this.#full(path);
     const read = await this.#tree.get(full);
-    if (!read.ok && read.error.kind === "no-auth") return this.#noteUnreadable(path);
+    if (!read.ok && read.error.kind === "no-auth") {
+      this.#nodes.set(path, { data: new Uint8Array(0), stat: unknownStat, isUnreadable: true });
+      return ok([]);
+    }
     if (!read.ok) return read.error.kind === "no-node" ? ok([]) : read;
     this.#nodes.set(path, { data: read.value.data, stat: read.value.stat });
     if (isEphemeral(read.value.stat)) return ok([]);
@@ -120,14 +129,6 @@ class Scan {
     const list = await this.#tree.children(full);
     if (!list.ok) return list.error.kind === "no-node" ? ok([]) : list;
     return ok(list.value.names.map((name) => (path === "" ? name : `${path}/${name}`)));
-  }
-
-  async #noteUnreadable(path: string): Promise<Result<readonly string[], TreeError>> {
-    const found = await this.#tree.exists(this.#full(path));
-    if (!found.ok) return found;
-    if (found.value !== undefined)
-      this.#nodes.set(path, { data: new Uint8Array(0), stat: found.value, isUnreadable: true });
-    return ok([]);
   }
 
   /** Reads what was announced; the value is whether anything persistent is not as it was. */

@@ -13,6 +13,7 @@ import { flowSetup } from "./figures/flow-setup.ts";
 import { memory } from "./figures/memory.ts";
 import { netlinkPart, zooKeeperPart } from "./figures/parts.ts";
 import { restart } from "./figures/restart.ts";
+import { restartLoss } from "./figures/restart-loss.ts";
 import { start } from "./figures/start.ts";
 import { twoHosts } from "./figures/two-hosts.ts";
 import { walk } from "./figures/walk.ts";
@@ -38,7 +39,17 @@ Example: npm run bench -- --json figures.json
 It makes network namespaces, eBPF maps and processes named weftbench-PID and takes them away again.`;
 
 /** Groups in the order in which they run. */
-const PUBLISHED: readonly BenchGroup[] = [walk, flowSetup, twoHosts, change, memory, restart, start, ensemble];
+const PUBLISHED: readonly BenchGroup[] = [
+  walk,
+  flowSetup,
+  twoHosts,
+  change,
+  memory,
+  restart,
+  restartLoss,
+  start,
+  ensemble,
+];
 const PARTS: readonly BenchGroup[] = [netlinkPart, zooKeeperPart];
 
 const { values: asked } = parseArgs({

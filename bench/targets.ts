@@ -59,6 +59,8 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     ...atMost,
     must: 3,
   },
+  restart_lost_packets: { what: "kill -9 of an agent: packets and connections lost", of: "value", ...atMost, must: 0 },
+  takeover_lost_packets: { what: "the same at --takeover", of: "value", ...atMost, must: 0 },
   start_to_ping_s: { what: "`npm start` to the first ping", of: "value", ...atMost, must: 15 },
 };
 

@@ -237,6 +237,7 @@ async function startHost(site: BenchSite, { name, store, ...path }: HostStart): 
     args: [
       ...["--host-id", id, "--host-name", name, "--store", store, "--datapath", "ebpf"],
       ...["--api-socket", socket, "--pin-folder", site.name, "--workers", "1", "--log.level", "warn"],
+      ...["--state-folder", site.of(`${name}.state`)],
     ],
   };
   const agent = await site.startWeft(plan);

@@ -75,6 +75,7 @@ async function underTraffic(cloud: Cloud, t: TestContext, disturb: () => Promise
   const { answered, slowestMs, synRetransmits } = await connections.report();
   const { output } = await probe;
   const { error, longestMs } = await stream.end();
+  t.diagnostic(`SYNs sent again ${synRetransmits}`);
   t.diagnostic(`slowest of ${CONNECTIONS} connections ${slowestMs} ms; longest gap of the transfer ${longestMs} ms`);
   t.diagnostic(output.split("\n").slice(-3).join(" "));
   assert.match(output, new RegExp(`${PROBES} packets transmitted, ${PROBES} received`), output);

@@ -49,3 +49,7 @@ export const SNAPSHOT_DELAY_MS = 2_000;
 export const SNAPSHOT_SHARE = 1 / 50;
 /** How long a starting agent waits for a session before it begins from its snapshot, in milliseconds. */
 export const STORE_PATIENCE_MS = 2_000;
+/** Time between two looks at the drop counters: cheap, and fine enough for "the last minute". */
+export const DROP_LOOK_MS = 10_000;
+/** Looks that are kept: the oldest is about a minute old. */
+export const DROP_LOOKS = 7;

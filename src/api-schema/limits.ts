@@ -20,3 +20,6 @@ export const FRAME_BYTES_MIN = 14;
 
 /** Characters of the metrics of one process: 4,000 ports with a few lines each are 2 MB. */
 export const METRICS_TEXT_MAX = 16 * 1024 * 1024;
+
+/** Findings of one answer of the doctor: a thousand hosts with all their peers well are far below. */
+export const FINDINGS_MAX = 100_000;

@@ -34,6 +34,8 @@ describe("the agent's own API", () => {
   const told: string[] = [];
   const views = {
     metrics: () => "# HELP a_total a\n",
+    doctor: async () => ({ wall: 5, findings: [] }),
+    support: () => ({ process: "agent", release: "1", node: "24", config: [], log: ["{}"] }),
     handOver: async () => void told.push("handing over"),
     onHandedOver: () => void told.push("handed over"),
   };
@@ -93,7 +95,7 @@ describe("the agent's own API", () => {
     assert.deepEqual([status, "flows" in body], [200, false]);
   });
 
-  it("serves the metrics as text, and as JSON for the API", async () => {
+  it("serves the metrics as text and as JSON, findings, and what belongs into a bundle", async () => {
     assert.deepEqual((await ask("GET", "/metrics?format=json")).body, { text: views.metrics() });
     const [type, text] = await new Promise<readonly [string | undefined, string]>((resolve) => {
       request({ socketPath: socket, path: "/metrics" }, (response) => {
@@ -102,6 +104,8 @@ describe("the agent's own API", () => {
         response.once("end", () => resolve([response.headers["content-type"], text]));
       }).end();
     });
+    assert.deepEqual((await ask("GET", "/doctor")).body, { wall: 5, findings: [] });
+    assert.deepEqual((await ask("GET", "/support")).body, views.support());
     assert.deepEqual([type, text], ["text/plain; version=0.0.4; charset=utf-8", views.metrics()]);
   });
 

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from "node:net";
 import { AGENT_PATHS, agentTraceRequest } from "../api-schema/agent-api.ts";
 import { parseBody } from "../api-schema/convert.ts";
+import type { AgentDoctor, SupportPart } from "../api-schema/doctor-resource.ts";
 import { type ApiError, apiError, statusOf } from "../api-schema/errors.ts";
 import { FLOWS_MAX, FRAME_BYTES_MAX } from "../api-schema/limits.ts";
 import { EXPOSITION_TYPE } from "../base/exposition.ts";
@@ -14,6 +15,10 @@ import { FLOWS_DEFAULT, SOCKET_PROBE_MS } from "./limits.ts";
 export interface AgentViews {
   /** The metrics, in Prometheus' text format. */
   metrics(): string;
+  /** Looks at this host. */
+  doctor(): Promise<AgentDoctor>;
+  /** What belongs into a bundle. */
+  support(): SupportPart;
   /** Leaves datapath and session to the next agent of this host; resolves when they are free. */
   handOver(): Promise<void>;
   /** The next agent has its answer, or has gone: this one has nothing left to do. */
@@ -106,6 +111,10 @@ async function answer(
     case `POST ${AGENT_PATHS.handOver}`:
       await views.handOver();
       return ok({ pid: process.pid });
+    case `GET ${AGENT_PATHS.doctor}`:
+      return ok(await views.doctor());
+    case `GET ${AGENT_PATHS.support}`:
+      return ok(views.support());
     case `POST ${AGENT_PATHS.trace}`:
       return trace(request, state);
     default:

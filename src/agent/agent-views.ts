@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import type { SupportPart } from "../api-schema/doctor-resource.ts";
 import { formatExposition } from "../base/exposition.ts";
 import type { Log } from "../base/log.ts";
 import type { CounterSource } from "../base/metrics.ts";
@@ -7,6 +8,7 @@ import { ProcessMetrics } from "../base/process-metrics.ts";
 import { ok, type Result } from "../base/result.ts";
 import type { Scheduler } from "../base/scheduler.ts";
 import type { DatapathControl } from "../datapath/datapath.ts";
+import type { Id } from "../model/objects.ts";
 import type { MapMetrics } from "../store/recipes/map-metrics.ts";
 import type { StoreClientMetrics } from "../store/store-client-metrics.ts";
 import { listenAgent } from "./agent-server.ts";
@@ -14,6 +16,9 @@ import type { AgentState } from "./agent-state.ts";
 import { collectMetrics } from "./collect-metrics.ts";
 import type { AgentValues } from "./config.ts";
 import type { HostMemory } from "./host-memory.ts";
+import { examine } from "./doctor/doctor.ts";
+import type { HostFacts } from "./doctor/host-facts.ts";
+import { DropHistory } from "./drop-history.ts";
 
 /** What can be looked at from outside. */
 export interface AgentViewParts {
@@ -28,6 +33,11 @@ export interface AgentViewParts {
   /** Lines of log so far by level. */
   logLines(): Readonly<Record<string, number>>;
   readonly maps: MapMetrics;
+  readonly hostId: Id;
+  /** Reads what can be seen of the host, for the doctor. */
+  readHost(addresses: readonly string[]): Promise<HostFacts>;
+  /** Configuration and last log lines, for a bundle. */
+  support(): Pick<SupportPart, "config" | "log">;
   /** See `AgentViews`. */
   handOver(): Promise<void>;
   onHandedOver(): void;
@@ -37,11 +47,16 @@ export interface AgentViewParts {
 /** Opens the agent's API and, when configured, the listener for a scraper. The error is one sentence. */
 export async function openViews(parts: AgentViewParts): Promise<Result<{ close(): void }, string>> {
   const { values, scheduler, state } = parts;
-  const process = new ProcessMetrics(scheduler, { ...parts, process: "agent" });
-  const sources = { ...parts, process, clock: scheduler.clock, ringBytes: values["ring-bytes"] };
+  const measured = new ProcessMetrics(scheduler, { ...parts, process: "agent" });
+  const sources = { ...parts, process: measured, clock: scheduler.clock, ringBytes: values["ring-bytes"] };
   const metrics = (): string => formatExposition(collectMetrics(sources));
+  const drops = new DropHistory(scheduler, () => state.drops().drops);
+  const doctorParts = { ...parts, process: measured, drops, pinFolder: values["pin-folder"] };
+  const node = process.versions.node;
   const server = await listenAgent(values["api-socket"], state, {
     metrics,
+    doctor: () => examine(doctorParts),
+    support: () => ({ process: "agent", release: parts.release, node, ...parts.support() }),
     handOver: () => parts.handOver(),
     onHandedOver: () => parts.onHandedOver(),
   });
@@ -49,7 +64,8 @@ export async function openViews(parts: AgentViewParts): Promise<Result<{ close()
   if (scraper.ok && scraper.value !== undefined)
     parts.log.info("metrics.listening", { address: scraper.value.address });
   const close = (): void => {
-    process.close();
+    measured.close();
+    drops.close();
     if (server.ok) closeServer(server.value);
     if (scraper.ok) scraper.value?.close();
   };

@@ -15,7 +15,7 @@ import { MapMetrics } from "../store/recipes/map-metrics.ts";
 import { StoreClientMetrics } from "../store/store-client-metrics.ts";
 import type { ResumableTree, SessionTicket } from "../store/tree.ts";
 import { AgentState } from "./agent-state.ts";
-import { openViews } from "./agent-views.ts";
+import { type AgentViewParts, openViews } from "./agent-views.ts";
 import type { AgentValues } from "./config.ts";
 import { ControlShell } from "./control-shell.ts";
 import { earlierVports } from "./core/bindings.ts";
@@ -42,6 +42,10 @@ export interface AgentOptions {
   readonly log: Log;
   /** What the driver of the store counts. */
   readonly storeCounters: CounterSource;
+  /** Reads what can be seen of the host, for the doctor. */
+  readHost: AgentViewParts["readHost"];
+  /** Configuration and last log lines, for a bundle. */
+  support: AgentViewParts["support"];
   /** Lines of log so far by level. */
   logLines(): Readonly<Record<string, number>>;
   /** Opens what an earlier agent of this host has kept; called once that one has gone. The error is a sentence. */

@@ -1,8 +1,10 @@
+import { type Ip, ipFromV4, ipFromWords } from "../addr/ip.ts";
 import type { DatapathMemory } from "../datapath/datapath.ts";
 import {
   BUCKET_GENERATION,
   BUCKET_WAYS,
   BUCKET_WORDS,
+  CONTROL_UNDERLAY,
   COUNTER_WORDS,
   CREDIT_WORDS,
   PEER_MAX,
@@ -102,4 +104,27 @@ function waiting(credits: Uint32Array, at: number): number {
 
 function wide(words: Uint32Array, at: number): number {
   return (words[at + 1] as number) * 0x1_0000_0000 + (words[at] as number);
+}
+
+/** The underlay address of a peer's record; undefined: the record is empty. */
+export function peerAddress({ peers }: Pick<DatapathMemory, "peers">, peer: number): Ip | undefined {
+  return addressAt(peers, peer * PEER_WORDS + 1);
+}
+
+/** Our own address on the underlay; undefined: no tunnel zone names us. */
+export function underlayAddress({ control }: Pick<DatapathMemory, "control">): Ip | undefined {
+  return addressAt(control, CONTROL_UNDERLAY);
+}
+
+/** Family and four words, as `addressWords` of datapath/records writes them. */
+function addressAt(words: Uint32Array, at: number): Ip | undefined {
+  const family = words[at] as number;
+  const word = (i: number): number => words[at + 1 + i] as number;
+  if (family === 4) return ipFromV4(word(0));
+  if (family !== 6) return undefined;
+  return ipFromWords(swap32(word(0)), swap32(word(1)), [swap32(word(2)), swap32(word(3))]);
+}
+
+function swap32(word: number): number {
+  return (((word & 0xff) << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 }

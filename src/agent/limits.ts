@@ -53,3 +53,5 @@ export const STORE_PATIENCE_MS = 2_000;
 export const DROP_LOOK_MS = 10_000;
 /** Looks that are kept: the oldest is about a minute old. */
 export const DROP_LOOKS = 7;
+/** How long the agent of this host may take for its findings: its workers alone have two seconds to answer. */
+export const LOCAL_DOCTOR_MS = 5_000;

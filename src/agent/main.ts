@@ -18,6 +18,7 @@ import { type Agent, startAgent } from "./agent.ts";
 import { agentSchema } from "./config.ts";
 import { datapathNeeds } from "./open-datapath.main.ts";
 import { openMemory } from "./open-memory.main.ts";
+import { readHostFacts } from "./read-host-facts.main.ts";
 
 /**
  * How much more than what lives the heap may hold before it is collected, in percent. V8's own choice is up to four times, which it
@@ -32,6 +33,7 @@ const EXIT_FAILED = 1;
 const help = `weft agent: joins this host to the virtual network.
 
 Usage: weft agent --host-id UUID [--store unix:/path] [--datapath ebpf|memory]
+       weft agent --doctor [--api-socket PATH]    looks at this host, as JSON; weft doctor --local prints it for people
 Example: weft agent --host-id 7b0c7f0e-6a7f-4c55-9c39-0d5c0e6f2a11 --store unix:/var/lib/weft/store/store.sock
 
 ${configHelp(agentSchema)}`;
@@ -39,8 +41,18 @@ ${configHelp(agentSchema)}`;
 const args = process.argv.slice(2);
 if (args.includes("--help")) {
   process.stdout.write(`${help}\n`);
+} else if (args.includes("--doctor")) {
+  await doctor(args.filter((word) => word !== "--doctor"));
 } else {
   await run(args);
+}
+
+/** Looks at this host and ends: nothing is joined, nothing is changed. */
+async function doctor(words: readonly string[]): Promise<void> {
+  const config = readConfig(agentSchema, { args: words, env: process.env });
+  if (!config.ok) return fail(config.error.map((fault) => fault.text).join("\n"), EXIT_CONFIG);
+  const { examineLocally } = await import("./doctor.main.ts");
+  process.stdout.write(`${await examineLocally(config.value.values["api-socket"])}\n`);
 }
 
 async function run(words: readonly string[]): Promise<void> {
@@ -67,6 +79,8 @@ async function run(words: readonly string[]): Promise<void> {
     openMemory: () => openMemory({ hostId, path: statePath, scheduler: systemScheduler, log }),
     storeCounters,
     logLines: () => processLog.counts,
+    readHost: readHostFacts,
+    support: () => ({ config: [...config.value.lines], log: [...processLog.tail] }),
     hostName: values["host-name"] ?? hostname(),
     values,
     scheduler: systemScheduler,

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { AgentStatus } from "../api-schema/agent-api.ts";
+import type { DoctorAnswer, SupportAnswer } from "../api-schema/doctor-resource.ts";
 import { type ApiError, isErrorCode } from "../api-schema/errors.ts";
 import type { MetricsAnswer } from "../api-schema/metrics-resource.ts";
 import { type CreateOf, type PatchOf, RESOURCES, type ResourceOf } from "../api-schema/resources.ts";
@@ -181,6 +182,16 @@ export class ApiClient {
   /** Metrics of one host's agent, or of the API and of all agents. */
   metrics(query: { readonly host?: Id } = {}): Outcome<MetricsAnswer> {
     return this.#send({ method: "GET", path: `/v1/metrics${queryOf(query)}` });
+  }
+
+  /** What is wrong: with store, cloud and hosts, or with one host. */
+  doctor(query: { readonly host?: Id } = {}): Outcome<DoctorAnswer> {
+    return this.#send({ method: "GET", path: `/v1/doctor${queryOf(query)}` });
+  }
+
+  /** Releases, configuration and last log lines of the API and of all agents. */
+  support(query: { readonly host?: Id } = {}): Outcome<SupportAnswer> {
+    return this.#send({ method: "GET", path: `/v1/support${queryOf(query)}` });
   }
 
   /** State of a host's agent. */

@@ -19,6 +19,8 @@ import { FLOWS_MAX, FRAME_BYTES_MAX } from "./limits.ts";
  *     POST /hand-over                                         AgentHandedOver, once datapath and session are free; the agent then ends
  *     GET  /metrics                                           text, as Prometheus reads it
  *     GET  /metrics?format=json                               AgentMetrics
+ *     GET  /doctor                                            AgentDoctor
+ *     GET  /support                                           SupportPart
  */
 export const AGENT_PATHS = {
   status: "/status",
@@ -28,6 +30,8 @@ export const AGENT_PATHS = {
   trace: "/trace",
   handOver: "/hand-over",
   metrics: "/metrics",
+  doctor: "/doctor",
+  support: "/support",
 } as const;
 
 /** Name of the state key of kind `host` by which an agent says that it lives; its text is a `HostAlive`. */

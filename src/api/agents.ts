@@ -8,6 +8,7 @@ import {
   agentStatus,
   agentTrace,
 } from "../api-schema/agent-api.ts";
+import { type AgentDoctor, agentDoctor, type SupportPart, supportPart } from "../api-schema/doctor-resource.ts";
 import { type ApiError, apiError, isErrorCode } from "../api-schema/errors.ts";
 import { type AgentMetrics, agentMetrics } from "../api-schema/metrics-resource.ts";
 import type { Duration } from "../base/clock.ts";
@@ -25,6 +26,8 @@ export interface Agents {
   drops(hostId: Id): Promise<Result<AgentDrops, ApiError>>;
   trace(hostId: Id, request: AgentTraceRequest): Promise<Result<AgentTrace, ApiError>>;
   metrics(hostId: Id): Promise<Result<AgentMetrics, ApiError>>;
+  doctor(hostId: Id): Promise<Result<AgentDoctor, ApiError>>;
+  support(hostId: Id): Promise<Result<SupportPart, ApiError>>;
   close(): void;
 }
 
@@ -64,6 +67,14 @@ export class HttpAgents implements Agents {
 
   metrics(hostId: Id): Promise<Result<AgentMetrics, ApiError>> {
     return this.#ask(hostId, { path: `${AGENT_PATHS.metrics}?format=json`, schema: agentMetrics });
+  }
+
+  doctor(hostId: Id): Promise<Result<AgentDoctor, ApiError>> {
+    return this.#ask(hostId, { path: AGENT_PATHS.doctor, schema: agentDoctor });
+  }
+
+  support(hostId: Id): Promise<Result<SupportPart, ApiError>> {
+    return this.#ask(hostId, { path: AGENT_PATHS.support, schema: supportPart });
   }
 
   close(): void {

@@ -94,7 +94,7 @@ async function flows(parts: HostParts, request: ApiRequest): Promise<Result<Answ
   if (!Number.isInteger(limit) || limit < 1 || limit > FLOWS_MAX) {
     return err(apiError("bad-query", { field: "limit", expected: `a whole number from 1 to ${FLOWS_MAX}` }));
   }
-  const asked = await ask(parts, request, (hostId) => parts.agents.flows(hostId, limit));
+  const asked = await askHosts(parts, request, (hostId) => parts.agents.flows(hostId, limit));
   if (!asked.ok) return asked;
   const { answers, missing } = asked.value;
   const items = answers.flatMap(([hostId, answer]) => answer.flows.map((flow) => ({ hostId, ...flow })));
@@ -103,7 +103,7 @@ async function flows(parts: HostParts, request: ApiRequest): Promise<Result<Answ
 }
 
 async function drops(parts: HostParts, request: ApiRequest): Promise<Result<Answer, ApiError>> {
-  const asked = await ask(parts, request, (hostId) => parts.agents.drops(hostId));
+  const asked = await askHosts(parts, request, (hostId) => parts.agents.drops(hostId));
   if (!asked.ok) return asked;
   const { answers, missing } = asked.value;
   const items = answers.flatMap(([hostId, answer]) => answer.drops.map((drop) => ({ hostId, ...drop })));
@@ -111,7 +111,7 @@ async function drops(parts: HostParts, request: ApiRequest): Promise<Result<Answ
 }
 
 async function metrics(parts: HostParts, request: ApiRequest): Promise<Result<Answer, ApiError>> {
-  const asked = await ask(parts, request, (hostId) => parts.agents.metrics(hostId));
+  const asked = await askHosts(parts, request, (hostId) => parts.agents.metrics(hostId));
   if (!asked.ok) return asked;
   const { answers, missing } = asked.value;
   const own = request.query["host"] === undefined ? [{ process: "api", text: parts.metrics.text() }] : [];
@@ -119,7 +119,8 @@ async function metrics(parts: HostParts, request: ApiRequest): Promise<Result<An
   return ok({ body: { items: [...own, ...agents], missing } });
 }
 
-interface Asked<T> {
+/** What the hosts that were asked answered, and who did not. */
+export interface Asked<T> {
   readonly answers: readonly (readonly [Id, T])[];
   readonly missing: readonly {
     readonly hostId: Id;
@@ -133,7 +134,7 @@ interface Asked<T> {
  * Asks the host that the request names, whose failure is the answer then; or every host, where those that fail are named
  * and the rest is answered without them.
  */
-async function ask<T>(
+export async function askHosts<T>(
   { objects, facts }: HostParts,
   request: ApiRequest,
   question: (hostId: Id) => Promise<Result<T, ApiError>>,

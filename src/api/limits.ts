@@ -32,3 +32,12 @@ export const REQUEST_WITHIN_MS = 30_000;
 
 /** Shortest token that is taken: 128 bits in hexadecimal. */
 export const TOKEN_LENGTH_MIN = 32;
+
+/** Reads by which the doctor judges how quick the store is: the median of so few is steady enough. */
+export const STORE_LOOKS = 5;
+
+/** Above this time for a read, in milliseconds, the store is slow: a session of 3 s has little room left. */
+export const STORE_FAST_MS = 100;
+
+/** Clocks that differ by more than this, in milliseconds, are told: logs of two hosts cannot be read side by side then. */
+export const CLOCK_SKEW_MS = 1_000;

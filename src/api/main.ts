@@ -8,7 +8,11 @@ import { systemScheduler } from "../base/scheduler.ts";
 import { clientSettings } from "../zookeeper/client-settings.ts";
 import { openZooKeeper } from "../zookeeper/connect.ts";
 import { zookeeperCatalogue } from "../zookeeper/counters.ts";
+import { askServer } from "../zookeeper/server-status.ts";
+import type { TlsOptions } from "../zookeeper/transport.ts";
 import { API_CONFIG, listenAddresses } from "./config.ts";
+import type { StoreServerAnswer } from "./doctor/store-checks.ts";
+import { AGENT_DEADLINE_MS } from "./limits.ts";
 import { startApi } from "./start.ts";
 import { readToken } from "./token.ts";
 
@@ -48,6 +52,8 @@ async function main(args: readonly string[]): Promise<number> {
     metricsListen: values["metrics-listen"],
     storeCounters,
     logLines: () => processLog.counts,
+    support: () => ({ config: [...config.value.lines], log: [...processLog.tail] }),
+    askServers: () => Promise.all(values.store.map((server) => askOne(server, settings.value.tls))),
     agentDeadlineMs: values["agent-deadline"],
     scheduler: systemScheduler,
     log,
@@ -67,6 +73,11 @@ async function main(args: readonly string[]): Promise<number> {
   await stopRequest(log);
   await running.value.stop();
   return 0;
+}
+
+async function askOne(server: string, tls: TlsOptions | undefined): Promise<StoreServerAnswer> {
+  const answer = await askServer(server, { scheduler: systemScheduler, tls, withinMs: AGENT_DEADLINE_MS });
+  return answer.ok ? { server, ...answer.value } : { server, mode: undefined, why: answer.error };
 }
 
 function stopRequest(log: Log): Promise<void> {

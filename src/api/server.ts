@@ -1,5 +1,6 @@
 import swagger from "@fastify/swagger";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import type { SupportPart } from "../api-schema/doctor-resource.ts";
 import { type ApiError, apiError, statusOf } from "../api-schema/errors.ts";
 import { BODY_BYTES_MAX } from "../api-schema/limits.ts";
 import type { Clock } from "../base/clock.ts";
@@ -15,6 +16,8 @@ import type { ApiMetrics } from "./api-metrics.ts";
 import { TokenCheck } from "./authentication.ts";
 import { childEndpoints } from "./child-endpoints.ts";
 import type { DeviceTables } from "./device-tables.ts";
+import type { CloudDoctorParts } from "./doctor/doctor.ts";
+import { doctorEndpoints } from "./doctor-endpoints.ts";
 import type { Answer, ApiRequest, Endpoint } from "./endpoint.ts";
 import type { Facts } from "./facts.ts";
 import { hostEndpoints } from "./host-endpoints.ts";
@@ -36,6 +39,10 @@ export interface ApiParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: ApiMetrics;
+  /** Where the doctor finds the store, beyond the other parts. */
+  readonly store: Pick<CloudDoctorParts, "tree" | "layout" | "storeClient" | "askServers">;
+  /** What this process adds to a bundle. */
+  support(): SupportPart;
   /** The token that every request must show. */
   readonly token: string;
   readonly release: string;
@@ -104,6 +111,11 @@ function endpointsOf(parts: ApiParts, watches: Watches): readonly Endpoint[] {
     ...fdbEndpoints(objects, tables),
     ...neighborEndpoints(objects, tables),
     ...hostEndpoints({ objects, tables, agents, facts, metrics }),
+    ...doctorEndpoints({
+      ...{ objects, tables, agents, facts, metrics },
+      doctor: { ...parts, ...parts.store },
+      support: () => parts.support(),
+    }),
     watches.endpoint(),
   ];
 }

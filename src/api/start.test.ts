@@ -25,6 +25,8 @@ describe("a server that listens", () => {
       listen,
       token,
       metricsListen: undefined,
+      askServers: async () => [],
+      support: () => ({ config: [], log: [] }),
       logLines: () => ({}),
       storeCounters: { catalogue: {}, snapshot: () => ({}) },
       agentDeadlineMs: 100,

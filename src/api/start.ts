@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { SupportPart } from "../api-schema/doctor-resource.ts";
 import type { Duration } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { CounterSource } from "../base/metrics.ts";
@@ -18,6 +19,7 @@ import { HttpAgents } from "./agents.ts";
 import { ApiMetrics } from "./api-metrics.ts";
 import type { ListenAddress } from "./config.ts";
 import { DeviceTables } from "./device-tables.ts";
+import type { StoreServerAnswer } from "./doctor/store-checks.ts";
 import { Facts } from "./facts.ts";
 import { listenOn } from "./listen.ts";
 import { createApiServer } from "./server.ts";
@@ -33,6 +35,10 @@ export interface StartOptions {
   readonly log: Log;
   /** What the driver of the store counts. */
   readonly storeCounters: CounterSource;
+  /** Asks every server of the store by itself, for the doctor. */
+  askServers(): Promise<readonly StoreServerAnswer[]>;
+  /** Configuration and last log lines, for a bundle. */
+  support(): Pick<SupportPart, "config" | "log">;
   /** Lines of log so far by level. */
   logLines(): Readonly<Record<string, number>>;
   /** Opens a session with the store. */
@@ -64,6 +70,8 @@ export async function startApi(options: StartOptions): Promise<Result<RunningApi
     topology: new TreeTopologyStore(connection),
     tables: new DeviceTables(connection),
     ...{ facts, agents, scheduler, log, token, metrics, release },
+    store: { tree: () => connection.tree, layout: new Layout(), storeClient, askServers: () => options.askServers() },
+    support: () => ({ process: "api", release, node: process.versions.node, ...options.support() }),
     clock: scheduler.clock,
     newId: () => randomUUID(),
   });

@@ -48,6 +48,11 @@ export class ProcessMetrics {
     this.#timer = scheduler.after(LOOK_MS, () => this.#look());
   }
 
+  /** The largest lag of the event loop within the last minute, in milliseconds. */
+  get lagMs(): Duration {
+    return Math.max(0, ...this.#lags);
+  }
+
   /** Adds the present values. */
   collect(samples: MetricSamples): void {
     const { user, system } = process.cpuUsage();
@@ -57,7 +62,7 @@ export class ProcessMetrics {
     const open = openDescriptors();
     if (open !== undefined) samples.add("process_open_fds", open);
     samples.add("nodejs_eventloop_lag_seconds", (this.#lags.at(-1) ?? 0) / 1_000);
-    samples.add("weft_event_loop_lag_max_seconds", Math.max(0, ...this.#lags) / 1_000);
+    samples.add("weft_event_loop_lag_max_seconds", this.lagMs / 1_000);
     for (const [level, lines] of Object.entries(this.#name.logLines?.() ?? {}))
       samples.add("weft_log_lines_total", lines, { level });
     const { process: name, release } = this.#name;

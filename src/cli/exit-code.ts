@@ -6,6 +6,8 @@ export const EXIT_CODES = {
   unreachable: { code: 3, meaning: "the API cannot be reached" },
   notFound: { code: 4, meaning: "no object has this name or id, or several have it" },
   partial: { code: 5, meaning: "some hosts did not answer; what the others said was printed" },
+  warnings: { code: 6, meaning: "weft doctor found something that somebody should look at soon" },
+  failures: { code: 7, meaning: "weft doctor found something broken" },
 } as const;
 
 /** The name of an outcome. */

@@ -110,6 +110,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import("./host-commands.ts")).hostsVerb,
   },
   {
+    name: "doctor",
+    group: look,
+    summary: "looks for what is wrong with store, cloud and hosts",
+    load: async () => (await import("./doctor-command.ts")).doctorVerb,
+  },
+  {
     name: "metrics",
     group: look,
     summary: "shows what the API and the agents measure",

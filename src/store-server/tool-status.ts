@@ -1,26 +1,11 @@
-import type { Duration } from "../base/clock.ts";
-import { err, ok, type Result } from "../base/result.ts";
-import type { Scheduler } from "../base/scheduler.ts";
 import { KINDS, MODEL_REGISTRY } from "../model/registry.ts";
 import { parseLayout } from "../store/recipes/layout-document.ts";
 import { isEphemeral, placeOf } from "../store/upkeep/node-place.ts";
 import { type ScannedTree, scanStore } from "../store/upkeep/store-scan.ts";
-import { parseServer } from "../zookeeper/servers.ts";
-import { socketDial, type TlsOptions } from "../zookeeper/transport.ts";
+import { askServer, type ServerStatus } from "../zookeeper/server-status.ts";
+import type { TlsOptions } from "../zookeeper/transport.ts";
 import { storeSentence } from "./tool-text.ts";
 import { refuse, type Tool, type ToolStore } from "./tool-transfer.ts";
-
-/** How long one server may take to say how it does, in milliseconds. */
-const askMs: Duration = 5_000;
-
-/** What one server says of itself. */
-interface ServerStatus {
-  readonly server: string;
-  readonly mode: string;
-  readonly zxid: string;
-  readonly connections: string;
-  readonly nodes: string;
-}
 
 /** `weft store status`: each server, then what our part of the tree holds. */
 export async function statusVerb(
@@ -29,13 +14,19 @@ export async function statusVerb(
   how: { readonly servers: readonly string[]; readonly tls: TlsOptions | undefined; readonly isJson: boolean },
 ): Promise<number> {
   const servers = await Promise.all(
-    how.servers.map(async (server) => ({ server, answer: await askServer(tool.scheduler, server, how.tls) })),
+    how.servers.map(async (server) => ({
+      server,
+      answer: await askServer(server, { scheduler: tool.scheduler, tls: how.tls }),
+    })),
   );
   const scanned = await scanStore(store.connection, { root: store.layout.root });
   if (!scanned.ok) return refuse(tool, storeSentence(scanned.error));
   const content = contentOf(scanned.value);
   if (how.isJson) {
-    const list = servers.map(({ server, answer }) => (answer.ok ? answer.value : { server, error: answer.error }));
+    const list = servers.map(({ server, answer }) => ({
+      server,
+      ...(answer.ok ? answer.value : { error: answer.error }),
+    }));
     tool.print(JSON.stringify({ servers: list, ...content }, undefined, 2));
     return 0;
   }
@@ -73,35 +64,4 @@ export function contentOf(tree: ScannedTree) {
     incomplete: incomplete === undefined ? undefined : new TextDecoder().decode(incomplete.data),
     ...{ nodes: tree.size, bytes, sessions: sessions.size, objects },
   };
-}
-
-/** Asks one server by the word `srvr`, which servers answer unless they were told not to. */
-async function askServer(
-  scheduler: Scheduler,
-  server: string,
-  tls: TlsOptions | undefined,
-): Promise<Result<ServerStatus, string>> {
-  const address = parseServer(server);
-  if (!address.ok) return err(address.error);
-  const text = await new Promise<string>((resolve) => {
-    let answer = "";
-    const settle = (fallback: string): void => {
-      timer.cancel();
-      transport.close();
-      resolve(answer === "" ? `no answer: ${fallback}` : answer);
-    };
-    const timer = scheduler.after(askMs, () => settle(`nothing within ${askMs} ms`));
-    const transport = socketDial(tls)(address.value, {
-      onOpen: () => transport.write(new TextEncoder().encode("srvr")),
-      onBytes: (bytes) => {
-        answer += new TextDecoder().decode(bytes);
-      },
-      onClosed: (why) => settle(why),
-    });
-  });
-  const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, "m").exec(text)?.[1];
-  const mode = field("Mode");
-  if (mode === undefined) return err(text.split("\n", 1)[0] ?? "no answer");
-  const [zxid = "?", connections = "?", nodes = "?"] = ["Zxid", "Connections", "Node count"].map(field);
-  return ok({ server, mode, zxid, connections, nodes });
 }

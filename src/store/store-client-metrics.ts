@@ -78,6 +78,11 @@ export class StoreClientMetrics {
     };
   }
 
+  /** State of the present session. */
+  get state(): SessionState {
+    return this.#tree?.session.state ?? "connecting";
+  }
+
   /** Time since the connection was lost; 0 while there is one. */
   get disconnectedMs(): number {
     return this.#tree?.session.state === "connected" ? 0 : this.#clock.now() - this.#lostAt;

@@ -33,4 +33,8 @@ export const zookeeperLimits = {
   pingMaxMs: 10_000,
   /** Time in milliseconds that close() waits for the server's answer before it hangs up. */
   closeMs: 2_000,
+  /** How long a server may take to say how it does, in milliseconds. */
+  statusWithinMs: 5_000,
+  /** Characters of such an answer that are read: some 300 are meant. */
+  statusTextMax: 65_536,
 } as const;

@@ -1,6 +1,7 @@
 import { expectation } from "../../src/base/config-value.ts";
 import { LINE_FIELDS } from "../../src/base/log-event.ts";
 import { configSchemas, dropReasons, errorCatalogue, logEvents } from "./catalogues.ts";
+import { doctorRows } from "./doctor.ts";
 import { limits } from "./limits.ts";
 import { METRIC_SECTIONS } from "./metrics.ts";
 
@@ -17,6 +18,7 @@ export async function pages(root: string): Promise<Pages> {
   add("errors", await errorPage(root));
   add("limits", limitPage(root));
   add("metrics", metricPage());
+  add("doctor", doctorPage());
   add("events", await eventPage(root));
   add("config", await configPage(root));
   return made;
@@ -66,6 +68,14 @@ function metricPage(): string {
     return `## ${who}\n\n${table(["metric", "type", "labels", "meaning"], body)}`;
   });
   return page("Metrics", head, sections);
+}
+
+function doctorPage(): string {
+  const head =
+    "`weft doctor` runs these checks. Each finding says how bad it is (ok, warning, failure), what was looked at, what was " +
+    "found and what to do. `host` checks run in the agent, or beside it with `weft doctor --local`; `cloud` checks run in the " +
+    "API. The command ends with 0 when all is well, 6 after warnings, 7 after failures.";
+  return page("Checks of the doctor", head, [table(["check", "runs", "looks at"], doctorRows())]);
 }
 
 async function eventPage(root: string): Promise<string> {

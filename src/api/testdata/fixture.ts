@@ -11,6 +11,7 @@ import { systemScheduler } from "../../base/scheduler.ts";
 import type { Id } from "../../model/objects.ts";
 import { MemoryTreeServer } from "../../store/memory/memory-tree-server.ts";
 import { StoreConnection } from "../../store/recipes/connection.ts";
+import { Layout } from "../../store/recipes/layout.ts";
 import type { StateKey } from "../../store/recipes/state-keys.ts";
 import { TreeStateKeys } from "../../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../../store/recipes/tree-topology-store.ts";
@@ -83,6 +84,13 @@ export class ApiFixture {
       clock: systemClock,
       log: this.log,
       metrics: this.metrics,
+      store: {
+        tree: () => this.connection.tree,
+        layout: new Layout(),
+        storeClient: this.storeClient,
+        askServers: async () => [{ server: "unix:/store.sock", mode: "standalone", zxid: "0x5" }],
+      },
+      support: () => ({ process: "api", release: "0.0.0-test", node: "24", config: [], log: ["{}"] }),
       token: TOKEN,
       release: "0.0.0-test",
       newId: () => crypto.randomUUID(),

@@ -15,10 +15,10 @@ import { listenAgent } from "./agent-server.ts";
 import type { AgentState } from "./agent-state.ts";
 import { collectMetrics } from "./collect-metrics.ts";
 import type { AgentValues } from "./config.ts";
-import type { HostMemory } from "./host-memory.ts";
 import { examine } from "./doctor/doctor.ts";
 import type { HostFacts } from "./doctor/host-facts.ts";
 import { DropHistory } from "./drop-history.ts";
+import type { HostMemory } from "./host-memory.ts";
 
 /** What can be looked at from outside. */
 export interface AgentViewParts {

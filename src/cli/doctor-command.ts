@@ -69,8 +69,11 @@ async function cloudDoctor(context: CommandContext, options: Options): CommandRe
   }
   if (!answer.ok) return err(cliErrorOf(answer.error));
   const { findings, missing } = answer.value;
+  // Names are in the store: without it every one of them would be waited for.
+  const isNameless = findings.some(({ check, level }) => check === "store" && level === "failure");
   const named = await Promise.all(
     findings.map(async ({ hostId: id, ...one }): Promise<ToldFinding> => {
+      if (isNameless) return { ...one, from: id === undefined ? "" : `host ${id}` };
       const from = id === undefined ? "" : await names.nameOf("host", id);
       const [subject = "", found = ""] = await names.withNames([one.subject, one.found], ["host", "port"]);
       return { ...one, subject, found, from };

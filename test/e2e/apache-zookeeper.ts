@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { unwrap } from "../../src/base/result.ts";
 import type { Netns } from "../../src/linux/netns.ts";
 import { apacheClassPath } from "./apache-jars.ts";
+import { leaderOf, servesAgain } from "./apache-roles.ts";
 
 /** Where servers run and listen, and how much memory each has; by default on loopback, with little. */
 export interface ApachePlace {
@@ -122,6 +123,15 @@ export async function startApache(
       rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** Kills the leader, waits for the next one, and starts the killed server again. */
+export async function replaceLeader({ servers }: ApacheEnsemble): Promise<void> {
+  const leader = await leaderOf(servers);
+  await leader.stop("SIGKILL");
+  await leaderOf(servers.filter((server) => server !== leader));
+  leader.start();
+  await servesAgain(leader);
 }
 
 const logback = `<configuration><appender name="C" class="ch.qos.logback.core.ConsoleAppender"><encoder>

@@ -11,8 +11,8 @@ import { HoldRecorder } from "../property/hold-recorder.ts";
 import { checkEach, type Verdict } from "../property/linearizability.ts";
 import { holdSpec, type KeyInput, type NodeInput, nodeSpec, stateKeySpec } from "../property/sequential-specs.ts";
 import { KeyClient, type NodeAct, NodeClient } from "../property/store-clients.ts";
-import { leaderOf, servesAgain } from "./apache-roles.ts";
-import { type ApacheEnsemble, startApache } from "./apache-zookeeper.ts";
+import { leaderOf } from "./apache-roles.ts";
+import { type ApacheEnsemble, replaceLeader, startApache } from "./apache-zookeeper.ts";
 import { freshStore, type RealFault, RealProcess } from "./real-process.ts";
 
 const processes = 3;
@@ -117,7 +117,7 @@ describe("histories of an ensemble whose leader is killed", { timeout: 180_000, 
     const play: Play = async (acts, run, look = () => undefined) => {
       let killing: Promise<void> | undefined;
       for (let turn = 0; turn < turns; turn++) {
-        if (turn === turns / 3) killing = killLeader(ensemble);
+        if (turn === turns / 3) killing = replaceLeader(ensemble);
         const by = prng.below(processes);
         if (prng.below(8) === 0) await all[by]?.befall(faults[prng.below(faults.length)] as RealFault);
         else run(by, acts[prng.below(acts.length)] as never);
@@ -133,14 +133,6 @@ describe("histories of an ensemble whose leader is killed", { timeout: 180_000, 
 });
 
 type Play = <Act>(acts: readonly Act[], run: (by: number, act: Act) => void, look?: () => void) => Promise<void>;
-
-async function killLeader({ servers }: ApacheEnsemble): Promise<void> {
-  const leader = await leaderOf(servers);
-  await leader.stop("SIGKILL");
-  await leaderOf(servers.filter((server) => server !== leader));
-  leader.start();
-  await servesAgain(leader);
-}
 
 /** Whatever was asked before has been answered, or never will be. */
 async function answered(all: readonly RealProcess[]): Promise<void> {

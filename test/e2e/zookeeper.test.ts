@@ -8,7 +8,7 @@ import {
   clientTreeServer,
   type ServerUnderTest,
 } from "../../src/zookeeper/compliance/client-server.ts";
-import { connectZooKeeper } from "../../src/zookeeper/connect.ts";
+import { connectZooKeeper, digest } from "../../src/zookeeper/connect.ts";
 import { needs } from "../needs.ts";
 import { startApache } from "./apache-zookeeper.ts";
 
@@ -18,12 +18,15 @@ else test("tree and recipes on Apache ZooKeeper", { skip }, () => undefined);
 
 function apacheSuites(): void {
   treeSuite("client and Apache ZooKeeper", async () => clientTreeServer(await apache()));
+  treeSuite("client with a chroot, a digest and nodes of its own, and Apache ZooKeeper", async () =>
+    clientTreeServer(await apache({ chroot: "/clouds/one", auth: [digest("weft:secret")], isPrivate: true })),
+  );
   recipeSuite("client and Apache ZooKeeper", async () => clientRecipeServer(await apache()));
 }
 
-async function apache(): Promise<ServerUnderTest> {
+async function apache(more: Partial<ServerUnderTest["options"]> = {}): Promise<ServerUnderTest> {
   const running = await startApache();
-  const options = { servers: running.addresses };
+  const options = { servers: running.addresses, ...more };
   const helper = unwrap(await connectZooKeeper(options));
   return {
     options,

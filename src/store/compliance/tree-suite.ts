@@ -590,6 +590,28 @@ function faultTests({ server, tree, folder }: Suite): void {
     });
   }
 
+  for (const fate of ["applied", "lost"] as const) {
+    test(`a multi whose reply is lost names no operation, and happened as a whole or not at all: ${fate}`, async (t) => {
+      const { loseNext } = server();
+      if (loseNext === undefined) return t.skip("this driver cannot lose a reply");
+      const root = await folder();
+      value(await tree().create(`${root}/old`, noData));
+      const other = await server().connect();
+      value(await other.sync("/"));
+      await loseNext(other, fate);
+      const outcome = await other.multi([
+        { op: "check", path: `${root}/old`, version: 0 },
+        { op: "create", path: `${root}/new`, data: noData },
+        { op: "remove", path: `${root}/old` },
+      ]);
+      assert.ok(!outcome.ok);
+      assert.deepEqual([outcome.error.index, outcome.error.error.kind], [undefined, "connection-loss"]);
+      value(await other.sync(root));
+      assert.deepEqual(value(await other.children(root)).names, [fate === "applied" ? "new" : "old"]);
+      await other.close();
+    });
+  }
+
   test("an expired session is final: its nodes are gone and every call says so", async (t) => {
     const { expire } = server();
     if (expire === undefined) return t.skip("this driver cannot expire a session");

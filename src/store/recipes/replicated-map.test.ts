@@ -28,7 +28,7 @@ class Cloud {
 
   constructor(seed: number, precedence: Precedence) {
     const prng = new Prng(seed);
-    this.server = new MemoryTreeServer({ scheduler: this.scheduler, delay: () => prng.below(30), seed });
+    this.server = new MemoryTreeServer({ scheduler: this.scheduler, delay: () => prng.below(30), seed, sweepMs: 40 });
     this.owners = [0, 1, 2].map(() => this.#owner(precedence));
   }
 
@@ -182,6 +182,40 @@ describe("replicated map", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test("who comes back after the map's node went with its last opinion gives way to what was learned since", async () => {
+    const cloud = new Cloud(4, "newest-learned");
+    const [first, second] = cloud.owners;
+    assert.ok(first !== undefined && second !== undefined);
+    await passTime(cloud.scheduler, 1_000);
+    for (const key of ["a", "b", "k"]) void first.map.put(key, "before");
+    await passTime(cloud.scheduler, 1_000);
+    cloud.server.isolate(cloud.tree(0));
+    await passTime(cloud.scheduler, 10_000);
+    assert.ok(!cloud.server.tree.children(path).ok, "the node is gone, sequence numbers start again");
+    void second.map.put("k", "since");
+    await passTime(cloud.scheduler, 1_000);
+    cloud.server.rejoin(cloud.tree(0));
+    await passTime(cloud.scheduler, 10_000);
+    for (const { map } of [first, second]) assert.deepEqual([map.get("a"), map.get("k")], ["before", "since"]);
+    cloud.server.stop();
+  });
+
+  test("while everybody watches, too, sequence numbers that start again do not make an old opinion win", async () => {
+    const cloud = new Cloud(5, "newest-learned");
+    const [first, second] = cloud.owners;
+    assert.ok(first !== undefined && second !== undefined);
+    for (let i = 0; i < 5; i++) void first.map.put("a", `${i}`);
+    await passTime(cloud.scheduler, 1_000);
+    void first.map.remove("a");
+    await passTime(cloud.scheduler, 1_000);
+    void first.map.put("k", "old");
+    await passTime(cloud.scheduler, 1_000);
+    void second.map.put("k", "new");
+    await passTime(cloud.scheduler, 1_000);
+    for (const { map } of [first, second]) assert.equal(map.get("k"), "new");
+    cloud.server.stop();
   });
 
   test("learned opinions die with their session, configured ones stay", async () => {

@@ -54,7 +54,7 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
   #isLoaded = false;
   #isReloadWanted = false;
   #isClosed = false;
-  /** Transaction that made the map's node: with another one, sequence numbers have started again. */
+  /** Transaction that made the map's node, where known: with another one, sequence numbers have started again. */
   #madeBy: bigint | undefined;
   #becomeReady: () => void = () => undefined;
 
@@ -183,7 +183,8 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
   }
 
   #hear(event: TreeEvent): void {
-    if (parentOf(event.path) !== this.#options.path) return;
+    const { path } = this.#options;
+    if (event.path !== path && parentOf(event.path) !== path) return;
     if (this.#buffer === undefined) this.#apply(event);
     else if (this.#buffer.length < bufferedEventsMax) this.#buffer.push(event);
     else {
@@ -193,6 +194,10 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
   }
 
   #apply(event: TreeEvent): void {
+    if (event.path === this.#options.path) {
+      if (event.kind === "deleted") this.#sequenceRestarted();
+      return;
+    }
     const opinion = this.#parse(nameOf(event.path));
     if (opinion === undefined) return;
     this.#counters.add("map_updates");
@@ -243,10 +248,8 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
     }
     this.#own.tableReplaced();
     const changes = this.#table.load(opinions);
-    if (this.#madeBy !== undefined && madeBy !== undefined && this.#madeBy !== madeBy) {
-      this.#table.forgetSequence();
-      this.#own.sequenceRestarted();
-    }
+    // Who found no node at first does not know which one its own opinions were under: to be sure, others count as newer.
+    if (!isFirst && madeBy !== undefined && this.#madeBy !== madeBy) this.#sequenceRestarted();
     this.#madeBy = madeBy ?? this.#madeBy;
     this.#isLoaded = true;
     if (isFirst) for (const listener of [...this.#listeners]) listener.onLoaded([...this.entries()]);
@@ -254,6 +257,13 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
     this.#replay();
     this.#own.reconsiderAll();
     this.#becomeReady();
+  }
+
+  /** An empty container goes, and with it the count of its children. */
+  #sequenceRestarted(): void {
+    this.#madeBy = undefined;
+    this.#table.forgetSequence();
+    this.#own.sequenceRestarted();
   }
 
   #replay(): void {

@@ -10,7 +10,7 @@ import { FaultyDial } from "./faulty-dial.ts";
 /** What a server under test adds to its clients. */
 export interface ServerUnderTest {
   /** How a client reaches it. */
-  readonly options: Pick<ConnectOptions, "servers" | "auth">;
+  readonly options: Pick<ConnectOptions, "servers" | "auth" | "chroot" | "isPrivate">;
   sweep?(): Promise<void>;
   stop(): Promise<void>;
 }

@@ -13,7 +13,7 @@ import { CREDIT_BYTES_PER_PACKET, GATHER_MS } from "./core/limits.ts";
 import type { FromWorker, MapName, ToWorker } from "./core/messages.ts";
 import type { ObjectName } from "./core/slice.ts";
 import type { HostMemory } from "./host-memory.ts";
-import { DATAPATH_ATTEMPTS_MAX, DATAPATH_RETRY_MS, TAKEN_AGAIN_MS } from "./limits.ts";
+import { DATAPATH_ATTEMPTS_MAX, DATAPATH_RETRY_MS, REMOVED_AGAIN_MS, TAKEN_AGAIN_MS } from "./limits.ts";
 import { FLOOD_KEY_PREFIX, type FoundActive, type OpenMap, type Watch, type World } from "./world.ts";
 
 /** What a control shell joins. */
@@ -252,8 +252,7 @@ export class ControlShell {
       const sayAgain = (): void => {
         if (!this.#isClosed) again();
       };
-      if (why === "removed") sayAgain();
-      else scheduler.after(TAKEN_AGAIN_MS, sayAgain);
+      scheduler.after(why === "removed" ? REMOVED_AGAIN_MS : TAKEN_AGAIN_MS, sayAgain);
     };
     const result = await (text === undefined ? stateKeys.clear(key) : stateKeys.set(key, text, { writer, onLost }));
     if (result.ok || (result.error.kind === "held" && writer === "first")) return;

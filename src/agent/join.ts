@@ -7,7 +7,7 @@ import type { Id } from "../model/objects.ts";
 import type { StateKeys } from "../store/recipes/state-keys.ts";
 import type { StoreError } from "../store/recipes/store-error.ts";
 import type { TopologyStore } from "../store/recipes/topology-store.ts";
-import { CLAIM_RETRY_MS } from "./limits.ts";
+import { CLAIM_RETRY_MS, REMOVED_AGAIN_MS } from "./limits.ts";
 
 /** What is needed to join. */
 export interface JoinOptions {
@@ -24,6 +24,8 @@ export interface JoinOptions {
   /** The store may be away for long: what it does not answer is asked again until `isOver`. */
   readonly persists?: boolean;
   isOver?(): boolean;
+  /** Whether the store was emptied: then this host is not made known to it, as if it were a new one. */
+  isWiped?(): Promise<boolean>;
   /** Told when our session has expired and another agent has claimed the id since. */
   onLost?(): void;
 }
@@ -41,9 +43,10 @@ export async function joinCloud(options: JoinOptions): Promise<Result<void, stri
   }
 }
 
-async function introduce({ topology, hostId, hostName }: JoinOptions): Promise<Result<void, StoreError>> {
+async function introduce({ topology, hostId, hostName, isWiped }: JoinOptions): Promise<Result<void, StoreError>> {
   const known = await topology.get("host", hostId);
   if (!known.ok || known.value !== undefined) return known.ok ? ok(undefined) : known;
+  if ((await isWiped?.()) === true) return err({ kind: "layout-gone", why: WIPED });
   const object = { kind: "host", id: hostId, name: hostName, portIds: [], tunnelZoneIds: [] } as const;
   const created = await topology.transact([{ op: "create", object }]);
   // An operator may have created it in between: then it is there now.
@@ -51,6 +54,9 @@ async function introduce({ topology, hostId, hostName }: JoinOptions): Promise<R
   const isThere = now === undefined || (now.ok && now.value !== undefined);
   return created.ok || isThere ? ok(undefined) : created;
 }
+
+const WIPED =
+  "it was begun anew and does not know this host: restore it, or remove the agent's state folder to join it as a new host";
 
 /** An agent that was killed holds the id until its session ends: worth waiting for, but not for ever. */
 async function claim(options: JoinOptions, until: Instant): Promise<Result<void, StoreError | string>> {
@@ -62,6 +68,7 @@ async function claim(options: JoinOptions, until: Instant): Promise<Result<void,
   };
   // Nobody has it: the store was emptied or somebody removed the key. Whoever claims it first is this host's agent.
   const again = async (): Promise<void> => {
+    await sleep(scheduler, REMOVED_AGAIN_MS);
     if (!(await joinCloud({ ...options, persists: true })).ok && options.isOver?.() !== true) isTaken();
   };
   const onLost = (why: "taken" | "removed"): void => {

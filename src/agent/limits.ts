@@ -55,3 +55,13 @@ export const DROP_LOOK_MS = 10_000;
 export const DROP_LOOKS = 7;
 /** How long the agent of this host may take for its findings: its workers alone have two seconds to answer. */
 export const LOCAL_DOCTOR_MS = 5_000;
+/** How long nothing more must have gone from the store before what is gone but still referred to counts as deleted. */
+export const ABSENCE_QUIET_MS = 2_000;
+/** Longest such wait while more goes: emptying a store of a million nodes takes about a minute. */
+export const ABSENCE_MAX_MS = 60_000;
+/** How long ago something may have been told gone to be taken back when the store turns out to be emptied. */
+export const GONE_WINDOW_MS = 60_000;
+/** Time between two looks whether an emptied store is whole again. */
+export const GUARD_RETRY_MS = 1_000;
+/** Wait before a state key is said again that somebody removed: longer than emptying a small store takes. */
+export const REMOVED_AGAIN_MS = 1_000;

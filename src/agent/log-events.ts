@@ -92,6 +92,17 @@ export const AGENT_LOG_EVENTS = {
     meaning: "the store does not answer at the start: the agent forwards from its snapshot of then",
     fields: ["snapshotAt"],
   },
+  "store.emptied": {
+    level: "error",
+    meaning:
+      "everything in the store is gone, or it was begun anew without this host: forwarding goes on, nothing is written; restore it",
+    fields: ["root"],
+  },
+  "store.restored": {
+    level: "info",
+    meaning: "the store has again what it had: what this host says is registered anew",
+    fields: ["root"],
+  },
   "store.back": { level: "info", meaning: "the store answers again and this host has claimed its id", fields: [] },
   "port.state": {
     level: "info",

@@ -17,8 +17,10 @@ import type { ControlCore } from "./core/control.ts";
 import type { TunnelKeysLeft } from "./core/tunnel-keys.ts";
 import { decodeSnapshot, type WorldSnapshot } from "./core/world-snapshot.ts";
 import { EarlierClaims } from "./earlier-claims.ts";
+import { GuardedWorld } from "./guarded-world.ts";
 import type { HostMemory } from "./host-memory.ts";
 import { joinCloud } from "./join.ts";
+import { LayoutGuard } from "./layout-guard.ts";
 import { CLAIM_SLACK_MS, STORE_PATIENCE_MS, SWEEP_AFTER_MS } from "./limits.ts";
 import { openMap } from "./maps.ts";
 import { RememberedWorld } from "./remembered-world.ts";
@@ -54,6 +56,7 @@ export class StoreSide {
   readonly #parts: StoreSideParts;
   readonly #layout = new Layout();
   readonly #claims: EarlierClaims;
+  readonly #guard: LayoutGuard;
   #keeper: SnapshotKeeper | undefined;
 
   constructor(parts: StoreSideParts) {
@@ -82,7 +85,13 @@ export class StoreSide {
       ...{ topology: this.topology, stateKeys: this.stateKeys, log },
       openMap: (map, device) => openMap(opener, map, device),
     });
-    this.world = new RememberedWorld({ live, isAway: () => this.isAway, onNews: () => this.#keeper?.touch() });
+    this.#guard = new LayoutGuard({ ...parts, connection, layout });
+    const guarded = new GuardedWorld(live, this.#guard, scheduler);
+    this.world = new RememberedWorld({
+      live: guarded,
+      isAway: () => this.#isUseless,
+      onNews: () => this.#keeper?.touch(),
+    });
   }
 
   /** Tunnel keys that an earlier agent of this host used, and those that must not be used yet. */
@@ -103,8 +112,7 @@ export class StoreSide {
     if (snapshot === undefined) return joining;
     this.world.recall(snapshot);
     const patience = sleep(scheduler, STORE_PATIENCE_MS).then(() => undefined);
-    const soon =
-      (await Promise.race([joining, patience])) ?? (this.isAway ? undefined : await this.#unlessAway(joining));
+    const soon = (await Promise.race([joining, patience])) ?? (await this.#unlessAway(joining));
     if (soon !== undefined) return soon;
     log.warn("store.away", { snapshotAt: Math.floor(snapshot.at) });
     void joining.then((joined) => {
@@ -120,16 +128,23 @@ export class StoreSide {
     return this.connection.tree.session.state !== "connected";
   }
 
-  /** The outcome of joining; undefined when the store goes away before there is one. */
+  /** The store does not answer, or has nothing of what it should have. */
+  get #isUseless(): boolean {
+    return this.isAway || this.#guard.isWiped;
+  }
+
+  /** The outcome of joining; undefined when the store goes away, or is found emptied, before there is one. */
   async #unlessAway(joining: Promise<Result<void, string>>): Promise<Result<void, string> | undefined> {
-    let stop: () => void = () => undefined;
+    if (this.#isUseless) return undefined;
+    const stops: (() => void)[] = [];
     const away = new Promise<undefined>((resolve) => {
-      stop = this.connection.onState((state) => {
-        if (state !== "connected") resolve(undefined);
-      });
+      const look = (): void => {
+        if (this.#isUseless) resolve(undefined);
+      };
+      stops.push(this.connection.onState(look), this.#guard.onChange(look));
     });
     const outcome = await Promise.race([joining, away]);
-    stop();
+    for (const stop of stops) stop();
     return outcome;
   }
 
@@ -138,6 +153,7 @@ export class StoreSide {
     const joined = await joinCloud({
       ...{ topology: this.topology, stateKeys: this.stateKeys, hostId, hostName, alive, log, scheduler, persists },
       isOver: () => this.connection.isClosed,
+      isWiped: () => this.#guard.check(),
       patienceMs: sessionTimeoutMs + CLAIM_SLACK_MS,
       onLost: () => onFailure(`another agent has taken host id ${hostId} while we were away from the store`),
     });
@@ -193,6 +209,7 @@ export class StoreSide {
     const { memory } = this.#parts;
     await this.#keeper?.write();
     this.#keeper?.close();
+    this.#guard.close();
     memory.keepSession(this.session.ticket());
     await memory.settled();
     await this.session.detach();
@@ -208,6 +225,7 @@ export class StoreSide {
   async close(): Promise<void> {
     const { memory } = this.#parts;
     this.#keeper?.close();
+    this.#guard.close();
     await this.connection.close();
     memory.keepSession(undefined);
     await memory.close();

@@ -43,6 +43,9 @@ export const reconnectWaitMs = 30_000;
 /** Wait before a recipe tries again what the store refused for the moment, in milliseconds. */
 export const retryWaitMs = 250;
 
+/** Wait before an own opinion is written again that somebody else removed: longer than emptying a small store takes. */
+export const removedAgainMs = 1_000;
+
 /** Most own opinions in one replicated map: more than the MACs of one host's VMs by two orders of magnitude. */
 export const ownOpinionsMax = 100_000;
 

@@ -7,7 +7,9 @@ import { Prng } from "../../src/base/prng.ts";
 import { unwrap } from "../../src/base/result.ts";
 import type { TopologyObject } from "../../src/model/objects.ts";
 import { Layout } from "../../src/store/recipes/layout.ts";
+import type { Tree } from "../../src/store/tree.ts";
 import { SimCloud } from "../../src/weftsim/cloud.ts";
+import { Lifetime } from "../../src/weftsim/lifetime.ts";
 import { SESSION_TIMEOUT_MS } from "../../src/weftsim/limits.ts";
 import { uuid } from "./topologies.ts";
 
@@ -66,6 +68,52 @@ class OneBridge {
   activeOf(vm: number): string | undefined {
     const node = this.cloud.store.tree.get(layout.state("port", PORT_ACTIVE_KEY, this.ports[vm] ?? ""));
     return node.ok ? new TextDecoder().decode(node.value.data) : undefined;
+  }
+
+  /** Paths of everything under our root. */
+  content(): readonly string[] {
+    return this.#walk("/weft");
+  }
+
+  /** Deletes everything, deepest first, as the stock CLI does; the value is what was persistent. */
+  async empty(isReversed: boolean): Promise<readonly (readonly [string, Uint8Array])[]> {
+    const tree = this.#operator();
+    const paths = this.content();
+    const kept = paths.flatMap((path): (readonly [string, Uint8Array])[] => {
+      const node = this.cloud.store.tree.get(path);
+      return node.ok && node.value.stat.ephemeralOwner === 0n ? [[path, node.value.data.slice()]] : [];
+    });
+    const depth = (path: string): number => path.split("/").length;
+    const order = isReversed ? [...paths].reverse() : paths;
+    for (const path of [...order].sort((a, b) => depth(b) - depth(a))) await this.cloud.until(tree.remove(path));
+    await this.cloud.until(tree.close());
+    return kept;
+  }
+
+  /** Brings back what was persistent, the layout last. */
+  async restore(kept: readonly (readonly [string, Uint8Array])[]): Promise<void> {
+    const tree = this.#operator();
+    const last = (path: string): number => (path === "/weft/layout" ? 1 : 0);
+    for (const [path, data] of [...kept].sort((a, b) => last(a[0]) - last(b[0]) || (a[0] < b[0] ? -1 : 1)))
+      await this.cloud.until(tree.create(path, data));
+    await this.cloud.until(tree.close());
+  }
+
+  async put(path: string, text: string): Promise<void> {
+    const tree = this.#operator();
+    await this.cloud.until(tree.create(path, new TextEncoder().encode(text)));
+    await this.cloud.until(tree.close());
+  }
+
+  #operator(): Tree {
+    const process = new Lifetime(this.cloud.scheduler);
+    return this.cloud.store.connect({ timeoutMs: 30_000, process, place: "operator" });
+  }
+
+  #walk(path: string): readonly string[] {
+    const list = this.cloud.store.tree.children(path);
+    if (!list.ok) return [];
+    return [path, ...[...list.value.names].sort().flatMap((name) => this.#walk(`${path}/${name}`))];
   }
 
   logged(event: string): number {
@@ -180,6 +228,50 @@ describe("the life of an agent", () => {
     await net.cloud.settle();
     assert.equal(host.running.mapLines().size > 0, true);
     assert.ok(await net.reaches("vm3", "10.0.0.2"));
+  });
+  for (const order of ["ours first", "theirs first"] as const) {
+    it(`holds what it forwards when the store is emptied, and registers anew when it is restored: ${order}`, async () => {
+      const before = net.activeOf(0);
+      const backup = await net.empty(order === "theirs first");
+      await net.cloud.run(30_000);
+      assert.equal(net.logged("store.emptied"), 2, "once on each host");
+      assert.deepEqual(
+        net.content().filter((path) => path !== "/weft"),
+        [],
+        "nothing is written",
+      );
+      assert.ok(await net.reaches("vm1", "10.0.0.3"), "an old flow");
+      assert.ok(await net.reaches("vm2", "10.0.0.3"), "and another");
+      assert.equal(net.cloud.host("h1").running.failure, undefined);
+      await net.restore(backup);
+      await net.cloud.run(30_000);
+      assert.equal(net.logged("store.restored"), 2);
+      assert.equal(net.activeOf(0), before);
+      assert.notEqual(net.aliveOwner(), 0n);
+      assert.ok(await net.reaches("vm3", "10.0.0.2"));
+      await net.cloud.change([{ op: "delete", kind: "port", id: net.ports[1] ?? "" }]);
+      await net.cloud.run(5_000);
+      assert.ok(!(await net.reaches("vm1", "10.0.0.2")), "what is removed then goes");
+    });
+  }
+
+  it("takes a store that was begun anew without this host for an emptied one, also when it starts", async () => {
+    const host = net.cloud.host("h1");
+    host.kill();
+    const backup = await net.empty(false);
+    await net.put("/weft", "");
+    await net.put("/weft/layout", '{"layout":1}');
+    await net.cloud.until(host.start());
+    assert.ok(await net.reaches("vm1", "10.0.0.2"), "from the snapshot");
+    assert.deepEqual(
+      net.content().filter((path) => path.startsWith("/weft/objects/hosts/")),
+      [],
+    );
+    await net.empty(false);
+    await net.restore(backup);
+    await net.cloud.run(30_000);
+    assert.notEqual(net.aliveOwner(), 0n);
+    assert.ok(await net.reaches("vm3", "10.0.0.1"));
   });
 });
 

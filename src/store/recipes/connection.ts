@@ -8,6 +8,14 @@ export interface StoreConnectionOptions {
   connect(): Tree;
 }
 
+/** Knows whether a store that lacks what was there before was emptied. */
+export interface StoreGuard {
+  /** Whether folders may be made; not in a store that was emptied: it is to be restored, not begun anew by accident. */
+  mayMake(): Promise<boolean>;
+  /** Resolves when the store was not emptied, or is whole again. */
+  untilWhole(): Promise<void>;
+}
+
 /**
  * A process's way to the store across sessions: when a session has expired, the next one is opened at once and every recipe
  * is told, so that it registers again what it held. Recipes take this, never a bare tree. One per process is enough.
@@ -16,6 +24,8 @@ export class StoreConnection {
   readonly scheduler: Scheduler;
   /** Tells names that this process makes under its session from those of an earlier process that had the same session. */
   readonly since: string;
+  /** Asked before folders are made; undefined: everything may be made. */
+  guard: StoreGuard | undefined;
   readonly #connect: () => Tree;
   readonly #renewed = new Set<() => void>();
   readonly #stateListeners = new Set<(state: SessionState) => void>();

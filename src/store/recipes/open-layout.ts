@@ -65,6 +65,7 @@ export async function makeFolders(
   // Mostly everything is there: reads are cheaper than refused writes.
   const present = await Promise.all(all.map((path) => steadily(connection, (tree) => tree.exists(path))));
   const absent = all.filter((_, i) => present[i]?.ok !== true || present[i].value === undefined);
+  if (absent.length > 0 && !(await mayMake(connection))) return err(unavailable(EMPTIED));
   const byDepth = absent.sort((a, b) => a.split("/").length - b.split("/").length);
   const made = await Promise.all(
     byDepth.map((path) => steadily(connection, (tree) => tree.create(path, noBytes, { mode: "persistent" }))),
@@ -132,11 +133,22 @@ function withParents(path: string): readonly string[] {
 /** Attempts at reading or making the layout's node while others do the same. */
 const findAttemptsMax = 8;
 
+const EMPTIED = "the store was emptied: nothing is made in it before it is restored";
+
+async function mayMake({ guard }: StoreConnection): Promise<boolean> {
+  return guard === undefined || (await guard.mayMake());
+}
+
 /** Creates a container and those above it, where they do not exist: they go by themselves when they have become empty. */
 export async function makeContainers(connection: StoreConnection, path: string): Promise<Result<void, StoreError>> {
+  if (!(await mayMake(connection))) return err(unavailable(EMPTIED));
+  return makeContainer(connection, path);
+}
+
+async function makeContainer(connection: StoreConnection, path: string): Promise<Result<void, StoreError>> {
   const made = await steadily(connection, (tree) => tree.create(path, noBytes, { mode: "container" }));
   if (made.ok || made.error.kind === "node-exists") return ok(undefined);
   if (made.error.kind !== "no-node" || path === "/") return err(storeError(made.error));
-  const above = await makeContainers(connection, parentOf(path));
-  return above.ok ? makeContainers(connection, path) : above;
+  const above = await makeContainer(connection, parentOf(path));
+  return above.ok ? makeContainer(connection, path) : above;
 }

@@ -1,7 +1,7 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import { sleep } from "../../base/scheduler.ts";
 import { childOf, nameOf } from "../data-tree-path.ts";
-import { ownOpinionsMax, retryWaitMs } from "../limits.ts";
+import { ownOpinionsMax, removedAgainMs, retryWaitMs } from "../limits.ts";
 import type { TreeError } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
 import { makeContainers } from "./open-layout.ts";
@@ -115,10 +115,16 @@ export class OwnOpinions {
   forget(opinion: Opinion): void {
     this.#names.delete(opinion.name);
     const own = this.#keys.get(opinion.key);
-    own?.nodes.delete(opinion.name);
+    const wasOurs = own?.nodes.delete(opinion.name) === true;
     const at = own?.unattributed.findIndex(({ name }) => name === opinion.name) ?? -1;
     if (at >= 0) own?.unattributed.splice(at, 1);
-    if (own !== undefined) void this.#work(own);
+    if (own !== undefined) void (wasOurs ? this.#workLater(own) : this.#work(own));
+  }
+
+  /** Somebody removed what is ours, as when the store is emptied: do not stand in the way of who does. */
+  async #workLater(own: OwnKey): Promise<void> {
+    await sleep(this.#options.connection.scheduler, removedAgainMs);
+    await this.#work(own);
   }
 
   /** Somebody said something about a key. */
@@ -294,6 +300,7 @@ export class OwnOpinions {
   async #awaitReload(own: OwnKey): Promise<void> {
     own.awaitsReload = true;
     await sleep(this.#options.connection.scheduler, retryWaitMs);
+    await this.#options.connection.guard?.untilWhole();
     if (own.awaitsReload && !this.#isClosed && this.#options.connection.tree.session.state === "connected")
       this.#options.reload();
   }

@@ -131,6 +131,7 @@ export class TreeStateKeys implements StateKeys {
     own.mustLook = true;
     while (this.#connection.tree.session.state !== "closed") {
       await sleep(this.#connection.scheduler, retryWaitMs);
+      await this.#connection.guard?.untilWhole();
       if (await this.#connection.untilConnected(reconnectWaitMs)) return true;
     }
     return false;

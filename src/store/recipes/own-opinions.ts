@@ -118,13 +118,14 @@ export class OwnOpinions {
     const wasOurs = own?.nodes.delete(opinion.name) === true;
     const at = own?.unattributed.findIndex(({ name }) => name === opinion.name) ?? -1;
     if (at >= 0) own?.unattributed.splice(at, 1);
-    if (own !== undefined) void (wasOurs ? this.#workLater(own) : this.#work(own));
+    const isBare = wasOurs && own?.nodes.size === 0 && own.wanted !== undefined && !own.isBusy;
+    if (own !== undefined) void (isBare ? this.#workLater(own) : this.#work(own));
   }
 
   /** Somebody removed what is ours, as when the store is emptied: do not stand in the way of who does. */
   async #workLater(own: OwnKey): Promise<void> {
     await sleep(this.#options.connection.scheduler, removedAgainMs);
-    await this.#work(own);
+    if (this.#keys.get(own.key) === own) await this.#work(own);
   }
 
   /** Somebody said something about a key. */

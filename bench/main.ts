@@ -15,6 +15,7 @@ import { netlinkPart, zooKeeperPart } from "./figures/parts.ts";
 import { restart } from "./figures/restart.ts";
 import { restartLoss } from "./figures/restart-loss.ts";
 import { start } from "./figures/start.ts";
+import { storeOps } from "./figures/store-ops.ts";
 import { twoHosts } from "./figures/two-hosts.ts";
 import { walk } from "./figures/walk.ts";
 import { buildLoad } from "./load/load.ts";
@@ -49,6 +50,7 @@ const PUBLISHED: readonly BenchGroup[] = [
   restartLoss,
   start,
   ensemble,
+  storeOps,
 ];
 const PARTS: readonly BenchGroup[] = [netlinkPart, zooKeeperPart];
 

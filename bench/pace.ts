@@ -19,6 +19,9 @@ export interface Pace {
   readonly mapRounds: number;
   readonly mapChanges: number;
   readonly leaderKills: number;
+  /** Hosts of the simulated cloud in which agents restart, and for how many virtual minutes. */
+  readonly cloudHosts: number;
+  readonly restartMinutes: number;
 }
 
 /** What is published: about ten minutes. */
@@ -37,6 +40,8 @@ export const fullPace: Pace = {
   mapRounds: 5,
   mapChanges: 500,
   leaderKills: 6,
+  cloudHosts: 1_000,
+  restartMinutes: 60,
 };
 
 /** For work on the bench and for a first look: about two minutes. */
@@ -55,4 +60,6 @@ export const quickPace: Pace = {
   mapRounds: 3,
   mapChanges: 200,
   leaderKills: 2,
+  cloudHosts: 200,
+  restartMinutes: 3,
 };

@@ -61,6 +61,12 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   },
   restart_lost_packets: { what: "kill -9 of an agent: packets and connections lost", of: "value", ...atMost, must: 0 },
   takeover_lost_packets: { what: "the same at --takeover", of: "value", ...atMost, must: 0 },
+  store_ops_per_restart: {
+    what: "requests and watch events a restarted agent causes, 1,000 hosts beside 100",
+    of: "ratio",
+    ...atMost,
+    must: 1.05,
+  },
   start_to_ping_s: { what: "`npm start` to the first ping", of: "value", ...atMost, must: 15 },
 };
 

@@ -95,7 +95,8 @@ export class LargeCloud {
       await cloud.run(downMs);
       void host.start();
       await cloud.run(60_000 / perMinute - downMs);
-      if (host.agent?.isRunning !== true) throw new Error(`${host.spec.name} did not come back: ${host.agent?.failure}`);
+      if (host.agent?.isRunning !== true)
+        throw new Error(`${host.spec.name} did not come back: ${host.agent?.failure}`);
       own += this.#servedTo(host.spec.name) - ownBefore;
       restarted.push(host.spec.name);
     }
@@ -142,9 +143,7 @@ export class LargeCloud {
     const prng = this.#prng;
     const base = { tenant: `t${number}`, isUp: true } as const;
     const routerId = uuid(prng);
-    const objects: TopologyObject[] = [
-      { ...base, kind: "router", id: routerId, name: "r", portIds: [], routeIds: [] },
-    ];
+    const objects: TopologyObject[] = [{ ...base, kind: "router", id: routerId, name: "r", portIds: [], routeIds: [] }];
     for (let b = 0; b < BRIDGES_PER_TENANT; b++) {
       const bridgeId = uuid(prng);
       const linkId = uuid(prng);
@@ -205,9 +204,7 @@ function vmSpec({ number, b, h }: { readonly number: number; readonly b: number;
   return {
     name: vmName(number, b, h),
     mac: 0x0200_0000_1000 + number * 0x1_0000 + b * 0x100 + h,
-    addresses: [
-      { prefix: unwrap(parsePrefix(`${addressOf(b, h)}/24`)), gateway: unwrap(parseIp(`10.0.${b}.1`)) },
-    ],
+    addresses: [{ prefix: unwrap(parsePrefix(`${addressOf(b, h)}/24`)), gateway: unwrap(parseIp(`10.0.${b}.1`)) }],
     ...{ vlan: 0, mtu: VM_MTU },
   };
 }

@@ -30,7 +30,7 @@ Usage: npm run bench -- [--quick] [--all] [--only WORD] [--json FILE] [--markdow
 Example: npm run bench -- --json figures.json
 
   --quick     shorter and fewer rounds: about two minutes, and less to be trusted
-  --all       also the figures of single parts (netlink, ZooKeeper client)
+  --all       also the figures of single parts (netlink)
   --only WORD only groups whose name or figures contain WORD
   --json FILE write the figures as JSON
   --markdown  print the figures as a Markdown table too
@@ -51,8 +51,9 @@ const PUBLISHED: readonly BenchGroup[] = [
   start,
   ensemble,
   storeOps,
+  zooKeeperPart,
 ];
-const PARTS: readonly BenchGroup[] = [netlinkPart, zooKeeperPart];
+const PARTS: readonly BenchGroup[] = [netlinkPart];
 
 const { values: asked } = parseArgs({
   options: {

@@ -25,6 +25,8 @@ export interface AgentStateParts {
   readonly datapath: DatapathControl;
   readonly questions: Questions;
   isStoreConnected(): boolean;
+  /** Since when there is no connection to the store, by the wall clock; undefined while there is one. */
+  storeAwaySince?(): Instant | undefined;
   /** When the snapshot was taken from which the host forwards; undefined: what it knows is the store's. */
   snapshotAt?(): Instant | undefined;
   /** How other hosts live; none when nobody watches them. */
@@ -98,6 +100,7 @@ export class AgentState {
   async status(): Promise<AgentStatus> {
     const { hostId, release, startedAt, workers, datapathName, core, isStoreConnected } = this.#parts;
     const snapshotAt = this.#parts.snapshotAt?.();
+    const awaySince = this.#parts.storeAwaySince?.();
     const answers = await this.#parts.questions.ask({ kind: "ask-flows", limit: 0 });
     // Workers that do not answer have flows all the same: better no number than a wrong one.
     const flows = answers.ok
@@ -110,6 +113,7 @@ export class AgentState {
       workers,
       ...flows,
       isStoreConnected: isStoreConnected(),
+      ...(awaySince === undefined ? {} : { storeAwaySince: Math.floor(awaySince) }),
       ...(snapshotAt === undefined ? {} : { snapshotAt: Math.floor(snapshotAt) }),
       datapath: datapathName,
       ports: [...core.portStates()],

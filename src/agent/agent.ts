@@ -166,6 +166,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
       datapathName: values.datapath,
     },
     isStoreConnected: () => !store.isAway,
+    storeAwaySince: () => (store.isAway ? scheduler.clock.wall() - storeClient.disconnectedMs : undefined),
     snapshotAt: () => world.recalledAt,
     peerLives: () => keepAlives.shown((peer) => core.peers.hostOf(peer)),
   });

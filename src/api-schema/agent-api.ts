@@ -81,6 +81,10 @@ export const agentStatus = {
     workers: countField,
     flows: { ...countField, description: "Flows installed; absent when the workers did not answer in time" },
     isStoreConnected: { type: "boolean" },
+    storeAwaySince: {
+      ...countField,
+      description: "Unix milliseconds; there while there is no connection to the store: since when",
+    },
     snapshotAt: {
       ...countField,
       description:

@@ -35,7 +35,10 @@ export interface ConnectOptions {
   readonly log?: Log;
 }
 
-/** Why there is no tree. `session-expired` comes only with `resume`: open a new session and register everything again. */
+/**
+ * Why there is no tree. `session-expired`: no server knows the session that was to be resumed (or, without `resume`, one that a
+ * server granted a moment ago): open a new session and register everything again.
+ */
 export type ConnectError =
   | { readonly kind: "bad-arguments"; readonly why: string }
   | {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it, type TestContext } from "node:test";
-import { HOST_ALIVE_KEY, PORT_ACTIVE_KEY } from "../../src/api-schema/agent-api.ts";
+import { type AgentStatus, HOST_ALIVE_KEY, PORT_ACTIVE_KEY } from "../../src/api-schema/agent-api.ts";
 import { unwrap } from "../../src/base/result.ts";
 import { Layout } from "../../src/store/recipes/layout.ts";
 import type { ZooKeeperClient } from "../../src/zookeeper/client.ts";
@@ -57,12 +57,17 @@ describe("a cloud on an ensemble of three", { skip, timeout: 240_000 }, () => {
     const before = await ephemeralsBelow(tree, layout.state());
     assert.ok(before.size >= 6, "two hosts and four ports");
     const dead = rig.members.slice(0, 2);
+    const began = Date.now();
     await Promise.all(dead.map(({ server }) => server.stop("SIGKILL")));
-    const away = cloud.eventually("both agents say that the store is away", async () => {
-      const all = await Promise.all(cloud.plan.hosts.map(({ name }) => cloud.status(name)));
-      return all.every(({ isStoreConnected }) => !isStoreConnected);
-    });
+    const away = cloud.eventually("both agents say that the store is away", async () =>
+      (await statuses(cloud)).every(({ isStoreConnected }) => !isStoreConnected),
+    );
     await newFlowsUntil(cloud, away);
+    const since = (await statuses(cloud)).map(({ storeAwaySince }) => storeAwaySince ?? 0);
+    assert.ok(
+      since.every((at) => at >= began && at <= Date.now()),
+      `since when: ${since}, killed after ${began}`,
+    );
     await newFlows(cloud);
     await probe.goesOn(cloud);
     await rig.heal(...dead);
@@ -72,34 +77,40 @@ describe("a cloud on an ensemble of three", { skip, timeout: 240_000 }, () => {
     await changesArrive(cloud);
   });
 
-  it("an agent is killed and started again: forwarding goes on, and its keys are those of a session that lives", async (t) => {
+  it("an agent is killed and started again: nothing is lost, and its keys are those of the session that it takes up", async (t) => {
     const probe = await Probe.warm(cloud, "vm1", "vm2");
+    const before = await ephemeralsBelow(tree, layout.state());
     await cloud.kill("agent-h1");
     await probe.goesOn(cloud);
-    await probe.assertNothingLost();
     const began = performance.now();
     await cloud.startAgent("h1");
     await cloud.eventually("its keys are right", () => keysAreRight(cloud, tree, "h1"));
     say(t, "keys right again after exec of a killed agent", began);
     await cloud.allActive();
     await newFlows(cloud);
+    assert.deepEqual(await ephemeralsBelow(tree, layout.state()), before);
+    await probe.assertNothingLost();
   });
 
-  it("an agent stands still for longer than its session: what it published goes, and is back under a new one", async (t) => {
-    // To the other host its ports are inactive meanwhile; on its own host nobody notices.
-    const probe = await Probe.warm(cloud, "vm1", "vm3");
+  it("an agent stands still for longer than its session: its ports are sent to unconfirmed, and are back under a new one", async (t) => {
+    const probe = await Probe.warm(cloud, "vm1", "vm2");
     const { alive } = await keysOf(cloud, tree, "h1");
     process.kill(cloud.pid("agent-h1"), "SIGSTOP");
     await cloud.eventually("its keys are gone", async () => {
       const { alive: left, ports } = await keysOf(cloud, tree, "h1");
       return left === undefined && ports.every((owner) => owner === undefined);
     });
+    // The datapath of the host answers its peers: the packets arrive, and who owns the ports is open.
+    const unconfirmed = async (): Promise<number> => (await cloud.status("h2")).unconfirmed?.length ?? 0;
+    await cloud.eventually("the other host says so", async () => (await unconfirmed()) === 2);
+    await probe.goesOn(cloud);
     const began = performance.now();
     process.kill(cloud.pid("agent-h1"), "SIGCONT");
     await cloud.eventually("its keys are right", () => keysAreRight(cloud, tree, "h1"));
     say(t, "keys right again after a pause longer than the session", began);
     assert.notEqual((await keysOf(cloud, tree, "h1")).alive, alive);
     await cloud.allActive();
+    await cloud.eventually("nothing is unconfirmed", async () => (await unconfirmed()) === 0);
     await newFlows(cloud);
     await probe.assertNothingLost();
   });
@@ -141,11 +152,16 @@ describe("a cloud on an ensemble of three", { skip, timeout: 240_000 }, () => {
     const { alive } = await keysOf(cloud, tree, "h2");
     await cloud.run("h2", "ip link set underlay down; ip link set mgmt down");
     await cloud.kill("agent-h2");
+    const dead = cloud.plan.vms.filter((vm) => vm.hostName === "h2");
+    await cloud.eventually("its peer knows that it is dead", async () => {
+      const { peers = [] } = await cloud.status("h1");
+      return peers.some(({ hostId, state }) => hostId === cloud.host("h2").id && state === "dead");
+    });
+    assert.equal((await keysOf(cloud, tree, "h2")).alive, alive, "by keep-alives, long before its session ends");
     await cloud.eventually("nothing of its session is left", async () => {
       const left = [...(await ephemeralsBelow(tree, layout.root)).values()];
       return left.every((owner) => owner !== alive);
     });
-    const dead = cloud.plan.vms.filter((vm) => vm.hostName === "h2");
     await cloud.eventually("its ports are active no more", async () => {
       const ports = await Promise.all(dead.map(({ portId }) => cloud.client.get("port", portId)));
       return ports.every((port) => port.ok && port.value.isActive === false);
@@ -225,10 +241,15 @@ function written(cloud: Cloud): Promise<void> {
 }
 
 async function connected(cloud: Cloud): Promise<void> {
-  await cloud.eventually("both agents are connected", async () => {
-    const all = await Promise.all(cloud.plan.hosts.map(({ name }) => cloud.status(name)));
-    return all.every(({ isStoreConnected }) => isStoreConnected);
-  });
+  await cloud.eventually("both agents are connected", async () =>
+    (await statuses(cloud)).every(
+      ({ isStoreConnected, storeAwaySince }) => isStoreConnected && storeAwaySince === undefined,
+    ),
+  );
+}
+
+function statuses(cloud: Cloud): Promise<readonly AgentStatus[]> {
+  return Promise.all(cloud.plan.hosts.map(({ name }) => cloud.status(name)));
 }
 
 /** A change of the topology takes effect on a host, and so does taking it back. */

@@ -34,6 +34,7 @@ export class WorkerThread {
   #mail: WorkerMail | undefined;
   #beginning: WorkerBeginning | undefined;
   #crash: Error | undefined;
+  #isClosing = false;
 
   constructor() {
     this.#thread = new Worker(moduleOf("agent/worker.main"));
@@ -45,10 +46,13 @@ export class WorkerThread {
       });
     });
     this.loaded = Promise.race([told, this.#ended]);
-    this.#thread.on("error", (error) => {
+    const crashed = (error: Error): void => {
+      if (this.#crash !== undefined || this.#isClosing) return;
       this.#crash = error;
       this.#beginning?.onCrash(error);
-    });
+    };
+    this.#thread.on("error", crashed);
+    this.#thread.on("exit", (code) => crashed(new Error(`the thread ended with ${code}`)));
   }
 
   /** Opens the thread's face of the datapath and starts to work. */
@@ -71,6 +75,7 @@ export class WorkerThread {
 
   /** Asks the thread to finish what it is doing and to end; resolves when it has. */
   close(): Promise<void> {
+    this.#isClosing = true;
     if (this.#mail === undefined) this.#thread.postMessage("close" satisfies Mail);
     else this.#mail.post("close");
     return this.#ended;

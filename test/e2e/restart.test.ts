@@ -56,6 +56,44 @@ describe("an agent that is killed or replaced under traffic", { skip, timeout: 1
       assert.match(cloud.log(`agent-${host}`), /"handed-over".*"agent\.takeover"/);
     });
   }
+
+  it("a worker that crashes ends its agent, which leaves everything to the next one", async (t) => {
+    const old = cloud.pid("agent-h1");
+    const script = fileURLToPath(new URL("./crash-worker.ts", import.meta.url));
+    await underTraffic(cloud, t, async () => {
+      process.kill(old, "SIGUSR1");
+      await cloud.eventually("the worker is reached", async () => {
+        const { code } = await cloud.run("h1", `${process.execPath} ${script}`);
+        return code === 0;
+      });
+      await cloud.eventually("its agent has ended", () => !isRunning(old));
+      await cloud.startAgent("h1");
+    });
+    assert.match(cloud.log("agent-h1"), /"a bug".*"worker\.crashed"/);
+    assert.match(cloud.log("agent-h1"), /"agent\.failed"/);
+  });
+
+  it("nobody to take over from: --takeover is a plain start", async () => {
+    await cloud.stop("agent-h2");
+    await cloud.startAgent("h2", ["--takeover"]);
+    assert.match(cloud.log("agent-h2"), /"nobody".*"agent\.takeover"/);
+    await cloud.eventually("vm1 reaches vm2", () => cloud.pings("vm1", cloud.vm("vm2").v4));
+  });
+
+  it("an agent that does not answer is left alone, unless --takeover=force is given", async () => {
+    const old = cloud.pid("agent-h2");
+    process.kill(old, "SIGSTOP");
+    const { args, netns } = cloud.agentPlan("h2");
+    const refused = cloud.launch({ name: "refused", main: "agent", netns, args: [...args, "--takeover"] });
+    assert.equal(await refused.ended, "ended with 1");
+    assert.match(cloud.log("refused"), new RegExp(`process ${old}, does not hand over .*--takeover=force`));
+    assert.ok(isRunning(old));
+    assert.ok(await cloud.pings("vm1", cloud.vm("vm2").v4), "what it installed forwards");
+    await cloud.startAgent("h2", ["--takeover=force"]);
+    assert.match(cloud.log("agent-h2"), /"killed".*"agent\.takeover"/);
+    assert.ok(!isRunning(old));
+    await cloud.eventually("vm1 reaches vm2", () => cloud.pings("vm1", cloud.vm("vm2").v4));
+  });
 });
 
 /** What a VM did not get because of `disturb`: it must be nothing. */

@@ -4,6 +4,7 @@ import { MAP_METRICS } from "../store/recipes/map-metrics.ts";
 import { replicatedMapMetrics } from "../store/recipes/tree-replicated-map.ts";
 import { STORE_CLIENT_METRICS } from "../store/store-client-metrics.ts";
 import { WORKER_METRICS } from "./core/worker-metrics.ts";
+import { datapathAuditMetrics } from "./datapath-audit.ts";
 import { hostMemoryMetrics } from "./host-memory.ts";
 
 /** What an agent tells of its host's part of the network. */
@@ -68,6 +69,7 @@ export const AGENT_METRICS: MetricSpecs = {
   ...MAP_METRICS,
   ...counterFamilies(replicatedMapMetrics),
   ...counterFamilies(hostMemoryMetrics),
+  ...counterFamilies(datapathAuditMetrics),
   ...HOST_METRICS,
   ...counterFamilies(PLAIN_WORKER_METRICS),
 };

@@ -15,6 +15,7 @@ import { listenAgent } from "./agent-server.ts";
 import type { AgentState } from "./agent-state.ts";
 import { collectMetrics } from "./collect-metrics.ts";
 import type { AgentValues } from "./config.ts";
+import type { DatapathAudit } from "./datapath-audit.ts";
 import { examine } from "./doctor/doctor.ts";
 import type { HostFacts } from "./doctor/host-facts.ts";
 import { DropHistory } from "./drop-history.ts";
@@ -42,6 +43,7 @@ export interface AgentViewParts {
   handOver(): Promise<void>;
   onHandedOver(): void;
   readonly memory: HostMemory;
+  readonly audit: DatapathAudit;
 }
 
 /** Opens the agent's API and, when configured, the listener for a scraper. The error is one sentence. */

@@ -23,6 +23,7 @@ import { ControlCore } from "./core/control.ts";
 import type { ControlEvent, ControlSettings } from "./core/control-events.ts";
 import type { ToWorker } from "./core/messages.ts";
 import { earlierPeers } from "./core/peers.ts";
+import { DatapathAudit } from "./datapath-audit.ts";
 import type { HostMemory } from "./host-memory.ts";
 import { KeepAlives } from "./keep-alives.ts";
 import { WITHDRAW_MS } from "./limits.ts";
@@ -178,11 +179,13 @@ async function run(running: Running): Promise<Result<Agent, string>> {
       log.warn("audit.difference", { worker, ...fields });
     },
   });
+  const audit = new DatapathAudit({ datapath, scheduler, log });
   const keepAlives = watchPeers(running, prng.fork(), (event) => shell.dispatch(event));
   for (let worker = 0; worker < workers; worker++) beginWorker(running, { worker, seed: prng.u32(), shell });
   const stop: Agent["stop"] = async ({ keep }) => {
     if (!keep) await withdraw(shell, connection);
     keepAlives.close();
+    audit.close();
     shell.close({ keep });
     await Promise.all(threads.map((thread) => thread.close()));
     await datapath.close({ keep });
@@ -195,7 +198,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     return ended;
   };
   const handOver = (): Promise<void> => end({ keep: true });
-  const parts = { state, storeClient, maps, memory, datapath, handOver };
+  const parts = { state, storeClient, maps, memory, audit, datapath, handOver };
   const views = await openViews({ ...options, ...parts, release: releaseOf() });
   if (!views.ok) {
     await stop({ keep: false });
@@ -203,6 +206,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   }
   shell.start();
   keepAlives.start();
+  audit.start();
   store.serve(core, shell);
   return ok({ stop: end, handOver });
 }

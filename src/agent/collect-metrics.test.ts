@@ -22,6 +22,7 @@ import { AgentState } from "./agent-state.ts";
 import { collectMetrics } from "./collect-metrics.ts";
 import { ControlCore } from "./core/control.ts";
 import { WorkerCounts } from "./core/worker-counts.ts";
+import { datapathAuditMetrics } from "./datapath-audit.ts";
 import { hostMemoryMetrics } from "./host-memory.ts";
 import { parseInterfaceCounters } from "./interface-counters.ts";
 import { Questions } from "./questions.ts";
@@ -48,6 +49,7 @@ function agent() {
     process: new ProcessMetrics(scheduler, { process: "agent", release: "1", logLines: () => ({ warn: 3 }) }),
     storeCounters: new CounterSum(catalogue),
     memory: { counters: new Counters(hostMemoryMetrics) },
+    audit: { counters: new Counters(datapathAuditMetrics) },
     maps: new MapMetrics(),
   };
   const families = (): ReadonlyMap<string, ParsedFamily> => parseExposition(formatExposition(collectMetrics(parts)));

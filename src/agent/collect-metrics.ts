@@ -10,6 +10,7 @@ import type { StoreClientMetrics } from "../store/store-client-metrics.ts";
 import { AGENT_METRICS, PLAIN_WORKER_METRICS, REMOVAL_CAUSES } from "./agent-metrics.ts";
 import type { AgentState } from "./agent-state.ts";
 import { UPCALL_CREDITS_PER_SHARD } from "./core/limits.ts";
+import { type DatapathAudit, datapathAuditMetrics } from "./datapath-audit.ts";
 import { peerUse, queueUse, type TableUse, tableUse, vportsInUse } from "./datapath-use.ts";
 import { type HostMemory, hostMemoryMetrics } from "./host-memory.ts";
 import { readInterfaceCounters } from "./interface-counters.ts";
@@ -23,6 +24,7 @@ export interface MetricParts {
   readonly storeCounters: CounterSource;
   readonly maps: MapMetrics;
   readonly memory: Pick<HostMemory, "counters">;
+  readonly audit: Pick<DatapathAudit, "counters">;
   readonly state: AgentState;
   readonly datapath: DatapathControl;
   /** Bytes of a shard's ring. */
@@ -45,6 +47,7 @@ export function collectMetrics(parts: MetricParts): readonly MetricFamily[] {
   samples.addCounters(storeCounters.catalogue, storeCounters.snapshot());
   parts.maps.collect(samples);
   samples.addCounters(hostMemoryMetrics, parts.memory.counters.snapshot());
+  samples.addCounters(datapathAuditMetrics, parts.audit.counters.snapshot());
   collectPorts(samples, parts.state);
   collectDatapath(samples, parts);
   collectPeers(samples, parts);

@@ -29,6 +29,12 @@ export const AGENT_LOG_EVENTS = {
       "an installed flow was not what a simulation makes of it, and has been put right: corrupted memory, or a bug",
     fields: ["worker", "key", "installed", "wanted"],
   },
+  "audit.record": {
+    level: "warn",
+    meaning:
+      "a record of the datapath was not what the agent had written, and has been put right: somebody else writes there",
+    fields: ["what"],
+  },
   "datapath.refused": {
     level: "error",
     meaning:

@@ -33,6 +33,11 @@ export interface DatapathControl {
   onLink(listener: (event: LinkEvent) => void): void;
   /** Drop counters of the datapath itself since it was made, summed over CPUs. */
   drops(): readonly DropCount[];
+  /**
+   * Holds the records of ports, peers and tunnel keys against what was last wanted, puts right what differs, and says what that was,
+   * a few words for each. Never anything, unless memory or tables were changed by somebody else.
+   */
+  audit(): Promise<readonly string[]>;
   /** What a worker thread needs to open its face. Structured-cloneable. */
   workerSettings(): WorkerSettings;
   /** Ends the wait of a worker thread that waits in the driver. Nothing happens when it does not. */

@@ -39,16 +39,39 @@ export function writeVport(
   write: { readonly record: VportRecord; readonly credits: readonly [number, number] },
 ): void {
   const at = vport * VPORT_WORDS;
-  const { ifindex, kind, isUp, mayRedirectPeer, epoch } = write.record;
-  const flags = (isUp ? VPORT_UP : 0) | (mayRedirectPeer ? VPORT_PEER_REDIRECT : 0);
-  writeRecord(vports, at, [ifindex, kind, flags, epoch]);
+  writeRecord(vports, at, vportWords(write.record));
   if (vports[at + 5] === 0 && vports[at + 6] === 0) vports.set(write.credits, at + 5);
+}
+
+/** Whether a vport's record says this. */
+export function isVport(vports: Uint32Array, vport: number, record: VportRecord): boolean {
+  return isRecord(vports, vport * VPORT_WORDS, vportWords(record));
+}
+
+function vportWords({ ifindex, kind, isUp, mayRedirectPeer, epoch }: VportRecord): readonly number[] {
+  return [ifindex, kind, (isUp ? VPORT_UP : 0) | (mayRedirectPeer ? VPORT_PEER_REDIRECT : 0), epoch];
+}
+
+function isRecord(words: Uint32Array, at: number, content: readonly number[]): boolean {
+  return ((words[at] as number) & 1) === 0 && content.every((word, i) => words[at + 1 + i] === word >>> 0);
 }
 
 /** Writes a peer's record. */
 export function writePeer(peers: Uint32Array, peer: WantedPeer): void {
-  const words = [...addressWords(peer.address), peer.mtu, peer.isUp ? PEER_UP : 0, peer.epoch];
-  writeRecord(peers, peer.peer * PEER_WORDS, words);
+  writeRecord(peers, peer.peer * PEER_WORDS, peerWords(peer, peer.isUp ? PEER_UP : 0));
+}
+
+/** Puts a peer's record right; whether it may be sent to stays as it is. False: it was right. */
+export function mendPeer(peers: Uint32Array, peer: WantedPeer): boolean {
+  const at = peer.peer * PEER_WORDS;
+  const words = peerWords(peer, peers[at + PEER_FLAGS] as number);
+  if (isRecord(peers, at, words)) return false;
+  writeRecord(peers, at, words);
+  return true;
+}
+
+function peerWords({ address, mtu, epoch }: WantedPeer, flags: number): readonly number[] {
+  return [...addressWords(address), mtu, flags, epoch];
 }
 
 /** Takes a peer out; what it said in keep-alives is forgotten. */

@@ -15,7 +15,7 @@ import type {
   WantedTunnelKey,
   WorkerSettings,
 } from "../datapath/datapath.ts";
-import { clearPeer, writePeer, writeUnderlay } from "../datapath/records.ts";
+import { clearPeer, mendPeer, writePeer, writeUnderlay } from "../datapath/records.ts";
 import {
   ACTION_TUNNEL,
   ACTION_WORDS,
@@ -85,6 +85,7 @@ export class EbpfDatapath implements DatapathControl {
   readonly #kicks: Kicks;
   readonly #sendAction = new Uint32Array(ACTION_WORDS);
   #peers: readonly number[] = [];
+  #wantedPeers: readonly WantedPeer[] = [];
   /** Work on ports runs one after another: link events must not overtake `setPorts`. */
   #work: Promise<unknown> = Promise.resolve();
   #isOpen = true;
@@ -180,6 +181,7 @@ export class EbpfDatapath implements DatapathControl {
     for (const peer of this.#peers) if (!wanted.has(peer)) clearPeer(this.memory, peer);
     for (const peer of peers) writePeer(this.memory.peers, peer);
     this.#peers = [...wanted];
+    this.#wantedPeers = peers;
     return Promise.resolve(writePeerAddresses(this.#peerAddresses, peers));
   }
 
@@ -203,6 +205,18 @@ export class EbpfDatapath implements DatapathControl {
 
   drops(): readonly DropCount[] {
     return [...readDrops(this.#kernel.tables.drops, this.#cpus), ...workerDrops(this.memory.control)];
+  }
+
+  audit(): Promise<readonly string[]> {
+    return this.#inOrder(() => {
+      const peers = this.#wantedPeers.filter((peer) => mendPeer(this.memory.peers, peer));
+      return Promise.resolve([
+        ...this.#ports.audit().map((vport) => `vport ${vport}`),
+        ...peers.map(({ peer }) => `peer ${peer}`),
+        ...this.#peerAddresses.audit().map((address) => `peer address ${address}`),
+        ...this.#tunnelKeys.audit().map((key) => `tunnel key ${key}`),
+      ]);
+    });
   }
 
   workerSettings(): WorkerSettings {

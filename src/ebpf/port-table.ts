@@ -1,7 +1,7 @@
 import { type Mac, macFrom } from "../addr/mac.ts";
 import type { PortOutcome, WantedPort } from "../datapath/datapath.ts";
 import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../datapath/limits.ts";
-import { ABSENT_VPORT, type VportRecord, writeVport } from "../datapath/records.ts";
+import { ABSENT_VPORT, isVport, type VportRecord, writeVport } from "../datapath/records.ts";
 import type { BpfMap } from "../linux/bpf/map.ts";
 import { changeLink, getLink, isAdminUp, type Link, linkFlags } from "../linux/netlink/route/link.ts";
 import { listFilters } from "../linux/netlink/route/traffic-control.ts";
@@ -26,6 +26,8 @@ interface Port {
   /** The interface on which the programs are; 0: none yet. */
   ifindex: number;
   refusal: string | undefined;
+  /** Its record as it was written last. */
+  record: VportRecord | undefined;
   /** What was told of it last, while nothing has been heard of its interface since. */
   outcome: PortOutcome | undefined;
 }
@@ -76,6 +78,21 @@ export class PortTable {
     for (const port of this.#ports.values()) if (port.ifindex === link.ifindex) this.#forget(port);
   }
 
+  /** Puts right the records that are not as they were written; their vports. */
+  audit(): readonly number[] {
+    const { vports, interfaces } = this.#parts;
+    const found = new Uint8Array(4);
+    const differing = [...this.#ports.values()].filter(({ wanted, ifindex, record }) => {
+      if (record === undefined || ifindex === 0) return false;
+      const isNamed = interfaces.lookup(u32Bytes(ifindex), found) && `${found}` === `${u32Bytes(wanted.vport)}`;
+      if (isNamed && isVport(vports, wanted.vport, record)) return false;
+      interfaces.update(u32Bytes(ifindex), u32Bytes(wanted.vport));
+      writeVport(vports, wanted.vport, { record, credits: CREDITS });
+      return true;
+    });
+    return differing.map(({ wanted }) => wanted.vport);
+  }
+
   /** Detaches every port. */
   async clear(): Promise<void> {
     for (const [vport, port] of this.#ports) await this.#remove(vport, port);
@@ -99,7 +116,7 @@ export class PortTable {
 
   #keep(wanted: WantedPort): Port {
     const ifindex = this.#ports.get(wanted.vport)?.ifindex ?? 0;
-    const port: Port = { wanted, ifindex, refusal: undefined, outcome: undefined };
+    const port: Port = { wanted, ifindex, refusal: undefined, record: undefined, outcome: undefined };
     this.#ports.set(wanted.vport, port);
     return port;
   }
@@ -174,6 +191,7 @@ export class PortTable {
       mayRedirectPeer: link.kind === "veth" && link.peerNetnsId !== undefined && link.peerNetnsId >= 0,
       epoch: port.wanted.epoch,
     };
+    port.record = record;
     writeVport(this.#parts.vports, port.wanted.vport, { record, credits: CREDITS });
   }
 

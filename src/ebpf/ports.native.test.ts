@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { Worker } from "node:worker_threads";
+import { ipFromV4 } from "../addr/ip.ts";
 import { unwrap } from "../base/result.ts";
 import type { LinkEvent } from "../datapath/datapath.ts";
+import { setPeerUp } from "../datapath/records.ts";
 import {
   ACTION_VPORT,
   CLASS_L2,
+  PEER_EPOCH,
+  PEER_WORDS,
   SHARD_COUNT,
   UPCALL_MISS,
   VPORT_PEER_REDIRECT,
@@ -179,4 +183,27 @@ test("a worker thread of the process opens its face from the settings, and is wo
   await until(() => messages.some((message) => message.startsWith("woken ")));
   await thread.terminate();
   vm.close();
+});
+
+test("an audit puts right what somebody else has changed in records and tables, and says what", async () => {
+  const vms = [1, 2].map((n) => new TestVm(host.space, n));
+  const { datapath } = host;
+  await datapath.setPorts([1, 2].map((n) => ({ vport: n, interfaceName: `port${n}`, epoch: n })));
+  const address = ipFromV4(0xc000_0209);
+  await datapath.setPeers([{ peer: 3, address, mtu: 1400, isUp: true, epoch: 9 }]);
+  await datapath.setTunnelKeys([{ key: 0x77, target: { kind: "vport", vport: 1 } }]);
+  assert.deepEqual(await datapath.audit(), []);
+  const right = ifindexOf(2);
+  datapath.memory.vports[2 * VPORT_WORDS + 1] = 999;
+  datapath.memory.peers[3 * PEER_WORDS + PEER_EPOCH] = 1;
+  datapath.nameInterface(ifindexOf(1), 5);
+  await until(() => true);
+  assert.deepEqual(await datapath.audit(), ["vport 1", "vport 2", "peer 3"]);
+  assert.equal(ifindexOf(2), right);
+  assert.equal(datapath.memory.peers[3 * PEER_WORDS + PEER_EPOCH], 9);
+  setPeerUp(datapath.memory.peers, 3, false);
+  assert.deepEqual(await datapath.audit(), [], "whether a peer is up is said by those who watch it");
+  await datapath.setPeers([]);
+  await datapath.setTunnelKeys([]);
+  for (const vm of vms) vm.close();
 });

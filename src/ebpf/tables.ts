@@ -51,6 +51,27 @@ export class WantedTable {
     for (const key of left) if (!kept.has(`${key}`)) this.#map.delete(key);
     return ok(undefined);
   }
+
+  /** Puts right what is not as it was written, and what nobody wrote. The keys of such entries, as words. */
+  audit(): readonly string[] {
+    if (this.#isFirst) return [];
+    const differing: string[] = [];
+    const written = new Set<string>();
+    for (const { key, value } of this.#written.values()) {
+      const [keyBytes, valueBytes] = [bytesOf(key), bytesOf(value)];
+      written.add(`${keyBytes}`);
+      const found = new Uint8Array(valueBytes.length);
+      if (this.#map.lookup(keyBytes, found) && `${found}` === `${valueBytes}`) continue;
+      this.#map.update(keyBytes, valueBytes);
+      differing.push(key.join(" "));
+    }
+    for (const key of this.#map.keys()) {
+      if (written.has(`${key}`)) continue;
+      this.#map.delete(key);
+      differing.push([...new Uint32Array(key.slice().buffer)].join(" "));
+    }
+    return differing;
+  }
 }
 
 function bytesOf(words: readonly number[]): Uint8Array {

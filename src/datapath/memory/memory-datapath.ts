@@ -217,6 +217,11 @@ export class MemoryDatapath implements DatapathControl {
     return this.#kernel.drops.list();
   }
 
+  /** Its records are in no other process's reach. */
+  audit(): Promise<readonly string[]> {
+    return Promise.resolve([]);
+  }
+
   workerSettings(): WorkerSettings {
     return { driver: "memory" };
   }

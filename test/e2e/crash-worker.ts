@@ -1,6 +1,6 @@
 /**
  * Throws inside every worker thread of the process of this network namespace whose inspector was opened by SIGUSR1, as a bug would.
- * Ends when that process has ended.
+ * Ends when they have been told.
  */
 const targets = (await (await fetch("http://127.0.0.1:9229/json/list")).json()) as readonly {
   readonly webSocketDebuggerUrl: string;
@@ -19,6 +19,8 @@ socket.addEventListener("message", ({ data }) => {
     readonly method?: string;
     readonly params: { readonly sessionId: string };
   };
+  // The process does not end while somebody debugs it.
+  if (method === "NodeWorker.receivedMessageFromWorker") socket.close();
   if (method !== "NodeWorker.attachedToWorker") return;
   const expression = "setImmediate(() => { throw new Error('a bug'); })";
   const message = JSON.stringify({ id: 1, method: "Runtime.evaluate", params: { expression } });

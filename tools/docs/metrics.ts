@@ -1,4 +1,5 @@
 import { HOST_METRICS, PLAIN_WORKER_METRICS } from "../../src/agent/agent-metrics.ts";
+import { datapathAuditMetrics } from "../../src/agent/datapath-audit.ts";
 import { hostMemoryMetrics } from "../../src/agent/host-memory.ts";
 import { REQUEST_METRICS } from "../../src/api/api-metrics.ts";
 import { counterFamilies, type MetricSpecs } from "../../src/base/metric-family.ts";
@@ -15,7 +16,11 @@ import { zookeeperCatalogue } from "../../src/zookeeper/counters.ts";
 export const METRIC_SECTIONS: Readonly<Record<string, MetricSpecs>> = {
   "Every process": PROCESS_METRICS,
   "Agent and API: the session with the store": { ...STORE_CLIENT_METRICS, ...counterFamilies(zookeeperCatalogue) },
-  "Agent: the host": { ...HOST_METRICS, ...counterFamilies(hostMemoryMetrics) },
+  "Agent: the host": {
+    ...HOST_METRICS,
+    ...counterFamilies(hostMemoryMetrics),
+    ...counterFamilies(datapathAuditMetrics),
+  },
   "Agent: simulation workers, added up": counterFamilies(PLAIN_WORKER_METRICS),
   "Agent: replicated maps": { ...MAP_METRICS, ...counterFamilies(replicatedMapMetrics) },
   API: { ...REQUEST_METRICS, ...counterFamilies(recyclerMetrics) },

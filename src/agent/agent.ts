@@ -21,7 +21,7 @@ import { ControlShell } from "./control-shell.ts";
 import { earlierVports } from "./core/bindings.ts";
 import { ControlCore } from "./core/control.ts";
 import type { ControlEvent, ControlSettings } from "./core/control-events.ts";
-import type { ToWorker } from "./core/messages.ts";
+import type { FromWorker, ToWorker } from "./core/messages.ts";
 import { earlierPeers } from "./core/peers.ts";
 import { DatapathAudit } from "./datapath-audit.ts";
 import type { HostMemory } from "./host-memory.ts";
@@ -173,11 +173,8 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   });
   const shell = new ControlShell({
     ...{ hostId, core, world, stateKeys, datapath, scheduler, log, toWorkers, memory },
-    onAnswer: (worker, message) => {
-      if (message.kind !== "audit") return state.take(worker, message);
-      const { kind: _kind, ...fields } = message;
-      log.warn("audit.difference", { worker, ...fields });
-    },
+    onAnswer: (worker, message) =>
+      message.kind === "audit" ? tell(log, worker, message) : state.take(worker, message),
   });
   const audit = new DatapathAudit({ datapath, scheduler, log });
   const keepAlives = watchPeers(running, prng.fork(), (event) => shell.dispatch(event));
@@ -209,6 +206,10 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   audit.start();
   store.serve(core, shell);
   return ok({ stop: end, handOver });
+}
+
+function tell(log: Log, worker: number, { kind: _kind, ...difference }: FromWorker & { readonly kind: "audit" }): void {
+  log.warn("audit.difference", { worker, ...difference });
 }
 
 function watchPeers(

@@ -132,6 +132,40 @@ describe("control shell", () => {
     assert.equal(await isMentioned(), false);
   });
 
+  /** Another host says that the port is active there. */
+  async function takeElsewhere(): Promise<void> {
+    const connection = new StoreConnection({ scheduler, connect: () => server.connect() });
+    const taken = new TreeStateKeys(connection, new Layout()).set(
+      { kind: "port", id: PORT, name: PORT_ACTIVE_KEY },
+      "elsewhere",
+      { writer: "last" },
+    );
+    await passTime(scheduler, 100);
+    assert.ok((await taken).ok);
+  }
+
+  async function holder(): Promise<"here" | "elsewhere"> {
+    const read = stateKeys.get({ kind: "port", id: PORT, name: PORT_ACTIVE_KEY });
+    await passTime(scheduler, 100);
+    const value = await read;
+    return value.ok && value.value?.text === "elsewhere" ? "elsewhere" : "here";
+  }
+
+  it("never takes a port's key from the host where the port is now, in order to withdraw it", async () => {
+    await plug();
+    await takeElsewhere();
+    datapath.setInterfaceUp("vm", false);
+    await passTime(scheduler, 5_000);
+    assert.equal(await holder(), "elsewhere");
+  });
+
+  it("says again what another host took that has no claim to it any more", async () => {
+    await plug();
+    await takeElsewhere();
+    await passTime(scheduler, 5_000);
+    assert.equal(await holder(), "here");
+  });
+
   it("withdraws every port in words before it leaves on purpose", async () => {
     await plug();
     const withdrawn = shell.withdrawAll();

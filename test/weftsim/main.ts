@@ -12,6 +12,7 @@ Example: npm run weftsim -- --scenario all --seeds 1000
   --scenario NAME  one of those below, or all (default)
   --seeds N        seeds of each scenario (default 1)
   --seed FIRST     the first of them (default 1)
+  --limit SECONDS  begins no further run after so long
   --shrink         looks for a smaller run that still fails: fewer hosts, tenants, faults, edits
   --skip LIST      leaves out deeds, as a shrunk command names them: 3f,7e
   --hosts N        at most so many hosts; --tenants N likewise
@@ -28,6 +29,7 @@ const PROBLEMS_SHOWN = 8;
 const { values } = parseArgs({
   options: {
     ...{ scenario: { type: "string", default: "all" }, seeds: { type: "string", default: "1" } },
+    ...{ limit: { type: "string", default: "86400" } },
     ...{ seed: { type: "string", default: "1" }, skip: { type: "string", default: "" } },
     ...{ hosts: { type: "string" }, tenants: { type: "string" }, shrink: { type: "boolean", default: false } },
     ...{ log: { type: "boolean", default: false }, hash: { type: "boolean", default: false } },
@@ -49,8 +51,10 @@ async function main(): Promise<number> {
   const scenarios = chosen as readonly ScenarioSpec[];
   let failed = 0;
   let done = 0;
+  const end = performance.now() + Number(values.limit) * 1_000;
   for (let seed = first; seed < first + seeds; seed++) {
     for (const scenario of scenarios) {
+      if (performance.now() > end) continue;
       if (!(await runOne(scenario, seed))) failed++;
       progress(`${++done} of ${seeds * scenarios.length} runs, ${failed} failed`);
     }

@@ -8,7 +8,7 @@ import { releaseOf } from "../base/release.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { DatapathControl } from "../datapath/datapath.ts";
-import { SHARD_COUNT, WORKER_MAX } from "../flow/layout.ts";
+import { SHARD_COUNT } from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
 import type { StoreConnection } from "../store/recipes/connection.ts";
 import { MapMetrics } from "../store/recipes/map-metrics.ts";
@@ -32,13 +32,15 @@ import { Questions } from "./questions.ts";
 import { StoreSide } from "./store-side.ts";
 import { takeOver } from "./takeover.ts";
 import { shardsOf, type WorkerStart } from "./worker-settings.ts";
-import { WorkerThread } from "./worker-thread.ts";
+import type { WorkerThread } from "./worker-thread.ts";
 
 /** What an agent is started with. */
 export interface AgentOptions {
   readonly hostId: Id;
   readonly hostName: string;
   readonly values: AgentValues;
+  /** A thread for each worker; they may still be loading. They are the agent's from now on. */
+  readonly threads: readonly WorkerThread[];
   readonly scheduler: Scheduler;
   readonly log: Log;
   /** What the driver of the store counts. */
@@ -74,10 +76,8 @@ export interface Agent {
 
 /** Starts an agent with real threads. The error is a sentence that says what to do. */
 export async function startAgent(options: AgentOptions): Promise<Result<Agent, string>> {
-  const { values } = options;
-  const workers = Math.min(Math.max(1, values.workers), WORKER_MAX);
+  const { values, threads } = options;
   // Everything that takes time and touches nothing comes first: an agent that still runs forwards new flows meanwhile.
-  const threads = Array.from({ length: workers }, () => new WorkerThread());
   await Promise.all([...threads.map(({ loaded }) => loaded), loadDatapath(values)]);
   const taken = await takeOverFrom(options);
   const memory = taken.ok ? await options.openMemory() : taken;

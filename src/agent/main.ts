@@ -14,11 +14,12 @@ import { systemScheduler } from "../base/scheduler.ts";
 import { clientSettings } from "../zookeeper/client-settings.ts";
 import { openZooKeeper } from "../zookeeper/connect.ts";
 import { zookeeperCatalogue } from "../zookeeper/counters.ts";
-import { type Agent, startAgent } from "./agent.ts";
+import type { Agent } from "./agent.ts";
 import { agentSchema } from "./config.ts";
 import { datapathNeeds } from "./open-datapath.main.ts";
 import { openMemory } from "./open-memory.main.ts";
 import { readHostFacts } from "./read-host-facts.main.ts";
+import { workerThreads } from "./worker-thread.ts";
 
 /**
  * How much more than what lives the heap may hold before it is collected, in percent. V8's own choice is up to four times, which it
@@ -74,8 +75,12 @@ async function run(words: readonly string[]): Promise<void> {
   if (!folder.ok) return fail(folder.error, EXIT_CONFIG);
   const statePath = values["state-folder"] ?? `/var/lib/weft/agent/${hostId}`;
   const storeCounters = new CounterSum(zookeeperCatalogue);
+  // What the threads load and what this one loads takes as long: side by side it is half of a restart.
+  const threads = workerThreads(values.workers);
+  const { startAgent } = await import("./agent.ts");
   const starting = startAgent({
     hostId,
+    threads,
     openMemory: () => openMemory({ hostId, path: statePath, scheduler: systemScheduler, log }),
     storeCounters,
     logLines: () => processLog.counts,

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { moduleOf } from "../base/entry.ts";
+import { WORKER_MAX } from "../flow/layout.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
 import { type Mail, mailFlags, WorkerMail } from "./worker-inbox.ts";
 import type { ThreadStart, WorkerStart } from "./worker-settings.ts";
@@ -80,4 +81,9 @@ export class WorkerThread {
     else this.#mail.post("close");
     return this.#ended;
   }
+}
+
+/** Threads for as many workers as are wanted, or as there may be. */
+export function workerThreads(wanted: number): readonly WorkerThread[] {
+  return Array.from({ length: Math.min(Math.max(1, wanted), WORKER_MAX) }, () => new WorkerThread());
 }

@@ -197,8 +197,9 @@ export const DROP_REASONS = [
   {
     code: 40,
     name: "underlay-guard",
-    meaning: "overlay traffic to or from the underlay on a virtual port",
-    remedy: "none",
+    meaning:
+      "a packet for a host of the underlay at an uplink, or a tunnelled frame for another address than our end of the tunnels",
+    remedy: "none; a steady count may be somebody who tries to pass for a peer",
   },
   {
     code: 41,

@@ -52,9 +52,21 @@ function egressThrough(walk: Walk, port: SimPort): Step {
   const verdict = evaluateFilter(walk, port.outFilter);
   if (verdict !== VERDICT.accept)
     return port.isRouter ? refuseAtRouter(walk, lastHop(walk), verdict) : refuse(walk, verdict);
-  if (port.isBound) return output(walk, port);
+  if (port.isBound) return port.isRouter && leadsToUnderlay(walk) ? guardUnderlay(walk) : output(walk, port);
   if (port.peer === 0) return walk.drop("unplugged", port.label);
   return ingress(walk, port.peer);
+}
+
+/**
+ * A router port that is bound to an interface is an uplink: what leaves by it may reach the network under the overlay, where a packet
+ * to a host could pass for a frame of a peer.
+ */
+function leadsToUnderlay(walk: Walk): boolean {
+  return walk.packet.isIp && walk.isUnderlay(walk.packet.dst);
+}
+
+function guardUnderlay(walk: Walk): Step {
+  return walk.drop("underlay-guard", "addressed to a host on the underlay");
 }
 
 function output(walk: Walk, port: SimPort): Step {

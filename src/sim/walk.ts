@@ -166,6 +166,14 @@ export class Walk {
     return chain;
   }
 
+  /** Reads whether an address is that of a host on the underlay. */
+  isUnderlay(ip: Ip): boolean {
+    const { underlay } = this.#world;
+    this.tags.add(underlay.tag);
+    if (this.sink !== undefined) this.sink.reads?.(underlay.tag, "underlay");
+    return underlay.has(ip);
+  }
+
   /** Reads where a bound port is. */
   placement(port: SimPort): Placement | undefined {
     this.tags.add(port.placementTag);

@@ -1,6 +1,6 @@
 import { unreachable } from "../base/assert.ts";
 import { type FlowTag, hashIp, tagBridgeNeighbor, tagFdb, tagFlood, tagObject, tagPlacement } from "../flow/tag.ts";
-import type { Bridge, Chain, Id, Route, Router, TopologyObject } from "../model/objects.ts";
+import type { Bridge, Chain, Id, Route, Router, TopologyObject, TunnelZone } from "../model/objects.ts";
 import type { FdbLearner } from "../state/fdb.ts";
 import type { NeighborResolver } from "../state/neighbor-resolver.ts";
 import { Handles } from "./handles.ts";
@@ -9,6 +9,7 @@ import { BridgeTables, compileBridge, type SimBridge, solicitedNodeOf } from "./
 import { compileChain, compileRule, type SimChain, type SimRule } from "./sim-chain.ts";
 import { compilePort, type SimPort } from "./sim-port.ts";
 import { compileRoute, compileRouter, routesOfPort, type SimRouter } from "./sim-router.ts";
+import { SimUnderlay } from "./sim-underlay.ts";
 import type { Placement, WorldChange } from "./world-change.ts";
 
 /** The state machines that a world's packets ask and teach; they belong to the same thread. */
@@ -41,6 +42,8 @@ export class World {
   readonly #simChains: (SimChain | undefined)[] = [];
   /** Compiled devices and chains that lack something. */
   readonly #incomplete = new Set<number>();
+  /** For walks: read through `Walk.isUnderlay`, which earns the tag. */
+  readonly underlay = new SimUnderlay();
   #tags: FlowTag[] = [];
 
   constructor(state: WorldState) {
@@ -136,7 +139,9 @@ export class World {
     this.#handles.setAbsent(handle, false);
     switch (object.kind) {
       case "host":
+        break;
       case "tunnel-zone":
+        this.#setZone(handle, object);
         break;
       case "bridge":
         this.#setBridge(handle, object);
@@ -161,6 +166,10 @@ export class World {
     }
   }
 
+  #setZone(handle: number, zone: TunnelZone | undefined): void {
+    if (this.underlay.set(handle, zone)) this.#tags.push(this.underlay.tag);
+  }
+
   #setAbsent(handle: number): void {
     this.#handles.setAbsent(handle, true);
     this.#tags.push(tagObject(handle));
@@ -170,6 +179,7 @@ export class World {
     if (this.#chains.has(handle)) this.#setChain(handle, undefined);
     if (this.#routes.has(handle)) this.#setRoute(handle, undefined);
     if (this.#rules.has(handle)) this.#setRule(handle, undefined);
+    this.#setZone(handle, undefined);
     // Somebody may have listed it as missing.
     this.#forgetIncomplete();
   }

@@ -8,9 +8,9 @@ export function mapsOf(kind: ObjectName["kind"]): readonly MapName[] {
   return kind === "router" ? ["neighbor"] : [];
 }
 
-/** Objects that packets walk through; hosts and tunnel zones are control's own, and a host names all of its ports. */
+/** Objects that walks read; hosts are control's own, and a host names all of its ports. */
 export function isWalked(kind: ObjectName["kind"]): boolean {
-  return kind !== "host" && kind !== "tunnel-zone";
+  return kind !== "host";
 }
 
 /** The bridge that an object is or belongs to. */

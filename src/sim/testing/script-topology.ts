@@ -29,6 +29,7 @@ const HOST = "h1";
  *     route n r1 10.0.0.0/8 port=p2 [via=10.0.0.9] | blackhole | reject | local   [weight=N] [from=PREFIX]
  *     chain f1        rule n f1 accept|drop|reject|return|jump=CHAIN [not] [frag=whole] [in=p1] [!proto=6] ...
  *     fdb br1 02:2 p2 [vlan=N]     address br1 10.0.0.9 02:9     neighbor r1 10.0.0.9 02:9 [age=MS]
+ *     zone z 192.0.2.1,192.0.2.2                         tunnel zone with these hosts
  *     placement p1 active|inactive|remote|none          absent NAME       hide NAME      show NAME
  *
  * A port is bound on this host and active unless it says otherwise. `none` removes an entry. An object that is hidden
@@ -58,6 +59,9 @@ export class ScriptTopology {
         return true;
       case "rule":
         this.#rule(line);
+        return true;
+      case "zone":
+        this.#put(zoneOf(line));
         return true;
       case "placement":
         this.#place(line.next("port"), line.next("active, inactive, remote or none"));
@@ -259,6 +263,15 @@ function nextHopOf(line: ScriptLine): NextHop {
   const type = line.next("port=, blackhole, reject or local");
   if (type !== "blackhole" && type !== "reject" && type !== "local") throw new Error(`${line.text}: unknown next hop`);
   return { type };
+}
+
+function zoneOf(line: ScriptLine): TopologyObject {
+  const id = line.next("name");
+  const members = line
+    .next("addresses")
+    .split(",")
+    .map((address, i) => ({ hostId: `host${i + 1}`, address }));
+  return { kind: "tunnel-zone", id, name: id, mtu: 1500, members };
 }
 
 /** Short names of condition fields; `!name` inverts. */

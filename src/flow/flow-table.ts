@@ -22,7 +22,7 @@ import {
   SLOT_WORDS,
   W0_CLASS_SHIFT,
 } from "./layout.ts";
-import { closedGeneration, openedGeneration } from "./slot-protocol.ts";
+import { closedGeneration, isValidGeneration, openedGeneration } from "./slot-protocol.ts";
 
 /** The part of the shared memory that a flow table lives in. */
 export interface FlowMemory {
@@ -141,6 +141,15 @@ export class FlowTable {
     const words = this.#buckets;
     for (let i = 0; i < ACTION_WORDS; i++) words[at + i] = action[actionOffset + i] as number;
     Atomics.store(words, generation, closedGeneration(opened));
+  }
+
+  /** True when readers find exactly this action: the flow is valid, not revoked, and there is nothing to overwrite. */
+  hasAction(slot: number, action: Uint32Array, actionOffset: number): boolean {
+    const words = this.#buckets;
+    if (!isValidGeneration(words[this.#generationOf(slot)] as number)) return false;
+    const at = this.keyAt(slot) + SLOT_ACTION;
+    for (let i = 0; i < ACTION_WORDS; i++) if (words[at + i] !== action[actionOffset + i]) return false;
+    return true;
   }
 
   /** Makes readers miss at once (one store) while the flow stays known: used when something may have been forbidden. */

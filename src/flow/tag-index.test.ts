@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { ExpiryWheel } from "./expiry-wheel.ts";
+import { SlotNotes } from "./slot-notes.ts";
 import { TagIndex, type TagList } from "./tag-index.ts";
 
 function list(tags: readonly number[], references: readonly number[] = []): TagList {
@@ -31,7 +32,7 @@ describe("tag index", () => {
     );
     fc.assert(
       fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
-        const index = new TagIndex(16, ignore, 3);
+        const index = new TagIndex(new SlotNotes(16), ignore, 3);
         const model = new Map<number, readonly number[]>();
         for (const [slot, tags] of changes) {
           if (tags === null) index.remove(slot);
@@ -51,7 +52,7 @@ describe("tag index", () => {
   });
 
   it("keeps sets apart whose hashes collide", () => {
-    const index = new TagIndex(4, ignore, 8);
+    const index = new TagIndex(new SlotNotes(4), ignore, 8);
     index.add(0, { ...list([1, 2]), hash: 5 });
     index.add(1, { ...list([3]), hash: 5 });
     assert.deepEqual(slotsOf(index, 3), [1]);
@@ -61,7 +62,7 @@ describe("tag index", () => {
   it("holds references from the first flow of a set to its last", () => {
     const events: string[] = [];
     const index = new TagIndex(
-      8,
+      new SlotNotes(8),
       { held: (r) => events.push(`held ${r}`), released: (r) => events.push(`released ${r}`) },
       8,
     );
@@ -74,7 +75,7 @@ describe("tag index", () => {
   });
 
   it("forgets idle sets above its limit and nothing else", () => {
-    const index = new TagIndex(64, ignore, 4);
+    const index = new TagIndex(new SlotNotes(64), ignore, 4);
     index.add(63, list([1000]));
     for (let i = 0; i < 20; i++) {
       index.add(0, list([i + 1]));
@@ -94,7 +95,7 @@ describe("expiry wheel", () => {
     );
     fc.assert(
       fc.property(fc.array(change, { maxLength: 80 }), (changes) => {
-        const wheel = new ExpiryWheel(8, 100);
+        const wheel = new ExpiryWheel(new SlotNotes(8), 100);
         const due = new Map<number, number>();
         let now = 100;
         for (const [slot, ticks, pause] of changes) {
@@ -108,6 +109,10 @@ describe("expiry wheel", () => {
             due.delete(got);
           }
           for (const at of due.values()) assert.ok(at > now);
+          for (const [slot, at] of due) {
+            assert.ok(wheel.expiresWithin(slot, at - now));
+            assert.ok(!wheel.expiresWithin(slot, at - now - 1));
+          }
         }
       }),
     );

@@ -1,6 +1,5 @@
 import { assert } from "../base/assert.ts";
-
-const NONE = -1;
+import { NOTE_NONE, NOTE_TAG_NEXT, NOTE_TAG_PREVIOUS, NOTE_TAG_SET, NOTE_WORDS, type SlotNotes } from "./slot-notes.ts";
 
 /** What is told when the first flow of a tag set comes and when its last one goes: the references that the set holds. */
 export interface ReferenceListener {
@@ -16,9 +15,7 @@ export interface ReferenceListener {
  * Sets without flows are kept for the next flow of the same way and swept when there are more than `idleSetsMax`.
  */
 export class TagIndex {
-  readonly #setOfSlot: Int32Array;
-  readonly #next: Int32Array;
-  readonly #previous: Int32Array;
+  readonly #notes: Int32Array;
   readonly #sets: (TagSet | undefined)[] = [];
   readonly #freeSets: number[] = [];
   readonly #byHash = new Map<number, number[]>();
@@ -27,10 +24,8 @@ export class TagIndex {
   readonly #idleSetsMax: number;
   #idle = 0;
 
-  constructor(slots: number, references: ReferenceListener, idleSetsMax: number) {
-    this.#setOfSlot = new Int32Array(slots).fill(NONE);
-    this.#next = new Int32Array(slots).fill(NONE);
-    this.#previous = new Int32Array(slots).fill(NONE);
+  constructor(notes: SlotNotes, references: ReferenceListener, idleSetsMax: number) {
+    this.#notes = notes.words;
     this.#references = references;
     this.#idleSetsMax = idleSetsMax;
   }
@@ -42,35 +37,42 @@ export class TagIndex {
 
   /** Puts the flow of `slot` under `tags`; an earlier entry of the slot is replaced. The words are copied when the set is new. */
   add(slot: number, tags: TagList): void {
-    const present = this.#sets[this.#setOfSlot[slot] as number];
-    if (present !== undefined && sameSet(present, tags)) return;
-    this.remove(slot);
+    const notes = this.#notes;
+    const at = slot * NOTE_WORDS;
+    const present = notes[at + NOTE_TAG_SET] as number;
+    if (present !== NOTE_NONE) {
+      if (sameSet(this.#sets[present] as TagSet, tags)) return;
+      this.remove(slot);
+    }
     const id = this.#intern(tags);
     const set = this.#sets[id] as TagSet;
-    if (set.head === NONE) {
+    const { head } = set;
+    if (head === NOTE_NONE) {
       this.#idle--;
       for (const reference of set.references) this.#references.held(reference);
     } else {
-      this.#previous[set.head] = slot;
+      notes[head * NOTE_WORDS + NOTE_TAG_PREVIOUS] = slot;
     }
-    this.#next[slot] = set.head;
-    this.#previous[slot] = NONE;
+    notes[at + NOTE_TAG_NEXT] = head;
+    notes[at + NOTE_TAG_PREVIOUS] = NOTE_NONE;
     set.head = slot;
-    this.#setOfSlot[slot] = id;
+    notes[at + NOTE_TAG_SET] = id;
   }
 
   /** Takes the flow of `slot` out; nothing happens when it is not in. */
   remove(slot: number): void {
-    const id = this.#setOfSlot[slot] as number;
-    if (id === NONE) return;
+    const notes = this.#notes;
+    const at = slot * NOTE_WORDS;
+    const id = notes[at + NOTE_TAG_SET] as number;
+    if (id === NOTE_NONE) return;
     const set = this.#sets[id] as TagSet;
-    const next = this.#next[slot] as number;
-    const previous = this.#previous[slot] as number;
-    if (previous === NONE) set.head = next;
-    else this.#next[previous] = next;
-    if (next !== NONE) this.#previous[next] = previous;
-    this.#setOfSlot[slot] = NONE;
-    if (set.head !== NONE) return;
+    const next = notes[at + NOTE_TAG_NEXT] as number;
+    const previous = notes[at + NOTE_TAG_PREVIOUS] as number;
+    if (previous === NOTE_NONE) set.head = next;
+    else notes[previous * NOTE_WORDS + NOTE_TAG_NEXT] = next;
+    if (next !== NOTE_NONE) notes[next * NOTE_WORDS + NOTE_TAG_PREVIOUS] = previous;
+    notes[at + NOTE_TAG_SET] = NOTE_NONE;
+    if (set.head !== NOTE_NONE) return;
     for (const reference of set.references) this.#references.released(reference);
     this.#idle++;
     if (this.#idle > this.#idleSetsMax) this.#sweep();
@@ -78,20 +80,21 @@ export class TagIndex {
 
   /** True when the flow of `slot` is in. */
   has(slot: number): boolean {
-    return this.#setOfSlot[slot] !== NONE;
+    return this.#notes[slot * NOTE_WORDS + NOTE_TAG_SET] !== NOTE_NONE;
   }
 
   /** Calls `visit` with every slot whose flow carries the tag. `visit` must not change the index. */
   forEach(tag: number, visit: (slot: number) => void): void {
     for (const id of this.#byTag.get(tag >>> 0) ?? []) {
-      for (let slot = (this.#sets[id] as TagSet).head; slot !== NONE; slot = this.#next[slot] as number) visit(slot);
+      let slot = (this.#sets[id] as TagSet).head;
+      for (; slot !== NOTE_NONE; slot = this.#notes[slot * NOTE_WORDS + NOTE_TAG_NEXT] as number) visit(slot);
     }
   }
 
   /** The tags of a flow, for people. */
   tagsOf(slot: number): readonly number[] {
-    const id = this.#setOfSlot[slot] as number;
-    return id === NONE ? [] : [...(this.#sets[id] as TagSet).tags];
+    const id = this.#notes[slot * NOTE_WORDS + NOTE_TAG_SET] as number;
+    return id === NOTE_NONE ? [] : [...(this.#sets[id] as TagSet).tags];
   }
 
   #intern(list: TagList): number {
@@ -107,7 +110,7 @@ export class TagIndex {
       hash: list.hash,
       tags: list.tags.slice(0, list.count),
       references: list.references.slice(0, list.referenceCount),
-      head: NONE,
+      head: NOTE_NONE,
     };
     const id = this.#freeSets.pop() ?? this.#sets.length;
     this.#sets[id] = set;
@@ -123,7 +126,8 @@ export class TagIndex {
   }
 
   #sweep(): void {
-    for (const [id, set] of this.#sets.entries()) if (set !== undefined && set.head === NONE) this.#forget(id, set);
+    for (const [id, set] of this.#sets.entries())
+      if (set !== undefined && set.head === NOTE_NONE) this.#forget(id, set);
     this.#idle = 0;
   }
 

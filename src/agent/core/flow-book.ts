@@ -11,6 +11,7 @@ import {
   SLOT_ACTION,
   VPORT_MAX,
 } from "../../flow/layout.ts";
+import { NOTE_ARMED_AT, NOTE_STATE, NOTE_WORDS, SlotNotes } from "../../flow/slot-notes.ts";
 import { type ReferenceListener, TagIndex, type TagList } from "../../flow/tag-index.ts";
 import type { Groups } from "./groups.ts";
 import { FLOW_LIFE_S, IDLE_TAG_SETS_MAX, PORT_FLOW_SHARE } from "./limits.ts";
@@ -41,22 +42,25 @@ export class FlowBook {
   readonly #wheel: ExpiryWheel;
   readonly #groups: Groups;
   readonly #counts: WorkerCounts;
-  readonly #armedAt: Uint32Array;
-  readonly #isQueued: Uint8Array;
+  readonly #notes: Int32Array;
   /** Flows that an earlier process left, until the world is complete. */
   #left: readonly number[];
-  #queue: number[] = [];
+  /** Flows that are worked off now, in the order of the table, and from where on; those that came since. */
+  #queue = new Int32Array(0);
   #queueAt = 0;
+  #arrived: number[] = [];
   readonly #place = { flowClass: 0, shard: 0, now: 0 };
   readonly #content: { -readonly [K in keyof FlowContent]: FlowContent[K] };
   readonly #visitInPlace = (slot: number): void => this.#enqueue(slot);
   readonly #visitRevoked = (slot: number): void => {
     this.table.revoke(slot);
-    this.#counts.metrics.add("weft_worker_flows_revoked");
+    const { values } = this.#counts.metrics;
+    values[this.#revoked] = (values[this.#revoked] as number) + 1;
     this.#enqueue(slot);
   };
   readonly #installed: number;
   readonly #evicted: number;
+  readonly #revoked: number;
 
   constructor(
     memory: DatapathMemory,
@@ -69,18 +73,20 @@ export class FlowBook {
     },
   ) {
     this.table = new FlowTable(memory, VPORT_MAX);
-    this.#tags = new TagIndex(this.table.slots, parts.references, IDLE_TAG_SETS_MAX);
-    this.#wheel = new ExpiryWheel(this.table.slots, seconds(parts.now));
+    const notes = new SlotNotes(this.table.slots);
+    this.#notes = notes.words;
+    this.#tags = new TagIndex(notes, parts.references, IDLE_TAG_SETS_MAX);
+    this.#wheel = new ExpiryWheel(notes, seconds(parts.now));
     this.#groups = parts.groups;
     this.#counts = parts.counts;
-    this.#armedAt = new Uint32Array(this.table.slots);
-    this.#isQueued = new Uint8Array(this.table.slots);
     this.#left = this.table.takeOver(parts.shards);
     for (const slot of this.#left) this.#keepGroup(slot);
     this.table.setQuota(Math.floor((this.table.slots * parts.shards.length * PORT_FLOW_SHARE) / SHARD_COUNT));
-    this.#content = { key: this.#armedAt, keyOffset: 0, flowClass: 0, action: this.#armedAt, actionOffset: 0, now: 0 };
+    const none = new Uint32Array(0);
+    this.#content = { key: none, keyOffset: 0, flowClass: 0, action: none, actionOffset: 0, now: 0 };
     this.#installed = parts.counts.metrics.index("weft_worker_flows_installed");
     this.#evicted = parts.counts.metrics.index("weft_worker_flows_evicted");
+    this.#revoked = parts.counts.metrics.index("weft_worker_flows_revoked");
   }
 
   /**
@@ -99,7 +105,7 @@ export class FlowBook {
 
   /** Flows that wait to be simulated again. */
   get backlog(): number {
-    return this.#queue.length - this.#queueAt;
+    return this.#queue.length - this.#queueAt + this.#arrived.length;
   }
 
   /** Writes a flow, in place of one with the same key and class if there is one. The slot. */
@@ -123,16 +129,19 @@ export class FlowBook {
     return slot;
   }
 
-  /** Replaces action, tags and end of a live flow after it was simulated again. */
+  /**
+   * Replaces action and tags of a live flow after it was simulated again. Its end stays if it has one that is not too late: most
+   * flows get the answer that they had, and what need not be written is memory that need not be fetched.
+   */
   renew(
     slot: number,
     flow: { readonly action: Uint32Array; readonly group: number; readonly tags: TagList; readonly lifeS: number },
     now: Instant,
   ): void {
-    this.table.overwrite(slot, flow.action, 0);
+    if (!this.table.hasAction(slot, flow.action, 0)) this.table.overwrite(slot, flow.action, 0);
     this.#tags.add(slot, flow.tags);
     this.#groups.use(slot, flow.group);
-    this.#arm(slot, flow.lifeS, now >>> 0);
+    if (!this.#wheel.expiresWithin(slot, flow.lifeS)) this.#arm(slot, flow.lifeS, now >>> 0);
   }
 
   /** Forgets a flow. */
@@ -150,7 +159,7 @@ export class FlowBook {
 
   /** True while the flow of a slot waits to be simulated again. */
   isQueued(slot: number): boolean {
-    return this.#isQueued[slot] === 1;
+    return this.#notes[slot * NOTE_WORDS + NOTE_STATE] === 1;
   }
 
   /** True for a flow of an earlier process that this one has not simulated yet. */
@@ -158,16 +167,19 @@ export class FlowBook {
     return !this.#tags.has(slot);
   }
 
-  /** The next flow to simulate again, or -1. */
+  /** The next flow to simulate again, or -1. In the order of the table, so that neighbors in it are fetched once. */
   nextQueued(): number {
-    while (this.#queueAt < this.#queue.length) {
-      const slot = this.#queue[this.#queueAt++] as number;
-      this.#isQueued[slot] = 0;
-      if (this.table.isLive(slot)) return slot;
+    for (;;) {
+      while (this.#queueAt < this.#queue.length) {
+        const slot = this.#queue[this.#queueAt++] as number;
+        this.#notes[slot * NOTE_WORDS + NOTE_STATE] = 0;
+        if (this.table.isLive(slot)) return slot;
+      }
+      if (this.#arrived.length === 0) return -1;
+      this.#queue = Int32Array.from(this.#arrived).sort();
+      this.#queueAt = 0;
+      this.#arrived = [];
     }
-    this.#queue = [];
-    this.#queueAt = 0;
-    return -1;
   }
 
   /** The next flow whose time is over, or -1. */
@@ -177,7 +189,7 @@ export class FlowBook {
 
   /** True when the datapath used the flow since it was installed or renewed. */
   wasUsed(slot: number): boolean {
-    return ((this.table.usedAt(slot) - (this.#armedAt[slot] as number)) | 0) > 0;
+    return ((this.table.usedAt(slot) - (this.#notes[slot * NOTE_WORDS + NOTE_ARMED_AT] as number)) | 0) > 0;
   }
 
   /** Copies the key of a flow, class bits cleared. */
@@ -220,20 +232,21 @@ export class FlowBook {
   #evict(slot: number, now: number): void {
     const { values } = this.#counts.metrics;
     values[this.#evicted] = (values[this.#evicted] as number) + 1;
-    if (((now - (this.#armedAt[slot] as number)) | 0) < COLLISION_MS)
+    if (((now - (this.#notes[slot * NOTE_WORDS + NOTE_ARMED_AT] as number)) | 0) < COLLISION_MS)
       this.#counts.metrics.add("weft_worker_collisions");
     this.remove(slot);
   }
 
   #arm(slot: number, lifeS: number, now: number): void {
-    this.#armedAt[slot] = now;
+    this.#notes[slot * NOTE_WORDS + NOTE_ARMED_AT] = now;
     this.#wheel.arm(slot, lifeS);
   }
 
   #enqueue(slot: number): void {
-    if (this.#isQueued[slot] === 1) return;
-    this.#isQueued[slot] = 1;
-    this.#queue.push(slot);
+    const at = slot * NOTE_WORDS + NOTE_STATE;
+    if (this.#notes[at] === 1) return;
+    this.#notes[at] = 1;
+    this.#arrived.push(slot);
   }
 }
 

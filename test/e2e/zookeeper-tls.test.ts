@@ -72,6 +72,12 @@ describe("client and Apache ZooKeeper over TLS", { timeout: 120_000, skip: needs
     const refused = await connectZooKeeper({ servers: [server], tls: {}, connectWithinMs: 2_000 });
     assert.ok(!refused.ok && refused.error.kind === "unreachable");
     assert.match(refused.error.why, /self-signed certificate/);
+    const settings = { servers: [server], tls: { ca, serverName: "store.example" }, connectWithinMs: 2_000 };
+    const misnamed = await connectZooKeeper(settings);
+    assert.ok(!misnamed.ok && misnamed.error.kind === "unreachable");
+    assert.match(misnamed.error.why, /does not match certificate/);
+    const plain = await connectZooKeeper({ servers: [server], connectWithinMs: 2_000 });
+    assert.ok(!plain.ok && plain.error.kind === "unreachable", "speaking in the clear to a TLS port");
   });
 
   test("an expired certificate is refused by name", async () => {

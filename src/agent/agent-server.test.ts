@@ -31,6 +31,7 @@ describe("the agent's own API", () => {
   let server: Server;
   let state: AgentState;
   let answersFlows = true;
+  let awaySince: number | undefined;
   const told: string[] = [];
   const views = {
     metrics: () => "# HELP a_total a\n",
@@ -58,7 +59,8 @@ describe("the agent's own API", () => {
         send: () => undefined,
       }),
       questions: new Questions({ scheduler: systemScheduler, workers: 2, send }),
-      isStoreConnected: () => true,
+      isStoreConnected: () => awaySince === undefined,
+      storeAwaySince: () => awaySince,
     });
     server = unwrap(await listenAgent(socket, state, views));
   });
@@ -86,6 +88,14 @@ describe("the agent's own API", () => {
     const { status, body } = await ask("GET", "/status");
     assert.equal(status, 200);
     assert.deepEqual([body["hostId"], body["flows"], body["isStoreConnected"]], [HOST, 21, true]);
+  });
+
+  it("says since when the store is away, while it is", async () => {
+    assert.ok(!("storeAwaySince" in (await ask("GET", "/status")).body));
+    awaySince = 1_700_000_000_000.5;
+    const { body } = await ask("GET", "/status");
+    awaySince = undefined;
+    assert.deepEqual([body["isStoreConnected"], body["storeAwaySince"]], [false, 1_700_000_000_000]);
   });
 
   it("says nothing of flows when the workers do not answer in time, and never 0", async () => {

@@ -37,7 +37,11 @@ describe("the agent's own API", () => {
     metrics: () => "# HELP a_total a\n",
     doctor: async () => ({ wall: 5, findings: [] }),
     support: () => ({ process: "agent", release: "1", node: "24", config: [], log: ["{}"] }),
-    handOver: async () => void told.push("handing over"),
+    async handOver(before: number) {
+      if (before < 1_000) return false;
+      told.push("handing over");
+      return true;
+    },
     onHandedOver: () => void told.push("handed over"),
   };
 
@@ -161,7 +165,8 @@ describe("the agent's own API", () => {
   });
 
   it("a request to hand over is answered when all is left, and then this agent has nothing to do any more", async () => {
-    const { status, body } = await ask("POST", "/hand-over");
+    assert.equal((await ask("POST", "/hand-over?before=999")).status, 504, "whoever asked has given up");
+    const { status, body } = await ask("POST", "/hand-over?before=1000");
     assert.deepEqual([status, body], [200, { pid: process.pid }]);
     while (told.length < 2) await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(told, ["handing over", "handed over"]);

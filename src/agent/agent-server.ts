@@ -6,6 +6,7 @@ import { parseBody } from "../api-schema/convert.ts";
 import type { AgentDoctor, SupportPart } from "../api-schema/doctor-resource.ts";
 import { type ApiError, apiError, statusOf } from "../api-schema/errors.ts";
 import { FLOWS_MAX, FRAME_BYTES_MAX } from "../api-schema/limits.ts";
+import type { Instant } from "../base/clock.ts";
 import { EXPOSITION_TYPE } from "../base/exposition.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { AgentState } from "./agent-state.ts";
@@ -19,8 +20,11 @@ export interface AgentViews {
   doctor(): Promise<AgentDoctor>;
   /** What belongs into a bundle. */
   support(): SupportPart;
-  /** Leaves datapath and session to the next agent of this host; resolves when they are free. */
-  handOver(): Promise<void>;
+  /**
+   * Leaves datapath and session to the next agent of this host; resolves with true when they are free. False, and nothing done, after
+   * `before` of the monotonic clock: whoever asked has given up since, while this process was stopped or starved.
+   */
+  handOver(before: Instant): Promise<boolean>;
   /** The next agent has its answer, or has gone: this one has nothing left to do. */
   onHandedOver(): void;
 }
@@ -48,8 +52,10 @@ export async function listenAgent(
   const server = createServer((request, response) => {
     // A request that cannot be read, or whose sender has gone, must not end the agent.
     const answered = answer(request, state, views).catch(() => err(apiError("internal")));
-    void answered.then((result) => reply(response, result));
-    if (isHandOver(request)) response.once("close", () => views.onHandedOver());
+    void answered.then((result) => {
+      if (result.ok && isHandOver(request)) onceClosed(response, () => views.onHandedOver());
+      reply(response, result);
+    });
   });
   return new Promise((resolve) => {
     server.once("error", (error) => resolve(err(`cannot listen on ${socket}: ${error.message}`)));
@@ -82,8 +88,13 @@ async function freeSocket(path: string): Promise<Result<void, string>> {
   return ok(undefined);
 }
 
-function isHandOver({ method, url }: IncomingMessage): boolean {
-  return method === "POST" && url === AGENT_PATHS.handOver;
+function isHandOver({ method, url = "" }: IncomingMessage): boolean {
+  return method === "POST" && url.split("?")[0] === AGENT_PATHS.handOver;
+}
+
+function onceClosed(response: ServerResponse, callback: () => void): void {
+  if (response.destroyed) callback();
+  else response.once("close", callback);
 }
 
 async function answer(
@@ -108,9 +119,10 @@ async function answer(
       const text = views.metrics();
       return ok(url.searchParams.get("format") === "json" ? { text } : new Text(text));
     }
-    case `POST ${AGENT_PATHS.handOver}`:
-      await views.handOver();
-      return ok({ pid: process.pid });
+    case `POST ${AGENT_PATHS.handOver}`: {
+      const before = Number(url.searchParams.get("before") ?? Number.POSITIVE_INFINITY);
+      return (await views.handOver(before)) ? ok({ pid: process.pid }) : err(apiError("agent-timeout"));
+    }
     case `GET ${AGENT_PATHS.doctor}`:
       return ok(await views.doctor());
     case `GET ${AGENT_PATHS.support}`:

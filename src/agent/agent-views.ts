@@ -59,7 +59,11 @@ export async function openViews(parts: AgentViewParts): Promise<Result<{ close()
     metrics,
     doctor: () => examine(doctorParts),
     support: () => ({ process: "agent", release: parts.release, node, ...parts.support() }),
-    handOver: () => parts.handOver(),
+    async handOver(before) {
+      if (scheduler.clock.now() > before) return false;
+      await parts.handOver();
+      return true;
+    },
     onHandedOver: () => parts.onHandedOver(),
   });
   const scraper = server.ok ? await openScraper(values["metrics-listen"], metrics) : server;

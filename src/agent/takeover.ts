@@ -39,7 +39,9 @@ export async function takeOver(options: TakeoverOptions): Promise<Result<Takeove
   const old = owner();
   if (old === undefined) return ok("nobody");
   const http = new JsonHttp({ kind: "unix", path: socket });
-  const answer = await http.send({ method: "POST", path: AGENT_PATHS.handOver, withinMs });
+  // One that has been stopped meanwhile must not hand over to nobody when it goes on: the clock is the same for both.
+  const before = Math.floor(options.scheduler.clock.now() + withinMs);
+  const answer = await http.send({ method: "POST", path: `${AGENT_PATHS.handOver}?before=${before}`, withinMs });
   http.close();
   const why = !answer.ok ? answer.error.why : answer.value.status === 200 ? undefined : `status ${answer.value.status}`;
   if (why === undefined && (await isGone(options, () => owner()?.pid !== old.pid))) return ok("handed-over");

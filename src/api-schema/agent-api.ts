@@ -16,7 +16,7 @@ import { FLOWS_MAX, FRAME_BYTES_MAX } from "./limits.ts";
  *     GET  /flows?limit=N                                     AgentFlows
  *     GET  /drops                                             AgentDrops
  *     POST /trace       AgentTraceRequest                     AgentTrace
- *     POST /hand-over                                         AgentHandedOver, once datapath and session are free; the agent then ends
+ *     POST /hand-over?before=MONOTONIC_MS                     { pid }, once datapath and session are free; the agent then ends
  *     GET  /metrics                                           text, as Prometheus reads it
  *     GET  /metrics?format=json                               AgentMetrics
  *     GET  /doctor                                            AgentDoctor

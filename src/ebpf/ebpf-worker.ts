@@ -51,6 +51,8 @@ export class EbpfWorker implements DatapathWorker {
   readonly #epoll: EpollSet;
   readonly #kick: EventFd;
   readonly #wakeDevice: WakeDevice | undefined;
+  #isDeviceReadable = false;
+  readonly #fence = new Int32Array(1);
   readonly #record: UpcallRecord;
   readonly #tagged = new Uint8Array(EXECUTE_FRAME_BYTES_MAX + 4);
   /** Upcalls from before this moment of the kernel's clock are too old. */
@@ -104,7 +106,7 @@ export class EbpfWorker implements DatapathWorker {
     // Each poll begins with another shard, so that a busy one does not keep the others waiting.
     for (let i = 0; i < count && taken < limit; i++) {
       const index = (this.#turn + i) % count;
-      taken += this.#drain(index, limit - taken, handle);
+      if (this.#rings[index]?.mayHaveNext() === true) taken += this.#drain(index, limit - taken, handle);
     }
     this.#turn = (this.#turn + 1) % count;
     if (taken === 0) this.#mayHoldStale = false;
@@ -133,12 +135,15 @@ export class EbpfWorker implements DatapathWorker {
    */
   wait(span: Duration): void {
     const device = this.#wakeDevice;
+    // Not before: whoever was woken has a packet to send first.
+    if (this.#isDeviceReadable) device?.take();
+    this.#isDeviceReadable = false;
     if (!this.#announceSleep(device === undefined ? BY_RING : device.ifindex)) return;
     const { ready } = this.#epoll;
     const count = this.#epoll.wait(Math.ceil(span));
     this.#setSleeping(0);
     for (let i = 0; i < count; i++) {
-      if (ready[i] === device?.fd) device?.take();
+      if (ready[i] === device?.fd) this.#isDeviceReadable = true;
       else if (ready[i] === this.#kick.fd) this.#kick.drain();
     }
   }
@@ -174,7 +179,10 @@ export class EbpfWorker implements DatapathWorker {
 
   #setSleeping(value: number): void {
     const { control } = this.memory;
-    for (const shard of this.shards) Atomics.store(control, CONTROL_SLEEPING + shard, value);
+    const { shards } = this;
+    // Plain stores and a fence behind them, which is what matters: what is loaded afterwards is loaded after all of them are seen.
+    for (let i = 0; i < shards.length; i++) control[CONTROL_SLEEPING + (shards[i] as number)] = value;
+    if (value !== 0) Atomics.store(this.#fence, 0, value);
   }
 
   #drain(index: number, limit: number, handle: UpcallHandler): number {

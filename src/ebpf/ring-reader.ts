@@ -76,6 +76,11 @@ export class RingReader {
     this.#consumer[0] = this.#positionBits[0] as number;
   }
 
+  /** A glance for those who look again: false when nothing had come by now, as far as this processor has seen. */
+  mayHaveNext(): boolean {
+    return this.#producer[0] !== this.#position[0];
+  }
+
   /** True when there is nothing at all, not even a record that is still being written. */
   isEmpty(): boolean {
     return Atomics.load(this.#producer, 0) === this.#position[0];

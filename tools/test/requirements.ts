@@ -38,6 +38,7 @@ export const REQUIREMENTS = {
   ovs: tool("ovs-vswitchd", "openvswitch-switch"),
   java: tool("java", "default-jre-headless"),
   mvn: tool("mvn", "maven"),
+  systemd: tool("systemd-analyze", "systemd"),
   kazoo: {
     name: "kazoo",
     debian: "python3-kazoo",

@@ -89,7 +89,7 @@ export class FollowedMap<K, V> implements OpenMap {
     this.#pending.set(text, local);
     void this.#map.put(key, value).then((result) => {
       if (!result.ok) this.#parts.log.warn("map.write.failed", { map: this.#parts.kind.name, what: "put" });
-      this.#settle(text, local);
+      this.#settle(text, local, result.ok);
     });
     if (this.#isAway) this.#promote();
     else this.#timer ??= this.#parts.connection.scheduler.after(PROVISIONAL_AFTER_MS, () => this.#promote());
@@ -102,7 +102,7 @@ export class FollowedMap<K, V> implements OpenMap {
     const { kind, log } = this.#parts;
     const text = kind.key.format(key);
     const local = this.#pending.get(text);
-    if (local !== undefined && local.text === kind.value.format(value)) this.#settle(text, local);
+    if (local !== undefined && local.text === kind.value.format(value)) this.#settle(text, local, false);
     this.#unconfirmed.delete(text);
     void this.#map.remove(key, value).then((result) => {
       if (!result.ok) log.warn("map.write.failed", { map: kind.name, what: "remove" });
@@ -182,11 +182,12 @@ export class FollowedMap<K, V> implements OpenMap {
     }
   }
 
-  /** A write has come to an end: from here on the store's word counts. */
-  #settle(text: string, local: Local<K, V>): void {
+  /** A write has come to an end: from here on the store's word counts. Before its first answer that is what it took from us. */
+  #settle(text: string, local: Local<K, V>, isWritten: boolean): void {
     if (this.#pending.get(text) !== local) return;
     this.#pending.delete(text);
     if (!this.#provisional.delete(text)) return;
+    if (isWritten && !this.#isLoaded) this.#remembered.set(text, local);
     const value = this.#isLoaded ? this.#map.get(local.key) : this.#remembered.get(text)?.value;
     const after = value === undefined ? undefined : this.#parts.kind.value.format(value);
     if (after !== local.text) this.#tell(local.key, value);

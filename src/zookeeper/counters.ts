@@ -16,6 +16,7 @@ export const zookeeperCatalogue = {
   zookeeper_refused_waiting: "Requests refused because too many were waiting for a connection",
   zookeeper_waited_too_long: "Requests that were never sent: no connection within the session time-out",
   zookeeper_resyncs: "Reconnects after which watched subtrees had to be read again",
+  zookeeper_zxids_forgotten: "Times that servers refused us for so long that we no longer insist on what we have seen",
   zookeeper_expired: "Sessions that a server declared expired",
 } as const;
 

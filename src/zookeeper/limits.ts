@@ -27,6 +27,8 @@ export const zookeeperLimits = {
   backoffMaxMs: 1_000,
   /** Times that a read is sent before a lost connection ends it: its answer may be what breaks the connection. */
   readAttempts: 2,
+  /** Session time-outs of refused greetings after which a client no longer insists on the transactions that it has seen. */
+  refusedTimeouts: 2,
   /** Shortest time in milliseconds given to one server for dialling and answering the connect request. */
   connectMinMs: 250,
   /** Pings are sent at least this often (milliseconds), however long the session is: a dead peer is found by them. */

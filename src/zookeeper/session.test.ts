@@ -745,3 +745,47 @@ test("server addresses are read and printed, and bad ones named", () => {
     assert.equal(parseServer(text).ok, false, text);
   }
 });
+
+test("servers that were restored from an older backup get the client back: it does not insist on what it saw for ever", () => {
+  const bench = new Bench().open();
+  bench.submit({ op: "sync", path: "/" }, "a");
+  bench.requests();
+  bench.reply(1, { op: "path", path: "/" }, { zxid: 99n });
+  bench.lose();
+  const seen: bigint[] = [];
+  for (let waited = 0; waited < 3 * timeoutMs; waited += zookeeperLimits.backoffMaxMs) {
+    bench.pass(zookeeperLimits.backoffMaxMs);
+    bench.do((session, now) => session.dialled(now));
+    const { lastZxid, sessionId } = bench.connectRequest();
+    assert.equal(sessionId, 0x55n, "the session may live");
+    seen.push(lastZxid);
+    bench.lose();
+  }
+  const refusals = (zookeeperLimits.refusedTimeouts * timeoutMs) / zookeeperLimits.backoffMaxMs;
+  assert.deepEqual(new Set(seen.slice(0, refusals)), new Set([99n]));
+  assert.deepEqual(new Set(seen.slice(refusals + 1)), new Set([0n]));
+  bench.lines();
+  bench.pass(zookeeperLimits.backoffMaxMs);
+  bench.do((session, now) => session.dialled(now));
+  bench.receive((writer) =>
+    writeConnectResponse(writer, { timeoutMs: 0, sessionId: 0n, password: new Uint8Array(16), readOnly: false }),
+  );
+  assert.ok(bench.lines().includes("expired"), "the server's word");
+});
+
+test("an ensemble without a quorum refuses too: when it is back soon, nothing was forgotten", () => {
+  const bench = new Bench().open();
+  bench.submit({ op: "sync", path: "/" }, "a");
+  bench.requests();
+  bench.reply(1, { op: "path", path: "/" }, { zxid: 99n });
+  bench.lose();
+  bench.pass(zookeeperLimits.backoffMaxMs);
+  bench.do((session, now) => session.dialled(now));
+  bench.connectRequest();
+  bench.lose();
+  assert.equal(bench.reopen().lastZxid, 99n);
+  bench.lose();
+  bench.pass(3 * timeoutMs);
+  bench.do((session, now) => session.dialled(now));
+  assert.equal(bench.connectRequest().lastZxid, 99n, "servers that cannot be reached refuse nothing");
+});

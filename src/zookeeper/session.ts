@@ -61,6 +61,8 @@ export class ZooKeeperSession<Token> {
   #lastZxid: bigint;
   #authLeft = 0;
   #setWatchesLeft = 0;
+  /** When a server first hung up on our greeting, since we last had a session's connection. */
+  #refusedSince: Instant | undefined;
   #end: SessionEnd = "closed";
 
   constructor(config: SessionConfig, prng: Prng, counters: ZooKeeperCounters = zookeeperCounters()) {
@@ -127,6 +129,7 @@ export class ZooKeeperSession<Token> {
     if (this.#stage !== "dial") return;
     this.#stage = "handshake";
     this.#splitter = new FrameSplitter(zookeeperLimits.replyBytes);
+    this.#forgetZxid(now);
     writeConnectRequest(this.#writer, {
       lastZxid: this.#lastZxid,
       timeoutMs: this.#wantedMs,
@@ -154,6 +157,8 @@ export class ZooKeeperSession<Token> {
 
   /** The connection failed, was refused or was closed by the server. */
   lost(now: Instant, why: string): void {
+    // A server that hangs up on our greeting has no quorum, or has seen less than we have.
+    if (this.#stage === "handshake") this.#refusedSince ??= now;
     if (this.#stage === "dial" || this.#stage === "handshake" || this.#isUp()) this.#disconnect(now, why);
   }
 
@@ -278,8 +283,20 @@ export class ZooKeeperSession<Token> {
     this.#finish("expired");
   }
 
+  /**
+   * Refused for so long that the session, if a quorum lives, is over: the servers may have been restored from a backup, with fewer
+   * transactions than we have seen, and would refuse us for ever. The server then says whether the session is known.
+   */
+  #forgetZxid(now: Instant): void {
+    if (this.#refusedSince === undefined || this.#lastZxid === 0n) return;
+    if (now - this.#refusedSince < zookeeperLimits.refusedTimeouts * this.#timeoutMs) return;
+    this.#lastZxid = 0n;
+    this.counters.add("zookeeper_zxids_forgotten");
+  }
+
   #open(): void {
     this.#stage = "open";
+    this.#refusedSince = undefined;
     const frames = this.watches.frames(this.#lastZxid);
     this.#setWatchesLeft = frames.length;
     for (const request of frames) writeRequest(this.#writer, specialXid.setWatches, request);

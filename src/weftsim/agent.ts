@@ -24,7 +24,7 @@ import type { StoreConnection } from "../store/recipes/connection.ts";
 import type { EventLog } from "./event-log.ts";
 import type { HostClock } from "./host-clock.ts";
 import { Lifetime } from "./lifetime.ts";
-import { SESSION_TIMEOUT_MS } from "./limits.ts";
+import { SAID_MS, SESSION_TIMEOUT_MS } from "./limits.ts";
 import { seenDatapath } from "./seen-datapath.ts";
 import type { SimStore } from "./store.ts";
 import type { Witness } from "./witness.ts";
@@ -80,6 +80,8 @@ export class SimAgent {
   /** What workers were told of peers and of objects that do not exist, the last word of each. */
   readonly #told = new Map<string, ToWorker>();
   #isRunning = false;
+  /** When it last told the store what a worker has learned: until that comes back only this worker knows it. */
+  #saidAt = 0;
 
   constructor(parts: SimAgentParts) {
     this.#parts = parts;
@@ -119,7 +121,10 @@ export class SimAgent {
     this.#shell = new ControlShell({
       ...{ hostId, core: this.core, world: this.#world(), stateKeys, datapath, memory },
       ...{ scheduler: life, log, toWorkers },
-      onAnswer: (worker, message) => this.state.take(worker, message),
+      onAnswer: (worker, message) => {
+        if (message.kind === "audit") parts.witness.audited(hostName, JSON.stringify(message));
+        else this.state.take(worker, message);
+      },
     });
     this.keepAlives = new KeepAlives({
       ...{ hostId, datapath, scheduler: life, log: parts.log, prng: prng.fork() },
@@ -164,6 +169,16 @@ export class SimAgent {
     this.#life.end();
   }
 
+  /** Ends for the next agent of this host: session, keys and flows stay. */
+  async handOver(): Promise<void> {
+    this.#isRunning = false;
+    this.keepAlives.close();
+    this.#shell.close({ keep: true });
+    for (const worker of this.workers) worker.close();
+    await this.#storeSide.detach();
+    this.#life.end();
+  }
+
   /** Dies at once. The session goes when its time is over. */
   kill(): void {
     this.#isRunning = false;
@@ -174,12 +189,13 @@ export class SimAgent {
     this.#parts.store.abandon(this.connection.tree);
   }
 
-  /** It knows all that it wants to know of the store, its workers know it too, and no message is on its way between them. */
+  /** It knows all that it wants to know of the store, its workers know it too, and nothing is on its way between them and the store. */
   get isQuiet(): boolean {
     const isComplete = this.core.snapshot().some(({ kind }) => kind === "complete");
     return (
       isComplete &&
       !this.isPaused &&
+      this.#life.clock.now() - this.#saidAt > SAID_MS &&
       this.workers.every(({ isQuiet, reached }) => isQuiet && reached === this.core.version)
     );
   }
@@ -277,11 +293,15 @@ export class SimAgent {
     };
     const put = (opinion: Opinion): void => {
       witness.gave(opinion);
+      this.#saidAt = this.#life.clock.now();
       opened.put(opinion);
     };
     return {
       put,
-      remove: (opinion) => opened.remove(opinion),
+      remove: (opinion) => {
+        this.#saidAt = this.#life.clock.now();
+        opened.remove(opinion);
+      },
       entries: () => opened.entries(),
       isRecalled: () => opened.isRecalled(),
       sweep: () => opened.sweep(),

@@ -106,6 +106,14 @@ export class SimHost {
     if (this.agent === agent) this.agent = undefined;
   }
 
+  /** Ends the agent for the next one, as an upgrade does; the datapath goes on forwarding. */
+  async handOver(): Promise<void> {
+    this.#note("upgrade");
+    const { agent } = this;
+    await agent?.handOver();
+    if (this.agent === agent) this.agent = undefined;
+  }
+
   /** Kills the agent; the datapath goes on forwarding. */
   kill(): void {
     this.#note("kill");

@@ -34,3 +34,5 @@ export const ENSEMBLE_STALE_MS: Duration = 4_000;
 export const ENSEMBLE_REDIAL_MS: Duration = 100;
 /** Time between sweeps of containers and nodes with a time to live. */
 export const ENSEMBLE_SWEEP_MS: Duration = 60_000;
+/** Time in which what an agent tells the store has come back to all its workers, or counts for them without the store. */
+export const SAID_MS: Duration = 1_000;

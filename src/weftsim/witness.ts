@@ -16,6 +16,11 @@ export class Witness {
     this.#opinions.add(textOfOpinion(opinion));
   }
 
+  /** A worker's audit of its own flows found one that is not what a simulation says: something was not revoked. */
+  audited(host: string, difference: string): void {
+    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(`${host}'s audit found ${difference}`);
+  }
+
   /** An agent of `host` was told an entry of a map. */
   took(host: string, change: WorldChange): void {
     const text = textOfEntry(change);

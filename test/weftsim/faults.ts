@@ -20,6 +20,9 @@ export interface FaultTargets {
 /** Time between two starts of an agent that cannot join, as a service supervisor does it. */
 const RESPAWN_MS: Duration = 1_000;
 
+/** Longest time after the beginning of its turn at which a fault strikes. */
+const STRIKE_MS: Duration = 60;
+
 /** Brings faults over a cloud. Each ends by itself after a time that it draws, or when all are healed. */
 export class Faults {
   readonly #targets: FaultTargets;
@@ -44,6 +47,11 @@ export class Faults {
 
   /** Lets a fault strike whom the generator says. */
   strike(name: FaultName, prng: Prng): void {
+    // Mostly in the middle of something: an edit that is on its way to every host.
+    this.#after(prng.below(3) === 0 ? 0 : STRIKE_MS * prng.float(), () => this.#strike(name, prng));
+  }
+
+  #strike(name: FaultName, prng: Prng): void {
     const { cloud } = this.#targets;
     const hosts = [...cloud.hosts.values()].filter(({ isDead }) => !isDead);
     const [host, other] = [prng.pick(hosts), prng.pick(hosts)];
@@ -60,7 +68,8 @@ export class Faults {
   heal(): void {
     const { cloud } = this.#targets;
     const ensemble = this.#targets.ensemble();
-    for (const end of [...this.#ends]) end();
+    // An end may begin something that has an end.
+    while (this.#ends.size > 0) for (const end of [...this.#ends]) end();
     cloud.underlay.heal();
     cloud.underlay.settings = CALM;
     for (const { number } of ensemble?.members ?? []) ensemble?.healMember(number);
@@ -96,7 +105,9 @@ export class Faults {
       case "host-death":
         return this.#die(host);
       case "agent-stop":
-        return this.#stop(host, span);
+        return this.#stop(host, span, () => host.stop());
+      case "agent-upgrade":
+        return this.#stop(host, prng.below(200), () => host.handOver());
       case "agent-pause":
         host.pause();
         services?.pause(place);
@@ -127,10 +138,10 @@ export class Faults {
     this.#targets.services()?.kill(host.spec.name);
   }
 
-  #stop(host: SimHost, span: Duration): void {
+  #stop(host: SimHost, span: Duration, stop: () => Promise<void>): void {
     const { agent } = host;
     if (agent === undefined || agent.isPaused) return;
-    void host.stop();
+    void stop();
     this.#after(span, () => {
       // What has not ended in order by now is killed, as a supervisor does it.
       if (host.agent === agent) host.kill();

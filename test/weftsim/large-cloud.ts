@@ -17,7 +17,7 @@ const VM_MTU = 1400;
 /** Buckets in each shard of a host's flow table: a host has few flows here, and a thousand tables have to fit. */
 const SMALL_TABLE = 1;
 /** Longer than flows, and what was learned by them, outlive the traffic. */
-const QUIET_AFTER_MS: Duration = 300_000;
+const QUIET_AFTER_MS: Duration = 180_000;
 /** Objects that are created in one transaction. */
 const BATCH = 200;
 
@@ -84,7 +84,7 @@ export class LargeCloud {
   async restarts(perMinute: number, minutes: number, downMs: Duration): Promise<RestartLoad> {
     const { cloud } = this;
     await cloud.run(QUIET_AFTER_MS);
-    const idlePerMinute = await this.#idle(5);
+    const idlePerMinute = await this.#idle(2);
     const before = this.#served();
     const restarted: string[] = [];
     let own = 0;

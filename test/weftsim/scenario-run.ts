@@ -117,6 +117,7 @@ export class ScenarioRun {
       if (this.problems.length > 0) return;
       const name = `round ${i + 1}`;
       await this.#safety(name, round);
+      if (this.problems.length > 0) return;
       await this.#liveness(name);
       await this.#exchange(name, 40);
     }

@@ -50,7 +50,8 @@ export class FlowAudit {
     this.#dueAt = now + AUDIT_TURN_MS;
     const { book, counts } = this.#parts;
     let looked = 0;
-    for (let i = 0; i < AUDIT_SLOTS && looked < AUDIT_FLOWS; i++) {
+    const slots = Math.min(AUDIT_SLOTS, this.#slotsOfShard * this.#parts.shards.length);
+    for (let i = 0; i < slots && looked < AUDIT_FLOWS; i++) {
       const slot = this.#take();
       // What waits to be simulated again is known to differ.
       if (!book.table.isLive(slot) || book.isQueued(slot)) continue;

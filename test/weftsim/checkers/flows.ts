@@ -8,6 +8,9 @@ import {
   ACTION_GROUP,
   ACTION_KIND_MASK,
   ACTION_WORDS,
+  BUCKET_GENERATION,
+  BUCKET_WAYS,
+  BUCKET_WORDS,
   CLASS_NAMES,
   GROUP_HEADER_WORDS,
   GROUP_OUTPUT_WORDS,
@@ -73,7 +76,7 @@ function liveFlows(host: SimHost): readonly LiveFlow[] {
   const table = new FlowTable(memory, VPORT_MAX);
   const flows: LiveFlow[] = [];
   for (let slot = 0; slot < table.slots; slot++) {
-    if (!table.isLive(slot)) continue;
+    if (!table.isLive(slot) || isRevoked(memory.buckets, slot)) continue;
     const at = table.keyAt(slot);
     const key = table.words.slice(at, at + KEY_WORDS);
     key[0] = (key[0] as number) & KEY_WITHOUT_CLASS;
@@ -81,6 +84,13 @@ function liveFlows(host: SimHost): readonly LiveFlow[] {
     flows.push({ key, flowClass: table.classAt(slot), action: actionText(action, memory.groups) });
   }
   return flows;
+}
+
+/** A revoked flow is known and forwards nothing: packets miss it. */
+function isRevoked(buckets: Uint32Array, slot: number): boolean {
+  const way = slot % BUCKET_WAYS;
+  const generation = buckets[((slot - way) / BUCKET_WAYS) * BUCKET_WORDS + BUCKET_GENERATION + way] as number;
+  return generation % 2 === 1;
 }
 
 /** A worker that has just been told everything. */

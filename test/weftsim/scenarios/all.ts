@@ -5,7 +5,7 @@ const AGREE_MS = 80_000;
 
 const calm: SafetySpec = { turns: 8, edits: 0.5, faults: {}, faultShare: 0, probes: 5, pauseMs: 0 };
 
-const agents: FaultWeights = { "agent-kill": 3, "agent-stop": 2, "flows-lost": 1, "host-crash": 1 };
+const agents: FaultWeights = { "agent-kill": 3, "agent-stop": 2, "agent-upgrade": 2, "flows-lost": 1, "host-crash": 1 };
 const sessions: FaultWeights = { "store-cut": 2, "store-applied": 2, "store-lost": 2, "store-isolate": 2 };
 const members: FaultWeights = {
   ...{ "member-crash": 2, "member-cut-off": 2, "member-hang": 1, "member-slow": 2, "leader-lost": 3, "quorum-lost": 1 },

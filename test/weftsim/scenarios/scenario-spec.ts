@@ -11,6 +11,7 @@ export type FaultName =
   | "session-expire"
   | "agent-kill"
   | "agent-stop"
+  | "agent-upgrade"
   | "agent-pause"
   | "agent-slow"
   | "flows-lost"

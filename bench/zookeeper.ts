@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { Worker } from "node:worker_threads";
 import { mainOf, nodeOptions } from "../src/base/entry.ts";
 import { childLink } from "../src/base/parent.ts";
 import { unwrap } from "../src/base/result.ts";
@@ -10,6 +12,7 @@ import type { ZooKeeperClient } from "../src/zookeeper/client.ts";
 import { connectZooKeeper } from "../src/zookeeper/connect.ts";
 import { startApache } from "../test/e2e/apache-zookeeper.ts";
 import { needs } from "../test/needs.ts";
+import type { WriterPlan } from "./ensemble/writer.worker.ts";
 import { type Figure, figureOf } from "./figure.ts";
 import { formatFigure } from "./report.ts";
 
@@ -72,7 +75,9 @@ async function measureApache(): Promise<Measured> {
 
 async function measure(servers: readonly string[]): Promise<Measured> {
   const tree = unwrap(await connectZooKeeper({ servers }));
-  const writer = unwrap(await connectZooKeeper({ servers }));
+  const writer = new Worker(new URL("./ensemble/writer.worker.ts", import.meta.url), {
+    workerData: { servers } satisfies WriterPlan,
+  });
   const measured: Measured = { creates: [], createCpu: [], gets: [], eventCpu: [], latency: [] };
   try {
     for (let round = -1; round < rounds; round++) {
@@ -81,14 +86,16 @@ async function measure(servers: readonly string[]): Promise<Measured> {
       for (const key of Object.keys(measured) as (keyof Measured)[]) measured[key].push(one[key]);
     }
   } finally {
-    await Promise.all([tree.close(), writer.close()]);
+    const left = once(writer, "exit");
+    writer.postMessage([]);
+    await Promise.all([tree.close(), left]);
   }
   return measured;
 }
 
 type Round = { readonly [key in keyof Measured]: number };
 
-async function measureRound(tree: ZooKeeperClient, writer: ZooKeeperClient): Promise<Round> {
+async function measureRound(tree: ZooKeeperClient, writer: Worker): Promise<Round> {
   const root = unwrap(await tree.create("/bench-", data, { mode: "persistent-sequential" }));
   const names = Array.from({ length: nodes }, (_, i) => `${root}/${i}`);
   const create = await cost(async () => {
@@ -112,23 +119,21 @@ async function measureRound(tree: ZooKeeperClient, writer: ZooKeeperClient): Pro
   };
 }
 
-/** Client CPU of one watch event: writing with a watch that hears of it, less writing the same without. */
-async function eventCost(tree: ZooKeeperClient, writer: ZooKeeperClient, names: readonly string[]): Promise<number> {
-  const write = async (): Promise<void> => {
-    for (const set of await Promise.all(names.map((name) => writer.set(name, data)))) unwrap(set);
-  };
-  const alone = await cost(write);
+/** Client CPU of one watch event: what this thread uses while another one writes. */
+async function eventCost(tree: ZooKeeperClient, writer: Worker, names: readonly string[]): Promise<number> {
   let heard = 0;
   const root = (names[0] ?? "").split("/").slice(0, 2).join("/");
   const options = { recursive: true, onEvent: () => void heard++, onResync: () => undefined };
   const watch = unwrap(await tree.watch(root, options));
-  const watched = await cost(async () => {
-    await write();
-    unwrap(await tree.sync(root));
-  });
+  const written = once(writer, "message");
+  const before = process.threadCpuUsage();
+  writer.postMessage(names);
+  await written;
+  unwrap(await tree.sync(root));
+  const { user, system } = process.threadCpuUsage(before);
   watch.close();
   if (heard !== names.length) throw new Error(`${heard} events of ${names.length}`);
-  return Math.max(0, watched.cpuUs - alone.cpuUs) / names.length;
+  return (user + system) / names.length;
 }
 
 async function cost(run: () => Promise<void>): Promise<{ readonly ms: number; readonly cpuUs: number }> {

@@ -27,6 +27,8 @@ export interface AgentStateParts {
   isStoreConnected(): boolean;
   /** Since when there is no connection to the store, by the wall clock; undefined while there is one. */
   storeAwaySince?(): Instant | undefined;
+  /** The store was emptied, see `LayoutGuard`. */
+  isStoreEmptied?(): boolean;
   /** When the snapshot was taken from which the host forwards; undefined: what it knows is the store's. */
   snapshotAt?(): Instant | undefined;
   /** How other hosts live; none when nobody watches them. */
@@ -94,6 +96,12 @@ export class AgentState {
       for (const [name, value] of Object.entries(counts?.metrics ?? {})) sums[name] = (sums[name] ?? 0) + value;
     }
     return sums;
+  }
+
+  /** Whether what the host knows is the store's: when its snapshot was taken if not, and whether the store was emptied. */
+  get sources(): { readonly snapshotAt: Instant | undefined; readonly isStoreEmptied: boolean } {
+    const { snapshotAt, isStoreEmptied } = this.#parts;
+    return { snapshotAt: snapshotAt?.(), isStoreEmptied: isStoreEmptied?.() === true };
   }
 
   /** GET /status */

@@ -169,6 +169,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     isStoreConnected: () => !store.isAway,
     storeAwaySince: () => (store.isAway ? scheduler.clock.wall() - storeClient.disconnectedMs : undefined),
     snapshotAt: () => world.recalledAt,
+    isStoreEmptied: () => store.isEmptied,
     peerLives: () => keepAlives.shown((peer) => core.peers.hostOf(peer)),
   });
   const shell = new ControlShell({

@@ -128,6 +128,11 @@ export class StoreSide {
     return this.connection.tree.session.state !== "connected";
   }
 
+  /** True while the store lacks everything that it had. */
+  get isEmptied(): boolean {
+    return this.#guard.isWiped;
+  }
+
   /** The store does not answer, or has nothing of what it should have. */
   get #isUseless(): boolean {
     return this.isAway || this.#guard.isWiped;
@@ -226,8 +231,10 @@ export class StoreSide {
     const { memory } = this.#parts;
     this.#keeper?.close();
     this.#guard.close();
+    // A session that nobody could be told to end lives on: the next process takes it up instead of waiting for its end.
+    const ticket = this.isAway ? this.session.ticket() : undefined;
     await this.connection.close();
-    memory.keepSession(undefined);
+    memory.keepSession(ticket);
     await memory.close();
   }
 

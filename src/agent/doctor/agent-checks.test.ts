@@ -39,6 +39,9 @@ describe("checks of an agent", () => {
   it("find a lost store, silent workers, ports that are not served, and a late control thread", () => {
     const store = { state: "suspended", disconnectedMs: 9_000, sessionAgeMs: 5_000 };
     assert.deepEqual(bad({ store }), ["agent-store failure"]);
+    assert.deepEqual(bad({ store: { ...good.store, isEmptied: true } }), ["agent-store failure"]);
+    const [first] = checkAgent({ ...good, store: { ...store, snapshotAgeMs: 60_000 } }, host);
+    assert.match(first?.found ?? "", /from a snapshot of .* ago/);
     assert.deepEqual(bad({ doWorkersAnswer: false }), ["workers failure"]);
     const ports = ["absent", "down", "refused", "up"].map((state) => ({ portId: state, interfaceName: "t", state }));
     assert.deepEqual(bad({ ports }), ["ports warning", "ports warning", "ports failure"]);

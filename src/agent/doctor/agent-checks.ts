@@ -29,11 +29,16 @@ export function checkAgent(facts: AgentFacts, host: HostFacts): readonly Finding
 
 function checkStore({ store }: AgentFacts): Finding {
   const subject = "session with the store";
+  if (store.isEmptied === true) {
+    const found = "the store was emptied: flows go on, nothing is written and no change arrives";
+    return failure("agent-store", { subject, found, remedy: "bring the store back with weft store restore" });
+  }
   if (store.state === "connected") {
     const age = store.sessionAgeMs === undefined ? "" : ` for ${span(store.sessionAgeMs)}`;
     return well("agent-store", { subject, found: `connected${age}` });
   }
-  const found = `${store.state} for ${span(store.disconnectedMs)}: flows go on, changes do not arrive`;
+  const snapshot = store.snapshotAgeMs === undefined ? "" : ` from a snapshot of ${span(store.snapshotAgeMs)} ago`;
+  const found = `${store.state} for ${span(store.disconnectedMs)}: flows go on${snapshot}, changes do not arrive`;
   return failure("agent-store", { subject, found, remedy: "start the store, or repair the way to it; see --store" });
 }
 

@@ -9,6 +9,9 @@ export interface AgentFacts {
     readonly state: string;
     readonly disconnectedMs: Duration;
     readonly sessionAgeMs: Duration | undefined;
+    /** How old the snapshot is from which the host forwards; undefined: what it knows is the store's. */
+    readonly snapshotAgeMs?: Duration | undefined;
+    readonly isEmptied?: boolean;
   };
   /** Whether every worker answered in time. */
   readonly doWorkersAnswer: boolean;

@@ -48,11 +48,14 @@ async function gather({ state, datapath, storeClient, scheduler, process, drops 
   const { memory } = datapath;
   const underlay = underlayAddress(memory);
   const recent = drops.recent();
+  const { snapshotAt, isStoreEmptied } = state.sources;
   return {
     store: {
       state: storeClient.state,
       disconnectedMs: storeClient.disconnectedMs,
       sessionAgeMs: storeClient.sessionAgeMs,
+      snapshotAgeMs: snapshotAt === undefined ? undefined : scheduler.clock.wall() - snapshotAt,
+      isEmptied: isStoreEmptied,
     },
     doWorkersAnswer: flows !== undefined,
     version: state.version(),

@@ -47,6 +47,20 @@ export const HOST_METRICS = {
   weft_limit: { type: "gauge", help: "the limits of this host", labels: ["limit"] },
   weft_peer_up: { type: "gauge", help: "1 when frames are sent to this host", labels: ["peer"] },
   weft_peer_last_seen_seconds: { type: "gauge", help: "time since the last frame from this host", labels: ["peer"] },
+  weft_peer_round_trip_seconds: {
+    type: "gauge",
+    help: "round trip of the last keep-alive that this host answered; 0: none yet",
+    labels: ["peer"],
+  },
+  weft_keep_alives_total: {
+    type: "counter",
+    help: "keep-alives from this host, by what became of them: request answered, reply taken, refused",
+    labels: ["peer", "outcome"],
+  },
+  weft_ports_unconfirmed: {
+    type: "gauge",
+    help: "ports elsewhere that are sent to although their host has lost its session",
+  },
   weft_peer_mtu_bytes: { type: "gauge", help: "largest inner L3 packet towards this host", labels: ["peer"] },
 } as const satisfies MetricSpecs;
 

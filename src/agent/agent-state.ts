@@ -74,6 +74,11 @@ export class AgentState {
     return this.#peers;
   }
 
+  /** Number of ports elsewhere that are sent to although their host has lost its session. */
+  get unconfirmedPorts(): number {
+    return this.#parts.core.remote.unconfirmed().length;
+  }
+
   /** Every port bound here and what became of it. */
   ports(): ReturnType<ControlCore["portStates"]> {
     return this.#parts.core.portStates();

@@ -13,7 +13,15 @@ import { type ParsedFamily, parseExposition } from "../base/testing/exposition-p
 import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import { writePeer, writeVport } from "../datapath/records.ts";
 import { dropCode } from "../flow/drop-reason.ts";
-import { BUCKET_GENERATION, BUCKET_WORDS, COUNTER_WORDS, CREDIT_WORDS, SHARD_COUNT } from "../flow/layout.ts";
+import {
+  BUCKET_GENERATION,
+  BUCKET_WORDS,
+  COUNTER_WORDS,
+  CREDIT_WORDS,
+  KEEPALIVE_REQUESTS,
+  KEEPALIVE_WORDS,
+  SHARD_COUNT,
+} from "../flow/layout.ts";
 import { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
 import { MapMetrics } from "../store/recipes/map-metrics.ts";
 import { StoreClientMetrics } from "../store/store-client-metrics.ts";
@@ -106,7 +114,7 @@ describe("the metrics of an agent", () => {
 
   it("read table, queues and peers from the memory that is shared with the datapath", () => {
     const { datapath, state, value, scheduler } = agent();
-    const { buckets, counters, credits, vports, peers, peerSeen } = datapath.memory;
+    const { buckets, counters, credits, vports, peers, peerSeen, keepAlives } = datapath.memory;
     // Two flows, one being written; the counters of a slot that is free again still count.
     buckets[BUCKET_GENERATION] = 2;
     buckets[BUCKET_WORDS + BUCKET_GENERATION + 1] = 3;
@@ -129,6 +137,10 @@ describe("the metrics of an agent", () => {
     peerSeen[3] = 3_000;
     assert.deepEqual([value("weft_peer_up"), value("weft_peer_mtu_bytes", { peer: PEER })], [0, 1400]);
     assert.equal(value("weft_peer_last_seen_seconds"), 2);
+    keepAlives.set([4, 5, 6, 0, 2_500], 3 * KEEPALIVE_WORDS + KEEPALIVE_REQUESTS);
+    const said = ["answered", "taken", "refused"].map((outcome) => value("weft_keep_alives_total", { outcome }));
+    assert.deepEqual(said, [4, 5, 6]);
+    assert.equal(value("weft_peer_round_trip_seconds"), 0.0025);
     state.told([{ kind: "peer", hostId: PEER, peer: 3, mtu: 0 }]);
     assert.equal(value("weft_peer_up"), undefined);
   });

@@ -11,7 +11,7 @@ import { AGENT_METRICS, PLAIN_WORKER_METRICS, REMOVAL_CAUSES } from "./agent-met
 import type { AgentState } from "./agent-state.ts";
 import { UPCALL_CREDITS_PER_SHARD } from "./core/limits.ts";
 import { type DatapathAudit, datapathAuditMetrics } from "./datapath-audit.ts";
-import { peerUse, queueUse, type TableUse, tableUse, vportsInUse } from "./datapath-use.ts";
+import { keepAliveUse, peerUse, queueUse, type TableUse, tableUse, vportsInUse } from "./datapath-use.ts";
 import { type HostMemory, hostMemoryMetrics } from "./host-memory.ts";
 import { readInterfaceCounters } from "./interface-counters.ts";
 
@@ -110,11 +110,16 @@ function collectDatapath(samples: MetricSamples, { datapath, state, ringBytes }:
 }
 
 function collectPeers(samples: MetricSamples, { datapath, state, clock }: MetricParts): void {
+  samples.add("weft_ports_unconfirmed", state.unconfirmedPorts);
   for (const [hostId, peer] of state.peers) {
     const { isUp, mtu, seenMs } = peerUse(datapath.memory, peer, clock.now());
     const labels: { readonly peer: Id } = { peer: hostId };
     samples.add("weft_peer_up", isUp ? 1 : 0, labels);
     samples.add("weft_peer_mtu_bytes", mtu, labels);
+    const said = keepAliveUse(datapath.memory, peer);
+    for (const [outcome, count] of Object.entries(said.counts))
+      samples.add("weft_keep_alives_total", count, { ...labels, outcome });
+    samples.add("weft_peer_round_trip_seconds", said.tripUs / 1e6, labels);
     if (seenMs !== undefined) samples.add("weft_peer_last_seen_seconds", seenMs / 1_000, labels);
   }
 }

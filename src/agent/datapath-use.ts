@@ -7,6 +7,11 @@ import {
   CONTROL_UNDERLAY,
   COUNTER_WORDS,
   CREDIT_WORDS,
+  KEEPALIVE_REFUSED,
+  KEEPALIVE_REPLIES,
+  KEEPALIVE_REQUESTS,
+  KEEPALIVE_TRIP,
+  KEEPALIVE_WORDS,
   PEER_MAX,
   PEER_UP,
   PEER_WORDS,
@@ -96,6 +101,17 @@ export function peerUse(
     mtu: peers[at + 6] as number,
     seenMs: seen === 0 ? undefined : Math.max(0, ((now >>> 0) - seen) | 0),
   };
+}
+
+/** What was heard of a peer in keep-alives: how many by outcome, and the last round trip in microseconds (0: none). */
+export function keepAliveUse(
+  { keepAlives }: Pick<DatapathMemory, "keepAlives">,
+  peer: number,
+): { readonly counts: Readonly<Record<"answered" | "taken" | "refused", number>>; readonly tripUs: number } {
+  const word = (at: number): number => keepAlives[peer * KEEPALIVE_WORDS + at] ?? 0;
+  const answered = word(KEEPALIVE_REQUESTS);
+  const counts = { answered, taken: word(KEEPALIVE_REPLIES), refused: word(KEEPALIVE_REFUSED) };
+  return { counts, tripUs: word(KEEPALIVE_TRIP) };
 }
 
 function waiting(credits: Uint32Array, at: number): number {

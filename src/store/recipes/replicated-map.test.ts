@@ -28,7 +28,12 @@ class Cloud {
 
   constructor(seed: number, precedence: Precedence) {
     const prng = new Prng(seed);
-    this.server = new MemoryTreeServer({ scheduler: this.scheduler, delay: () => prng.below(30), seed, sweepMs: 40 });
+    this.server = new MemoryTreeServer({
+      scheduler: this.scheduler,
+      delay: () => prng.below(30),
+      seed,
+      sweepMs: 2_000,
+    });
     this.owners = [0, 1, 2].map(() => this.#owner(precedence));
   }
 
@@ -209,7 +214,8 @@ describe("replicated map", () => {
     for (let i = 0; i < 5; i++) void first.map.put("a", `${i}`);
     await passTime(cloud.scheduler, 1_000);
     void first.map.remove("a");
-    await passTime(cloud.scheduler, 1_000);
+    await passTime(cloud.scheduler, 5_000);
+    assert.ok(!cloud.server.tree.children(path).ok, "the node is gone, sequence numbers start again");
     void first.map.put("k", "old");
     await passTime(cloud.scheduler, 1_000);
     void second.map.put("k", "new");

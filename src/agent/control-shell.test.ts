@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { PORT_ACTIVE_KEY } from "../api-schema/agent-api.ts";
 import { MemoryLog } from "../base/log.ts";
 import { Prng } from "../base/prng.ts";
+import { err, type Result } from "../base/result.ts";
 import { VirtualScheduler } from "../base/scheduler.ts";
-import type { PortOutcome, WantedPort } from "../datapath/datapath.ts";
+import type { DatapathError, PortOutcome, WantedPort, WantedTunnelKey } from "../datapath/datapath.ts";
 import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import type { TopologyObject } from "../model/objects.ts";
 import { passTime } from "../store/compliance/virtual-time.ts";
@@ -16,6 +17,7 @@ import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
 import { ControlShell } from "./control-shell.ts";
 import { ControlCore } from "./core/control.ts";
 import type { ToWorker } from "./core/messages.ts";
+import { DATAPATH_ATTEMPTS_MAX } from "./limits.ts";
 import { openMap } from "./maps.ts";
 import { LiveWorld } from "./world.ts";
 
@@ -38,6 +40,16 @@ class SlowDatapath extends MemoryDatapath {
   busy = 0;
   mostBusy = 0;
   slowness: () => Promise<void> = () => Promise.resolve();
+
+  /** How many changes of tunnel keys are still refused. */
+  refusals = 0;
+  keyChanges = 0;
+
+  override async setTunnelKeys(keys: readonly WantedTunnelKey[]): Promise<Result<void, DatapathError>> {
+    this.keyChanges++;
+    if (this.refusals-- > 0) return err({ kind: "device-refused", message: "not now" });
+    return super.setTunnelKeys(keys);
+  }
 
   override async setPorts(ports: readonly WantedPort[]): Promise<readonly PortOutcome[]> {
     this.asked.push(ports);
@@ -198,6 +210,21 @@ describe("control shell", () => {
     assert.ok((await gone).ok);
     assert.equal(datapath.mostBusy, 1);
     assert.deepEqual(datapath.asked.at(-1), []);
+  });
+
+  it("tries what the datapath refused again, some times, and no more when it is done", async () => {
+    datapath.keyChanges = 0;
+    datapath.refusals = 2;
+    const freed = topology.transact([{ op: "delete", kind: "port", id: PORT }]);
+    await passTime(scheduler, 60_000);
+    assert.ok((await freed).ok);
+    assert.equal(datapath.keyChanges, 3);
+    datapath.refusals = 1_000;
+    datapath.keyChanges = 0;
+    const bound = topology.transact([{ op: "create", object: OBJECTS[2] as TopologyObject }]);
+    await passTime(scheduler, 600_000);
+    assert.ok((await bound).ok);
+    assert.equal(datapath.keyChanges, DATAPATH_ATTEMPTS_MAX);
   });
 
   it("is silent after it was closed", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { HOST_ALIVE_KEY, PORT_ACTIVE_KEY, parsePortActive } from "../../src/api-schema/agent-api.ts";
 import { unwrap } from "../../src/base/result.ts";
@@ -80,7 +80,53 @@ describe("the life of an agent", { skip, timeout: 180_000 }, () => {
     await cloud.allActive();
     await reached(cloud, far, "vm1");
   });
+
+  it("a store whose data are lost: forwarding goes on, nothing is written; restored, everything is registered anew", async () => {
+    const { lan, far } = neighbors(cloud);
+    for (const to of [lan, far]) await reached(cloud, "vm1", to);
+    const before = await claims(cloud, "h1");
+    const backup = await persistent(cloud);
+    await cloud.kill("store");
+    rmSync(cloud.path("store"), { recursive: true });
+    await cloud.startStore();
+    for (const name of ["agent-h1", "agent-h2"])
+      await cloud.eventually(`${name} sees it`, () => cloud.log(name).includes("store.emptied"));
+    for (const to of [lan, far]) assert.ok(await cloud.pings("vm1", cloud.vm(to).v4), to);
+    assert.deepEqual([...(await persistent(cloud)).keys()], []);
+    assert.ok((await cloud.status("h1")).ports.every(({ state }) => state === "up"));
+    await restore(cloud, backup);
+    for (const name of ["agent-h1", "agent-h2"])
+      await cloud.eventually(`${name} sees it`, () => cloud.log(name).includes("store.restored"));
+    await cloud.allActive();
+    await cloud.eventually("the host's keys are back", async () => (await claims(cloud, "h1")).alive !== 0n);
+    const keysOf = ({ ports }: Claims): readonly (string | undefined)[] => ports.map((line) => line.split(" ")[1]);
+    assert.deepEqual(keysOf(await claims(cloud, "h1")), keysOf(before));
+    for (const from of [lan, far]) await reached(cloud, from, "vm1");
+  });
 });
+
+/** Everything under our root that is not ephemeral. */
+async function persistent(cloud: Cloud): Promise<ReadonlyMap<string, Uint8Array>> {
+  const tree = unwrap(await connectZooKeeper({ servers: [cloud.store] }));
+  const found = new Map<string, Uint8Array>();
+  const paths = [layout.root];
+  for (let path = paths.shift(); path !== undefined; path = paths.shift()) {
+    const node = await tree.get(path);
+    if (!node.ok || node.value.stat.ephemeralOwner !== 0n) continue;
+    found.set(path, node.value.data);
+    for (const name of unwrap(await tree.children(path)).names) paths.push(`${path}/${name}`);
+  }
+  await tree.close();
+  return found;
+}
+
+/** Brings it back, the layout's node last. */
+async function restore(cloud: Cloud, nodes: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const tree = unwrap(await connectZooKeeper({ servers: [cloud.store] }));
+  for (const [path, data] of nodes) if (path !== layout.version) unwrap(await tree.create(path, data));
+  unwrap(await tree.create(layout.version, nodes.get(layout.version) ?? new Uint8Array(0)));
+  await tree.close();
+}
 
 function unwrapRun({ code, output }: { readonly code: number; readonly output: string }): void {
   assert.equal(code, 0, output);

@@ -538,6 +538,14 @@ test("sending alone does not keep a silent server alive", () => {
   assert.equal(bench.session.counters.get("zookeeper_dead_peers"), 1);
 });
 
+test("a frame of a wrong length from a server ends the connection and is counted", () => {
+  for (const bytes of ["ffffffff", "7fffffff", "000000020000"]) {
+    const bench = new Bench().open();
+    bench.do((session, now) => session.received(Uint8Array.from(Buffer.from(bytes, "hex")), now));
+    assert.equal(bench.session.counters.get("zookeeper_bad_frames"), 1);
+  }
+});
+
 test("a round over all servers takes no pause; rounds are followed by pauses that double up to a second", () => {
   const rotation = new ServerRotation(servers(3), new Prng(5));
   const round = new Set([rotation.next(), rotation.next(), rotation.next()].map(formatServer));

@@ -3,6 +3,7 @@ import { beforeEach, describe, it } from "node:test";
 import { ipFromV4 } from "../../addr/ip.ts";
 import { ManualClock } from "../../base/clock.ts";
 import { Prng } from "../../base/prng.ts";
+import { dropReasonOf } from "../../flow/drop-reason.ts";
 import { FlowTable } from "../../flow/flow-table.ts";
 import { shardOf } from "../../flow/hash.ts";
 import { extractKey } from "../../flow/key.ts";
@@ -47,6 +48,19 @@ describe("memory datapath", () => {
       { vport: 1, interfaceName: "a", epoch: 1 },
       { vport: 2, interfaceName: "b", epoch: 1 },
     ]);
+  });
+
+  it("takes tunnelled frames only at our end of the tunnels, also from a peer", async () => {
+    await datapath.setTunnelKeys([{ key: 5, target: { kind: "vport", vport: 2 } }]);
+    const came = { from: "192.0.2.2", tunnelKey: 5, frame };
+    datapath.receiveUnderlay({ ...came, to: "192.0.2.77" });
+    assert.equal(delivered.length, 0);
+    assert.deepEqual(
+      datapath.drops().map(({ vport, reason }) => [vport, dropReasonOf(reason)]),
+      [[0, "underlay-guard"]],
+    );
+    datapath.receiveUnderlay({ ...came, to: "192.0.2.1" });
+    assert.equal(delivered.length, 1);
   });
 
   function install(action: Partial<Record<number, number>>): void {

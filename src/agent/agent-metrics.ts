@@ -47,6 +47,11 @@ export const HOST_METRICS = {
   weft_limit: { type: "gauge", help: "the limits of this host", labels: ["limit"] },
   weft_peer_up: { type: "gauge", help: "1 when frames are sent to this host", labels: ["peer"] },
   weft_peer_last_seen_seconds: { type: "gauge", help: "time since the last frame from this host", labels: ["peer"] },
+  weft_peer_state: {
+    type: "gauge",
+    help: "1 for what is known of the host's datapath: unknown, alive, suspect, dead",
+    labels: ["peer", "state"],
+  },
   weft_peer_round_trip_seconds: {
     type: "gauge",
     help: "round trip of the last keep-alive that this host answered; 0: none yet",

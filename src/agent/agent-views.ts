@@ -20,6 +20,7 @@ import { examine } from "./doctor/doctor.ts";
 import type { HostFacts } from "./doctor/host-facts.ts";
 import { DropHistory } from "./drop-history.ts";
 import type { HostMemory } from "./host-memory.ts";
+import type { KeepAlives } from "./keep-alives.ts";
 
 /** What can be looked at from outside. */
 export interface AgentViewParts {
@@ -34,6 +35,7 @@ export interface AgentViewParts {
   /** Lines of log so far by level. */
   logLines(): Readonly<Record<string, number>>;
   readonly maps: MapMetrics;
+  readonly keepAlives: KeepAlives;
   readonly hostId: Id;
   /** Reads what can be seen of the host, for the doctor. */
   readHost(addresses: readonly string[]): Promise<HostFacts>;

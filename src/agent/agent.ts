@@ -196,7 +196,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
     return ended;
   };
   const handOver = (): Promise<void> => end({ keep: true });
-  const parts = { state, storeClient, maps, memory, audit, datapath, handOver };
+  const parts = { state, storeClient, maps, memory, audit, datapath, keepAlives, handOver };
   const views = await openViews({ ...options, ...parts, release: releaseOf() });
   if (!views.ok) {
     await stop({ keep: false });

@@ -59,6 +59,9 @@ function agent() {
     memory: { counters: new Counters(hostMemoryMetrics) },
     audit: { counters: new Counters(datapathAuditMetrics) },
     maps: new MapMetrics(),
+    keepAlives: {
+      lives: () => [{ peer: 3, epoch: 9, state: "alive", since: 0, tripUs: 250, answeredBytes: 46 } as const],
+    },
   };
   const families = (): ReadonlyMap<string, ParsedFamily> => parseExposition(formatExposition(collectMetrics(parts)));
   const value = (name: string, labels: Readonly<Record<string, string>> = {}): number | undefined => {
@@ -141,6 +144,7 @@ describe("the metrics of an agent", () => {
     const said = ["answered", "taken", "refused"].map((outcome) => value("weft_keep_alives_total", { outcome }));
     assert.deepEqual(said, [4, 5, 6]);
     assert.equal(value("weft_peer_round_trip_seconds"), 0.0025);
+    assert.equal(value("weft_peer_state", { peer: PEER, state: "alive" }), 1);
     state.told([{ kind: "peer", hostId: PEER, peer: 3, mtu: 0 }]);
     assert.equal(value("weft_peer_up"), undefined);
   });

@@ -14,6 +14,7 @@ import { type DatapathAudit, datapathAuditMetrics } from "./datapath-audit.ts";
 import { keepAliveUse, peerUse, queueUse, type TableUse, tableUse, vportsInUse } from "./datapath-use.ts";
 import { type HostMemory, hostMemoryMetrics } from "./host-memory.ts";
 import { readInterfaceCounters } from "./interface-counters.ts";
+import type { KeepAlives } from "./keep-alives.ts";
 
 /** Where an agent's metrics come from. */
 export interface MetricParts {
@@ -27,6 +28,7 @@ export interface MetricParts {
   readonly audit: Pick<DatapathAudit, "counters">;
   readonly state: AgentState;
   readonly datapath: DatapathControl;
+  readonly keepAlives: Pick<KeepAlives, "lives">;
   /** Bytes of a shard's ring. */
   readonly ringBytes: number;
 }
@@ -109,8 +111,9 @@ function collectDatapath(samples: MetricSamples, { datapath, state, ringBytes }:
   }
 }
 
-function collectPeers(samples: MetricSamples, { datapath, state, clock }: MetricParts): void {
+function collectPeers(samples: MetricSamples, { datapath, state, clock, keepAlives }: MetricParts): void {
   samples.add("weft_ports_unconfirmed", state.unconfirmedPorts);
+  const lives = new Map(keepAlives.lives().map((life) => [life.peer, life.state]));
   for (const [hostId, peer] of state.peers) {
     const { isUp, mtu, seenMs } = peerUse(datapath.memory, peer, clock.now());
     const labels: { readonly peer: Id } = { peer: hostId };
@@ -120,6 +123,8 @@ function collectPeers(samples: MetricSamples, { datapath, state, clock }: Metric
     for (const [outcome, count] of Object.entries(said.counts))
       samples.add("weft_keep_alives_total", count, { ...labels, outcome });
     samples.add("weft_peer_round_trip_seconds", said.tripUs / 1e6, labels);
+    const life = lives.get(peer);
+    if (life !== undefined) samples.add("weft_peer_state", 1, { peer: hostId, state: life });
     if (seenMs !== undefined) samples.add("weft_peer_last_seen_seconds", seenMs / 1_000, labels);
   }
 }

@@ -6,13 +6,21 @@ import { type Scheduler, sleep, type Timer } from "../base/scheduler.ts";
 import type { DatapathControl } from "../datapath/datapath.ts";
 import { setPeerUp } from "../datapath/records.ts";
 import { buildKeepAlive, type OwnKeepAlive, readOwnKeepAlive, writeOwnKeepAlive } from "../flow/keep-alive.ts";
-import { KEEPALIVE_REQUEST, TUNNEL_KIND_KEEPALIVE, TUNNEL_KIND_SHIFT } from "../flow/layout.ts";
+import {
+  KEEPALIVE_LENGTH,
+  KEEPALIVE_REPLIES,
+  KEEPALIVE_REQUEST,
+  KEEPALIVE_WORDS,
+  TUNNEL_KIND_KEEPALIVE,
+  TUNNEL_KIND_SHIFT,
+} from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
 import type { StoreError } from "../store/recipes/store-error.ts";
 import type { PeerLives } from "./agent-state.ts";
 import type { ControlEvent } from "./core/control-events.ts";
 import { epochOf } from "./core/epoch.ts";
 import { Liveness, type LivenessEffect, type PeerLife } from "./core/liveness.ts";
+import { PATH_LOOK_MS, PATH_PROBE_MS, PATH_PROBES } from "./doctor/limits.ts";
 import { SECRET_RETRY_MS, TIME_MS } from "./limits.ts";
 
 /** What keep-alives need. */
@@ -92,6 +100,28 @@ export class KeepAlives {
     });
   }
 
+  /**
+   * Whether a keep-alive of `bytes` (inner frame) gets through to a peer and is answered. Undefined: it cannot be asked. The answer
+   * is short, so that only the way there is judged.
+   */
+  async probePath(peer: number, bytes: number): Promise<boolean | undefined> {
+    const { scheduler, datapath } = this.#parts;
+    const { keepAlives } = datapath.memory;
+    const at = peer * KEEPALIVE_WORDS;
+    const before = keepAlives[at + KEEPALIVE_REPLIES];
+    for (let attempt = 0; attempt < PATH_PROBES; attempt++) {
+      const question = this.#liveness.question(peer);
+      if (question === undefined || this.#own === undefined) return undefined;
+      this.#ask({ kind: "probe", peer, ...question }, scheduler.clock.now(), bytes);
+      for (let waited = 0; waited < PATH_PROBE_MS; waited += PATH_LOOK_MS) {
+        await sleep(scheduler, PATH_LOOK_MS);
+        // The length is that of the newest reply; a short one that came after ours is followed by our next attempt.
+        if (keepAlives[at + KEEPALIVE_REPLIES] !== before && keepAlives[at + KEEPALIVE_LENGTH] === bytes) return true;
+      }
+    }
+    return false;
+  }
+
   /** Stops. The datapath goes on answering others. */
   close(): void {
     this.#isClosed = true;
@@ -121,7 +151,7 @@ export class KeepAlives {
     dispatch({ kind: "peer-life", peer, life: state });
   }
 
-  #ask(probe: LivenessEffect & { kind: "probe" }, now: Instant): void {
+  #ask(probe: LivenessEffect & { kind: "probe" }, now: Instant, bytes?: number): void {
     if (this.#own === undefined) return;
     const timeUs = Math.floor(now * 1_000) >>> 0;
     const { peer, epoch: receiver, sequence } = probe;
@@ -133,7 +163,7 @@ export class KeepAlives {
       timeUs,
       requestBytes: 0,
     } as const;
-    const frame = buildKeepAlive(asked, this.#own.secret);
+    const frame = buildKeepAlive(asked, this.#own.secret, bytes);
     // What the kernel refuses is counted by the datapath as inject-failed; to the peer it is a question without an answer.
     this.#parts.datapath.sendToPeer(peer, TUNNEL_KIND_KEEPALIVE << TUNNEL_KIND_SHIFT, frame);
   }

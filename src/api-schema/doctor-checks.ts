@@ -42,7 +42,8 @@ export const DOCTOR_CHECKS = {
   tunnels: { runs: "host", looksAt: "every other host of the tunnel zones: up, when it was last heard of" },
   "peer-mtu": {
     runs: "host",
-    looksAt: "the route to every peer: carries the largest packet that the tunnel zone promises",
+    looksAt:
+      "the way to every peer carries the largest packet that the tunnel zone promises: route, and a packet of that size",
   },
   limits: { runs: "host", looksAt: "flow table, vports, peers and upcall queues: how near to their limits" },
   drops: { runs: "host", looksAt: "what was dropped in the last minute, and what that means" },

@@ -120,6 +120,14 @@ export class Liveness {
     return this.#effects;
   }
 
+  /** What a question beyond the usual ones is to say; it never counts as missed. Undefined: no such peer. */
+  question(peer: number): { readonly epoch: number; readonly sequence: number } | undefined {
+    const track = this.#tracks.get(peer);
+    if (track === undefined) return undefined;
+    track.sequence++;
+    return { epoch: track.epoch, sequence: track.sequence };
+  }
+
   /** Every peer. */
   lives(): readonly PeerLife[] {
     const { keepAlives } = this.#memory;

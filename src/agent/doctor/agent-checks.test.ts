@@ -5,7 +5,15 @@ import { checkAgent } from "./agent-checks.ts";
 import type { AgentFacts, PeerFact } from "./agent-facts.ts";
 import type { HostFacts } from "./host-facts.ts";
 
-const peer: PeerFact = { hostId: "h2", address: "192.0.2.2", isUp: true, seenMs: 40, outerMtu: 1500 };
+const peer: PeerFact = {
+  hostId: "h2",
+  address: "192.0.2.2",
+  isUp: true,
+  life: "alive",
+  seenMs: 40,
+  outerMtu: 1500,
+  isWide: true,
+};
 const good: AgentFacts = {
   store: { state: "connected", disconnectedMs: 0, sessionAgeMs: 5_000 },
   doWorkersAnswer: true,
@@ -62,6 +70,9 @@ describe("checks of an agent", () => {
 
   it("find a peer that is down, without a way, or behind a way that is too narrow", () => {
     assert.deepEqual(bad({ peers: [{ ...peer, isUp: false }] }), ["tunnels failure"]);
+    assert.deepEqual(bad({ peers: [{ ...peer, life: "suspect" }] }), ["tunnels warning"]);
+    assert.deepEqual(bad({ peers: [{ ...peer, isWide: false }] }), ["peer-mtu failure"]);
+    assert.deepEqual(bad({ peers: [{ ...peer, life: "unknown", isWide: undefined }] }), []);
     assert.deepEqual(bad({}, { routes: new Map() }), ["peer-mtu failure"]);
     const narrow = new Map([["192.0.2.2", { interfaceName: "eth0", source: undefined, mtu: 1480 }]]);
     assert.deepEqual(bad({}, { routes: narrow }), ["peer-mtu failure"]);

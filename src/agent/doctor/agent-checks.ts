@@ -130,10 +130,18 @@ function checkTunnels({ peers }: AgentFacts): readonly Finding[] {
       remedy: "look at that host, at the underlay between, and at filters for the overlay's UDP port",
     }),
   );
+  const suspect = peers.filter(({ isUp, life }) => isUp && life === "suspect");
+  const doubtful = suspect.map(({ hostId, address, seenMs }) =>
+    warning("tunnels", {
+      subject: `host ${hostId} at ${address}`,
+      found: `misses keep-alives; ${lastHeard(seenMs)}`,
+      remedy: "look for losses on the underlay, and at the load of that host",
+    }),
+  );
   const quiet = peers.filter(({ isUp, seenMs }) => isUp && seenMs === undefined).length;
   const note = quiet === 0 ? "" : `; from ${quiet} of them no frame came yet`;
   const up = { subject: "peers", found: `${peers.length - down.length} of ${peers.length} up${note}` };
-  return [...found, ...(down.length === 0 ? [well("tunnels", up)] : [])];
+  return [...found, ...doubtful, ...(down.length + suspect.length === 0 ? [well("tunnels", up)] : [])];
 }
 
 function checkPeerMtus({ peers }: AgentFacts, { routes }: HostFacts): readonly Finding[] {
@@ -142,14 +150,22 @@ function checkPeerMtus({ peers }: AgentFacts, { routes }: HostFacts): readonly F
   return [well("peer-mtu", { subject: "ways to peers", found: "each carries what its tunnel zone promises" })];
 }
 
-function checkPeerMtu({ hostId, address, outerMtu }: PeerFact, routes: HostFacts["routes"]): readonly Finding[] {
+function checkPeerMtu(
+  { hostId, address, outerMtu, isWide }: PeerFact,
+  routes: HostFacts["routes"],
+): readonly Finding[] {
   const subject = `way to host ${hostId} at ${address}`;
   const route = routes.get(address);
   if (route === undefined) {
     const remedy = "add a route to the underlay, or correct the tunnel zone";
     return [failure("peer-mtu", { subject, found: "there is none", remedy })];
   }
-  if (route.mtu >= outerMtu) return [];
+  if (route.mtu >= outerMtu && isWide !== false) return [];
+  if (route.mtu >= outerMtu) {
+    const found = `packets of ${outerMtu} bytes are not answered, small ones are: something on the way carries less`;
+    const remedy = `raise the MTU of the switches and routers between, or lower the zone's (weft update tunnel-zone --mtu)`;
+    return [failure("peer-mtu", { subject, found, remedy })];
+  }
   const found = `by ${route.interfaceName} it carries ${route.mtu} bytes, the tunnel zone says ${outerMtu}: large packets are lost`;
   const remedy = `raise the MTU on the way (interface, route, switches), or lower the zone's: weft update tunnel-zone ... --mtu ${route.mtu}`;
   return [failure("peer-mtu", { subject, found, remedy })];

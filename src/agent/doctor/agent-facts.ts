@@ -2,6 +2,7 @@ import type { DropLine } from "../../api-schema/agent-api.ts";
 import type { Duration } from "../../base/clock.ts";
 import type { Id } from "../../model/objects.ts";
 import type { LimitUse } from "../collect-metrics.ts";
+import type { LifeState } from "../core/liveness.ts";
 
 /** What a running agent knows of itself, judged by `agent-checks.ts`. */
 export interface AgentFacts {
@@ -35,8 +36,12 @@ export interface PeerFact {
   readonly hostId: Id;
   readonly address: string;
   readonly isUp: boolean;
+  /** What keep-alives say of its datapath; undefined: nobody watches it. */
+  readonly life: LifeState | undefined;
   /** Since the last frame from there; undefined: none came yet. */
   readonly seenMs: Duration | undefined;
   /** Largest packet on the underlay that the tunnel zone promises. */
   readonly outerMtu: number;
+  /** Whether a packet of that size was answered; undefined: it was not tried. */
+  readonly isWide: boolean | undefined;
 }

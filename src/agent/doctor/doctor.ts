@@ -11,10 +11,15 @@ import { UPCALL_CREDITS_PER_SHARD } from "../core/limits.ts";
 import { OVERHEAD_V4, OVERHEAD_V6 } from "../core/peers.ts";
 import { peerAddress, peerUse, queueUse, tableUse, underlayAddress } from "../datapath-use.ts";
 import type { DropHistory } from "../drop-history.ts";
+import type { KeepAlives } from "../keep-alives.ts";
 import { checkAgent } from "./agent-checks.ts";
 import type { AgentFacts, PeerFact } from "./agent-facts.ts";
 import { checkHost, checkPins } from "./host-checks.ts";
 import type { HostFacts } from "./host-facts.ts";
+import { PATHS_AT_ONCE } from "./limits.ts";
+
+/** Bytes of the inner Ethernet header, which comes on top of the largest inner packet. */
+const ETHERNET_BYTES = 14;
 
 /** What the doctor of a running agent looks at. */
 export interface DoctorParts {
@@ -25,6 +30,7 @@ export interface DoctorParts {
   readonly storeClient: StoreClientMetrics;
   readonly process: ProcessMetrics;
   readonly drops: DropHistory;
+  readonly keepAlives: Pick<KeepAlives, "lives" | "probePath">;
   /** Folder below /sys/fs/bpf/weft that this agent shares with others of its kind. */
   readonly pinFolder: string;
   /** Reads what can be seen of the host; `addresses` are those whose routes are wanted. */
@@ -43,7 +49,8 @@ export async function examine(parts: DoctorParts): Promise<AgentDoctor> {
   };
 }
 
-async function gather({ state, datapath, storeClient, scheduler, process, drops }: DoctorParts): Promise<AgentFacts> {
+async function gather(parts: DoctorParts): Promise<AgentFacts> {
+  const { state, datapath, storeClient, process, drops } = parts;
   const { flows } = await state.status();
   const { memory } = datapath;
   const underlay = underlayAddress(memory);
@@ -61,7 +68,7 @@ async function gather({ state, datapath, storeClient, scheduler, process, drops 
     version: state.version(),
     ports: state.ports(),
     underlay: underlay === undefined ? undefined : formatIp(underlay),
-    peers: [...state.peers].flatMap(([hostId, peer]) => peerFact(memory, { hostId, peer }, scheduler.clock.now())),
+    peers: await peerFacts(parts),
     limits: limitUses(datapath, tableUse(memory)),
     queue: {
       packets: Math.max(0, ...queueUse(memory).map(({ packets }) => packets)),
@@ -73,14 +80,28 @@ async function gather({ state, datapath, storeClient, scheduler, process, drops 
   };
 }
 
-function peerFact(
-  memory: DatapathControl["memory"],
-  { hostId, peer }: { readonly hostId: Id; readonly peer: number },
-  now: number,
-): readonly PeerFact[] {
+/** Every peer, and whether a frame as long as the tunnel zone promises gets through to those that live. */
+async function peerFacts(parts: DoctorParts): Promise<readonly PeerFact[]> {
+  const { state, keepAlives } = parts;
+  const lives = new Map(keepAlives.lives().map((life) => [life.peer, life.state]));
+  const facts: PeerFact[] = [];
+  const peers = [...state.peers];
+  for (let i = 0; i < peers.length; i += PATHS_AT_ONCE) {
+    const some = peers.slice(i, i + PATHS_AT_ONCE);
+    const known = some.map(([hostId, peer]) => peerFact(parts, { hostId, peer, life: lives.get(peer) }));
+    facts.push(...(await Promise.all(known)).filter((fact) => fact !== undefined));
+  }
+  return facts;
+}
+
+async function peerFact(
+  { datapath: { memory }, scheduler, keepAlives }: DoctorParts,
+  { hostId, peer, life }: { readonly hostId: Id; readonly peer: number; readonly life: PeerFact["life"] },
+): Promise<PeerFact | undefined> {
   const address = peerAddress(memory, peer);
-  if (address === undefined) return [];
-  const { isUp, mtu, seenMs } = peerUse(memory, peer, now);
+  if (address === undefined) return undefined;
+  const { isUp, mtu, seenMs } = peerUse(memory, peer, scheduler.clock.now());
   const outerMtu = mtu + (isV4(address) ? OVERHEAD_V4 : OVERHEAD_V6);
-  return [{ hostId, address: formatIp(address), isUp, seenMs, outerMtu }];
+  const isWide = life === "alive" ? await keepAlives.probePath(peer, mtu + ETHERNET_BYTES) : undefined;
+  return { hostId, address: formatIp(address), isUp, life, seenMs, outerMtu, isWide };
 }

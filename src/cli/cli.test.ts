@@ -214,6 +214,7 @@ describe("weft", () => {
       walk,
       /\nport vm2\n {2}router\n\nverdict +drop: no-route\nflow +l3 -> drop\ndepends on +port vm2\nwalked by +host1$/,
     );
+    assert.match(await done(`trace --port vm2 --frame ${"ff".repeat(14)} --why`), /\n\ndepends on\n {2}port vm2$/);
     assert.match(await done(`trace --port vm2 --frame ${"ff".repeat(14)} --ids`), new RegExp(`port ${portId}`));
     await done("create host host2");
     const partial = await weft("drops");

@@ -37,11 +37,13 @@ export const traceVerb: VerbModule = {
       .option("--frame <hex>", "a whole Ethernet frame in place of all that")
       .option("--host <host>", "host that walks it; the port's when absent")
       .option("--ids", "ids in place of names")
+      .option("--why", "also everything that the answer depends on: a change of any of it changes the flow")
       .addHelpText(
         "after",
         example(
           "trace --port vm1 --src 10.0.1.11 --dst 10.0.2.13 --proto tcp --dport 80",
           "trace --port vm1 --src fd00:1::11 --dst fd00:2::13",
+          "trace --port vm1 --src 10.0.1.11 --dst 10.0.2.13 --why",
           "trace --port vm1 --arp request --src 10.0.1.11 --dst 10.0.1.1",
           "trace --port vm1 --frame ffffffffffff02000000000108060001...",
         ),
@@ -65,12 +67,19 @@ async function trace(context: CommandContext, options: Options): CommandResult {
   const walked = await called(client.trace(request));
   if (!walked.ok) return walked;
   if (context.isJson) printJson(context.terminal, walked.value);
-  else await printWalk(context, walked.value, options["ids"] === true);
+  else await printWalk(context, walked.value, { showsIds: options["ids"] === true, why: options["why"] === true });
   return DONE;
 }
 
+/** Dependencies that are printed in one line without being asked for. */
+const READS_INLINE = 3;
+
 /** The walk as people read it: the packet, what was assumed, the way, and what it comes to. */
-async function printWalk(context: CommandContext, answer: TraceAnswer, showsIds: boolean): Promise<void> {
+async function printWalk(
+  context: CommandContext,
+  answer: TraceAnswer,
+  { showsIds, why }: { readonly showsIds: boolean; readonly why: boolean },
+): Promise<void> {
   const { terminal } = context;
   const api = context.api();
   const names = api.ok ? api.value.names : undefined;
@@ -88,10 +97,16 @@ async function printWalk(context: CommandContext, answer: TraceAnswer, showsIds:
   const where = await named(answer.outputs ?? []);
   if (where.length > 0) rows.push(["leaves at", where.join(", ")]);
   rows.push(["flow", `${answer.flowClass} -> ${answer.action}`]);
-  if (answer.tags !== undefined && answer.tags.length > 0)
-    rows.push(["depends on", (await named(answer.tags)).join(", ")]);
+  const reads = await named(answer.tags ?? []);
+  const isShort = reads.length <= READS_INLINE;
+  if (reads.length > 0 && !why)
+    rows.push(["depends on", isShort ? reads.join(", ") : `${reads.length} things; --why lists them`]);
   rows.push(["walked by", names === undefined ? answer.hostId : await names.nameOf("host", answer.hostId)]);
   for (const line of formatFields(rows)) terminal.print(line);
+  if (!why) return;
+  terminal.print("");
+  terminal.print("depends on");
+  for (const line of reads) terminal.print(`  ${line}`);
 }
 
 type What = Pick<TraceRequest, "frame" | "packet">;

@@ -50,7 +50,7 @@ export async function examine(parts: DoctorParts): Promise<AgentDoctor> {
 }
 
 async function gather(parts: DoctorParts): Promise<AgentFacts> {
-  const { state, datapath, storeClient, process, drops } = parts;
+  const { state, datapath, storeClient, process, drops, scheduler } = parts;
   const { flows } = await state.status();
   const { memory } = datapath;
   const underlay = underlayAddress(memory);

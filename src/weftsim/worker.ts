@@ -1,3 +1,4 @@
+import { earlierVports } from "../agent/core/bindings.ts";
 import type { FromWorker, ToWorker } from "../agent/core/messages.ts";
 import type { WorkerCore } from "../agent/core/worker.ts";
 import { makeWorker } from "../agent/make-worker.ts";
@@ -62,7 +63,11 @@ export class SimWorker {
       onSleep: () => this.#report(),
     });
     const send = (message: FromWorker): void => this.#outbox.push(structuredClone(message));
-    const start = { worker, workers, shards, seed: prng.u32(), neighbor: parts.neighbor, datapath: {}, maySpin: false };
+    const isTakingOver = earlierVports(parts.datapath.memory.vports).size > 0;
+    const start = {
+      ...{ worker, workers, shards, seed: prng.u32(), neighbor: parts.neighbor, datapath: {}, maySpin: false },
+      isTakingOver,
+    };
     this.core = makeWorker(start, { datapath, clock: scheduler.clock, send });
     this.#loop = new WorkerLoop({ core: this.core, datapath, scheduler, takeMessages: () => [], send, maySpin: false });
   }

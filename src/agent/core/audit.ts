@@ -74,7 +74,9 @@ export class FlowAudit {
     const lifeS = resimulation.check(slot, "check", now);
     const at = book.table.keyAt(slot) + SLOT_ACTION;
     if (lifeS === undefined) {
-      // Drops for want of an answer end soon by themselves, and only a packet can say more.
+      // What waits, waits for a neighbor that is too old by now: such a flow ends at its hard time, as was meant. And drops for want
+      // of an answer end soon by themselves; only a packet can say more.
+      if (resimulation.isWaiting) return;
       if (((book.table.words[at] as number) & ACTION_KIND_MASK) === ACTION_DROP) return;
       this.#tell(slot, "none");
       return book.remove(slot);

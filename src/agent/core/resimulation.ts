@@ -81,6 +81,11 @@ export class Resimulation {
     return this.#translate(this.#result, book.table.classAt(slot));
   }
 
+  /** True when the last flow that was checked would have to wait for an answer. */
+  get isWaiting(): boolean {
+    return this.#result?.kind === "wait";
+  }
+
   /** Tags of the last flow that was checked. */
   get tags(): TagList {
     return this.#result?.facts.tags ?? noTags;

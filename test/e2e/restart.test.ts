@@ -15,7 +15,7 @@ const CONNECTIONS_PER_SECOND = 100;
 /** First retransmission of a SYN (RFC 6298 2.1). */
 const SYN_RETRANSMIT_MS = 1_000;
 
-describe("an agent that is killed or replaced under traffic", { skip, timeout: 180_000 }, () => {
+describe("an agent that is killed or replaced under traffic", { skip, timeout: 300_000 }, () => {
   let cloud: Cloud;
   let servers: readonly Process[];
 

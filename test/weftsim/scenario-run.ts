@@ -23,6 +23,9 @@ const TEMPORARY_MS: Duration = 7_000;
 /** Time between two looks whether everything agrees. */
 const LOOK_MS: Duration = 250;
 
+/** Looks at a quiet cloud before something that does not agree is a failure. */
+const LOOKS_MAX = 8;
+
 /** What of a scenario is played; a smaller play of a seed makes the same choices where it makes any. */
 export interface PlayOptions {
   /** Most hosts and tenants. */
@@ -234,6 +237,8 @@ export class ScenarioRun {
   async #inspect(phase: string): Promise<void> {
     const { cloud } = this;
     await cloud.run(TEMPORARY_MS);
+    // A sweep or an entry that grew old may be written at this moment.
+    for (let looks = 0; looks < LOOKS_MAX && this.#disagreements().length > 0; looks++) await cloud.run(LOOK_MS);
     this.#found(phase, this.#disagreements());
     const flows = checkFlows(cloud);
     this.#flowsChecked += flows.checked;

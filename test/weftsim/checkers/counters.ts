@@ -8,7 +8,7 @@ export function counterProblems(cloud: SimCloud): readonly string[] {
   if (inFlight !== 0) problems.push(`${inFlight} frames are on the underlay of a quiet cloud`);
   if (sent + duplicated !== delivered + lost + blocked + unknown)
     problems.push(`the underlay's counts do not add up: ${JSON.stringify(cloud.underlay.counts)}`);
-  for (const host of cloud.hosts.values())
+  for (const host of [...cloud.hosts.values()].filter(({ isDead }) => !isDead))
     problems.push(...creditProblems(host.spec.name, host.datapath.memory.credits));
   for (const { spec, counts } of cloud.vms)
     if (counts.bad > 0) problems.push(`${spec.name} got ${counts.bad} bad frames`);

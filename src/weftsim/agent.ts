@@ -262,7 +262,12 @@ export class SimAgent {
     if (message.kind === "peer") this.#told.set(`peer ${message.hostId}`, message);
     if (message.kind === "flood-key") this.#told.set(`flood ${message.bridgeId} ${message.hostId}`, message);
     if (message.kind !== "world") return;
-    if (message.change.kind === "absent") this.#told.set(`absent ${message.change.id}`, message);
+    if (message.change.kind === "absent") {
+      this.#told.set(`absent ${message.change.id}`, message);
+      // Workers forget them too: when the bridge comes back its hosts say anew which they have.
+      for (const key of [...this.#told.keys()])
+        if (key.startsWith(`flood ${message.change.id} `)) this.#told.delete(key);
+    }
     if (message.change.kind === "object") this.#told.delete(`absent ${message.change.object.id}`);
   }
 

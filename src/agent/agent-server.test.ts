@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { request, type Server } from "node:http";
+import { createServer, type IncomingMessage, request, type Server } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +13,7 @@ import { unwrap } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import { dropCode } from "../flow/drop-reason.ts";
-import { listenAgent } from "./agent-server.ts";
+import { answeringOthers, listenAgent } from "./agent-server.ts";
 import { AgentState } from "./agent-state.ts";
 import { ControlCore } from "./core/control.ts";
 import type { ToWorker } from "./core/messages.ts";
@@ -169,6 +170,24 @@ describe("the agent's own API", () => {
     const { status, body } = await ask("POST", "/hand-over?before=1000");
     assert.deepEqual([status, body], [200, { pid: process.pid }]);
     while (told.length < 2) await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual(told, ["handing over", "handed over"]);
+    assert.deepEqual(told.splice(0), ["handing over", "handed over"]);
+  });
+
+  it("hands over to nobody who asks from another machine", async () => {
+    const others = createServer(answeringOthers(state, views)).listen(join(folder, "others.sock"));
+    await once(others, "listening");
+    const asked = request({
+      socketPath: join(folder, "others.sock"),
+      method: "POST",
+      path: "/hand-over",
+      agent: false,
+    });
+    asked.end();
+    const [response] = (await once(asked, "response")) as [IncomingMessage];
+    assert.equal(response.statusCode, 504);
+    assert.deepEqual(told.splice(0), []);
+    response.resume();
+    others.closeAllConnections();
+    others.close();
   });
 });

@@ -1,5 +1,5 @@
 import { chmodSync, rmSync, statSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { AGENT_PATHS, agentTraceRequest } from "../api-schema/agent-api.ts";
 import { parseBody } from "../api-schema/convert.ts";
@@ -49,14 +49,7 @@ export async function listenAgent(
 ): Promise<Result<Server, string>> {
   const free = await freeSocket(socket);
   if (!free.ok) return free;
-  const server = createServer((request, response) => {
-    // A request that cannot be read, or whose sender has gone, must not end the agent.
-    const answered = answer(request, state, views).catch(() => err(apiError("internal")));
-    void answered.then((result) => {
-      if (result.ok && isHandOver(request)) onceClosed(response, () => views.onHandedOver());
-      reply(response, result);
-    });
-  });
+  const server = createServer(answering(state, views));
   return new Promise((resolve) => {
     server.once("error", (error) => resolve(err(`cannot listen on ${socket}: ${error.message}`)));
     server.listen(socket, () => {
@@ -64,6 +57,23 @@ export async function listenAgent(
       resolve(ok(server));
     });
   });
+}
+
+/** Answers what may be asked from other machines: everything but to hand over, which only the next agent of this host may ask for. */
+export function answeringOthers(state: AgentState, views: AgentViews): RequestListener {
+  const refuse = (): Promise<boolean> => Promise.resolve(false);
+  return answering(state, { ...views, handOver: refuse });
+}
+
+function answering(state: AgentState, views: AgentViews): RequestListener {
+  return (request, response) => {
+    // A request that cannot be read, or whose sender has gone, must not end the agent.
+    const answered = answer(request, state, views).catch(() => err(apiError("internal")));
+    void answered.then((result) => {
+      if (result.ok && isHandOver(request)) onceClosed(response, () => views.onHandedOver());
+      reply(response, result);
+    });
+  };
 }
 
 /** Takes away a socket that a dead agent left behind; one that answers belongs to a living one. */

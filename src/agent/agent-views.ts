@@ -11,7 +11,7 @@ import type { DatapathControl } from "../datapath/datapath.ts";
 import type { Id } from "../model/objects.ts";
 import type { MapMetrics } from "../store/recipes/map-metrics.ts";
 import type { StoreClientMetrics } from "../store/store-client-metrics.ts";
-import { listenAgent } from "./agent-server.ts";
+import { type AgentViews, answeringOthers, listenAgent } from "./agent-server.ts";
 import type { AgentState } from "./agent-state.ts";
 import { collectMetrics } from "./collect-metrics.ts";
 import type { AgentValues } from "./config.ts";
@@ -21,6 +21,7 @@ import type { HostFacts } from "./doctor/host-facts.ts";
 import { DropHistory } from "./drop-history.ts";
 import type { HostMemory } from "./host-memory.ts";
 import type { KeepAlives } from "./keep-alives.ts";
+import { listenManagement, type Management } from "./management.ts";
 
 /** What can be looked at from outside. */
 export interface AgentViewParts {
@@ -29,6 +30,8 @@ export interface AgentViewParts {
   readonly scheduler: Scheduler;
   readonly log: Log;
   readonly state: AgentState;
+  /** Where other machines may ask; undefined: nowhere. */
+  readonly management: Management | undefined;
   readonly datapath: DatapathControl;
   readonly storeClient: StoreClientMetrics;
   readonly storeCounters: CounterSource;
@@ -57,7 +60,7 @@ export async function openViews(parts: AgentViewParts): Promise<Result<{ close()
   const drops = new DropHistory(scheduler, () => state.drops().drops);
   const doctorParts = { ...parts, process: measured, drops, pinFolder: values["pin-folder"] };
   const node = process.versions.node;
-  const server = await listenAgent(values["api-socket"], state, {
+  const views: AgentViews = {
     metrics,
     doctor: () => examine(doctorParts),
     support: () => ({ process: "agent", release: parts.release, node, ...parts.support() }),
@@ -67,19 +70,27 @@ export async function openViews(parts: AgentViewParts): Promise<Result<{ close()
       return true;
     },
     onHandedOver: () => parts.onHandedOver(),
-  });
-  const scraper = server.ok ? await openScraper(values["metrics-listen"], metrics) : server;
+  };
+  const server = await listenAgent(values["api-socket"], state, views);
+  const others = server.ok ? await openManagement(parts, views) : server;
+  const scraper = others.ok ? await openScraper(values["metrics-listen"], metrics) : others;
   if (scraper.ok && scraper.value !== undefined)
     parts.log.info("metrics.listening", { address: scraper.value.address });
   const close = (): void => {
     measured.close();
     drops.close();
-    if (server.ok) closeServer(server.value);
+    for (const opened of [server, others]) if (opened.ok && opened.value !== undefined) closeServer(opened.value);
     if (scraper.ok) scraper.value?.close();
   };
   if (scraper.ok) return ok({ close });
   close();
   return scraper;
+}
+
+function openManagement(parts: AgentViewParts, views: AgentViews): Promise<Result<Server | undefined, string>> {
+  const { management, state } = parts;
+  if (management === undefined) return Promise.resolve(ok(undefined));
+  return listenManagement(management, answeringOthers(state, views));
 }
 
 function closeServer(server: Server): void {

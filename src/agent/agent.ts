@@ -27,6 +27,7 @@ import { DatapathAudit } from "./datapath-audit.ts";
 import type { HostMemory } from "./host-memory.ts";
 import { KeepAlives } from "./keep-alives.ts";
 import { WITHDRAW_MS } from "./limits.ts";
+import { type Management, publishedAddress } from "./management.ts";
 import { datapathOwner, loadDatapath, openDatapath } from "./open-datapath.main.ts";
 import { Questions } from "./questions.ts";
 import { StoreSide } from "./store-side.ts";
@@ -39,6 +40,8 @@ export interface AgentOptions {
   readonly hostId: Id;
   readonly hostName: string;
   readonly values: AgentValues;
+  /** Where other machines may ask the agent; undefined: nowhere. */
+  readonly management: Management | undefined;
   /** A thread for each worker; they may still be loading. They are the agent's from now on. */
   readonly threads: readonly WorkerThread[];
   readonly scheduler: Scheduler;
@@ -113,7 +116,7 @@ async function join(
     connect: (ticket) => storeClient.measureResumable(options.connect(ticket)),
   });
   const alive = formatHostAlive({
-    address: `unix:${values["api-socket"]}`,
+    address: publishedAddress(values, options.management),
     startedAt: Math.floor(scheduler.clock.wall()),
   });
   const joined = await store.join(alive);

@@ -19,6 +19,11 @@ export const agentSchema = {
     default: "/run/weft/agent.sock",
     help: "Unix socket (mode 0600) of the agent's own API.",
   },
+  "api-listen": {
+    type: "string",
+    help: "Address and port of the management network at which the API of other machines asks this agent. Default: by the socket only.",
+  },
+  "api-token-file": { type: "string", help: "File with the cloud's token, that of the API; api-listen asks for it." },
   "metrics-listen": { type: "string", help: METRICS_LISTEN_HELP },
   "state-folder": {
     type: "string",

@@ -67,3 +67,7 @@ export const GUARD_RETRY_MS = 1_000;
 export const REMOVED_AGAIN_MS = 1_000;
 /** Time between two audits of the datapath's records: a thousand ports and keys cost about 2 ms. */
 export const DATAPATH_AUDIT_MS = 10_000;
+/** Connections that others may hold to the agent on the management network: a few API servers, each with its pool. */
+export const MANAGEMENT_CONNECTIONS_MAX = 64;
+/** Time in which a request on the management network must have arrived. */
+export const MANAGEMENT_REQUEST_MS = 10_000;

@@ -16,6 +16,7 @@ import { openZooKeeper } from "../zookeeper/connect.ts";
 import { zookeeperCatalogue } from "../zookeeper/counters.ts";
 import type { Agent } from "./agent.ts";
 import { agentSchema } from "./config.ts";
+import { managementOf } from "./management.ts";
 import { datapathNeeds } from "./open-datapath.main.ts";
 import { openMemory } from "./open-memory.main.ts";
 import { readHostFacts } from "./read-host-facts.main.ts";
@@ -69,6 +70,9 @@ async function run(words: readonly string[]): Promise<void> {
   const { log } = processLog;
   const settings = clientSettings(values, (secret) => processLog.hide(secret));
   if (!settings.ok) return fail(settings.error, EXIT_CONFIG);
+  const management = managementOf(values);
+  if (!management.ok) return fail(management.error, EXIT_CONFIG);
+  if (management.value !== undefined) processLog.hide(management.value.token);
   const ready = await datapathNeeds(values);
   if (!ready.ok) return fail(ready.error, EXIT_FAILED);
   const folder = makeFolder(dirname(values["api-socket"]));
@@ -88,6 +92,7 @@ async function run(words: readonly string[]): Promise<void> {
     support: () => ({ config: [...config.value.lines], log: [...processLog.tail] }),
     hostName: values["host-name"] ?? hostname(),
     values,
+    management: management.value,
     scheduler: systemScheduler,
     log,
     seed: randomBytes(4).readUInt32LE(),

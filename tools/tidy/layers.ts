@@ -62,6 +62,7 @@ export const IO_FILES: Readonly<Record<string, string>> = {
   "src/base/release.ts": "reads the release's own number",
   "src/base/process-metrics.ts": "counts the descriptors of its own process",
   "src/base/metrics-server.ts": "the same few lines of HTTP for a scraper in every process",
+  "src/base/token-check.ts": "compares tokens, in API and agent, by digests of the system's",
 };
 
 /** A thing that only some files may name although its level would let everybody. Paths are tested as a whole. */

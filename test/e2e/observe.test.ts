@@ -23,6 +23,11 @@ describe("a cloud that can be looked into", { skip, timeout: 150_000 }, () => {
     cloud = Cloud.build({ h1: [...more, "--metrics-listen", String(SCRAPE_PORT)], h2: more });
     await cloud.serve();
     await cloud.eventually("vm1 reaches vm4", () => cloud.pings("vm1", cloud.vm("vm4").v4));
+    for (const { name } of cloud.plan.hosts) {
+      await cloud.eventually(`${name} hears of its peer`, async () => {
+        return (await cloud.status(name)).peers?.[0]?.state === "alive";
+      });
+    }
   });
 
   after(async () => {

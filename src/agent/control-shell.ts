@@ -255,7 +255,8 @@ export class ControlShell {
       scheduler.after(why === "removed" ? REMOVED_AGAIN_MS : TAKEN_AGAIN_MS, sayAgain);
     };
     const result = await (text === undefined ? stateKeys.clear(key) : stateKeys.set(key, text, { writer, onLost }));
-    if (result.ok || (result.error.kind === "held" && writer === "first")) return;
+    // Somebody else has it, and what was wished here was superseded by a withdrawal.
+    if (result.ok || result.error.kind === "held") return;
     log.warn("state-key.failed", { what: `${key.kind}.${key.name}`, id: key.id, error: JSON.stringify(result.error) });
   }
 

@@ -12,7 +12,7 @@ export const HOST_METRICS = {
   weft_world_version: { type: "gauge", help: "version of the world that the control thread knows" },
   weft_world_version_reached: {
     type: "gauge",
-    help: "version that every installed flow follows; equal when all is done",
+    help: "newest version that no flow forwards by an older one than; equal when all is done",
   },
   weft_ports: { type: "gauge", help: "ports bound to this host, by state", labels: ["state"] },
   weft_port_received_packets_total: {

@@ -150,8 +150,8 @@ export const agentStatus = {
 export type AgentStatus = FromSchema<typeof agentStatus>;
 
 /**
- * How far an agent has come: the version of the world that its control thread knows, and the one that every installed flow
- * follows. Equal: nothing is on its way. The answer costs the workers nothing.
+ * How far an agent has come: the version of the world that its control thread knows, and the newest one that no flow forwards by an
+ * older world than. Equal: nothing is on its way. The answer costs the workers nothing.
  */
 export interface AgentVersion {
   readonly version: number;

@@ -35,5 +35,5 @@ export const NOTE_WHEEL_PREVIOUS = 4;
 export const NOTE_WHEEL_BUCKET = 5;
 /** Word of the flow book: when the flow was installed or its time renewed, coarse monotonic ms. */
 export const NOTE_ARMED_AT = 6;
-/** Word of the flow book: 1 while the flow waits to be simulated again. 0 at first. */
+/** Word of the flow book: whether the flow waits to be simulated again, and whether it forwards meanwhile. 0 at first: it does not wait. */
 export const NOTE_STATE = 7;

@@ -51,12 +51,14 @@ export class FlowBook {
   #arrived: number[] = [];
   readonly #place = { flowClass: 0, shard: 0, now: 0 };
   readonly #content: { -readonly [K in keyof FlowContent]: FlowContent[K] };
-  readonly #visitInPlace = (slot: number): void => this.#enqueue(slot);
+  /** Queued flows that forward by what was true before. */
+  #outdated = 0;
+  readonly #visitInPlace = (slot: number): void => this.#enqueue(slot, QUEUED);
   readonly #visitRevoked = (slot: number): void => {
     this.table.revoke(slot);
     const { values } = this.#counts.metrics;
     values[this.#revoked] = (values[this.#revoked] as number) + 1;
-    this.#enqueue(slot);
+    this.#enqueue(slot, REVOKED);
   };
   readonly #installed: number;
   readonly #evicted: number;
@@ -99,13 +101,21 @@ export class FlowBook {
     for (const slot of left) {
       if (!this.table.isLive(slot) || this.#tags.has(slot)) continue;
       this.#arm(slot, FLOW_LIFE_S, now >>> 0);
-      this.#enqueue(slot);
+      this.#enqueue(slot, QUEUED);
     }
   }
 
   /** Flows that wait to be simulated again. */
   get backlog(): number {
     return this.#queue.length - this.#queueAt + this.#arrived.length;
+  }
+
+  /**
+   * Flows among them that still forward by what was true before. Those that were revoked do not: their packets go up and are answered
+   * by what is true now, until the flow is simulated again.
+   */
+  get outdated(): number {
+    return this.#outdated;
   }
 
   /** Writes a flow, in place of one with the same key and class if there is one. The slot. */
@@ -159,7 +169,7 @@ export class FlowBook {
 
   /** True while the flow of a slot waits to be simulated again. */
   isQueued(slot: number): boolean {
-    return this.#notes[slot * NOTE_WORDS + NOTE_STATE] === 1;
+    return this.#notes[slot * NOTE_WORDS + NOTE_STATE] !== 0;
   }
 
   /** True for a flow of an earlier process that this one has not simulated yet. */
@@ -172,7 +182,9 @@ export class FlowBook {
     for (;;) {
       while (this.#queueAt < this.#queue.length) {
         const slot = this.#queue[this.#queueAt++] as number;
-        this.#notes[slot * NOTE_WORDS + NOTE_STATE] = 0;
+        const at = slot * NOTE_WORDS + NOTE_STATE;
+        if (this.#notes[at] === QUEUED) this.#outdated--;
+        this.#notes[at] = 0;
         if (this.table.isLive(slot)) return slot;
       }
       if (this.#arrived.length === 0) return -1;
@@ -242,13 +254,21 @@ export class FlowBook {
     this.#wheel.arm(slot, lifeS);
   }
 
-  #enqueue(slot: number): void {
+  /** A flow that was revoked may have been installed anew since: a later change in place finds it forwarding. */
+  #enqueue(slot: number, state: typeof QUEUED | typeof REVOKED): void {
     const at = slot * NOTE_WORDS + NOTE_STATE;
-    if (this.#notes[at] === 1) return;
-    this.#notes[at] = 1;
-    this.#arrived.push(slot);
+    const before = this.#notes[at] as number;
+    this.#notes[at] = state;
+    if (state === QUEUED && before !== QUEUED) this.#outdated++;
+    if (state === REVOKED && before === QUEUED) this.#outdated--;
+    if (before === 0) this.#arrived.push(slot);
   }
 }
+
+/** A flow that waits to be simulated again and forwards meanwhile (`NOTE_STATE`). */
+const QUEUED = 1;
+/** A flow that waits to be simulated again and misses meanwhile. */
+const REVOKED = 2;
 
 function seconds(now: Instant): number {
   return Math.floor(now / 1000);

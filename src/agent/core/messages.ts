@@ -40,7 +40,7 @@ export type FromWorker =
   | { readonly kind: "map-put"; readonly opinion: Opinion }
   /** Takes our own opinion back, if it still is exactly this. */
   | { readonly kind: "map-remove"; readonly opinion: Opinion }
-  /** All flows of this worker follow the world of this version. */
+  /** No flow of this worker forwards by an older world than this version. */
   | { readonly kind: "reached"; readonly version: number }
   /** An installed flow was not what it ought to be, and has been put right. */
   | { readonly kind: "audit"; readonly key: string; readonly installed: string; readonly wanted: string }

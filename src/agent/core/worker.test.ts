@@ -361,6 +361,30 @@ describe("worker core", () => {
     assert.ok(bench.messages.some((message) => message.kind === "reached" && message.version === 7));
   });
 
+  it("a version that only forbids is reached when the flows miss, one that changes them when they are written", () => {
+    bench.world({ kind: "fdb", bridgeId: "web", vlan: 0, mac: vm(2), portId: "p2" });
+    bench.send("vm1", udp(1, { mac: vm(2), ip: ip(1, 12) }, ip(1, 11)));
+    bench.messages.length = 0;
+    const reached = (): boolean =>
+      bench.messages.some((message) => message.kind === "reached" && message.version === 8);
+    const moved = { at: "remote", hostId: "h2", tunnelKey: 0x99, isActive: true } as const;
+    bench.world({ kind: "placement", portId: "p2", placement: moved });
+    bench.tell({ kind: "version", version: 8 });
+    assert.ok(!reached(), "the flow still has the old key");
+    bench.core.turn(bench.clock.now());
+    assert.ok(reached());
+    bench.messages.length = 0;
+    bench.world({
+      kind: "object",
+      object: { ...(topology[4] as (typeof topology)[number] & { kind: "port" }), isUp: false },
+    });
+    bench.tell({ kind: "version", version: 9 });
+    assert.ok(
+      bench.messages.some((message) => message.kind === "reached" && message.version === 9),
+      "revoked flows forward nothing",
+    );
+  });
+
   it("removes flows that nothing used at their hard time and renews those in use", () => {
     bench.world({ kind: "fdb", bridgeId: "web", vlan: 0, mac: vm(2), portId: "p2" });
     const frame = udp(1, { mac: vm(2), ip: ip(1, 12) }, ip(1, 11));

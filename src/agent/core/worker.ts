@@ -202,7 +202,7 @@ export class WorkerCore {
   }
 
   #report(): void {
-    if (this.#book.backlog > 0 || this.#reached === this.#version) return;
+    if (this.#book.outdated > 0 || this.#reached === this.#version) return;
     this.#reached = this.#version;
     this.#parts.send({ kind: "reached", version: this.#reached });
   }

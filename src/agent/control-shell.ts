@@ -6,6 +6,7 @@ import type { DatapathControl, WantedPort, WantedTunnelKey } from "../datapath/d
 import { VPORT_WORDS } from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
 import type { StateKey, StateKeys } from "../store/recipes/state-keys.ts";
+import { formatStoreError } from "../store/recipes/store-error.ts";
 import type { ControlCore } from "./core/control.ts";
 import type { ControlEffect, ControlEvent, PortActive } from "./core/control-events.ts";
 import { localGroup, writeGroup } from "./core/groups.ts";
@@ -257,7 +258,11 @@ export class ControlShell {
     const result = await (text === undefined ? stateKeys.clear(key) : stateKeys.set(key, text, { writer, onLost }));
     // Somebody else has it, and what was wished here was superseded by a withdrawal.
     if (result.ok || result.error.kind === "held") return;
-    log.warn("state-key.failed", { what: `${key.kind}.${key.name}`, id: key.id, error: JSON.stringify(result.error) });
+    log.warn("state-key.failed", {
+      what: `${key.kind}.${key.name}`,
+      id: key.id,
+      error: formatStoreError(result.error),
+    });
   }
 
   /** Keys that are asked for again before they were written are written once. */

@@ -5,7 +5,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { Id } from "../model/objects.ts";
 import type { StateKeys } from "../store/recipes/state-keys.ts";
-import type { StoreError } from "../store/recipes/store-error.ts";
+import { formatStoreError, type StoreError } from "../store/recipes/store-error.ts";
 import type { TopologyStore } from "../store/recipes/topology-store.ts";
 import { CLAIM_RETRY_MS, REMOVED_AGAIN_MS } from "./limits.ts";
 
@@ -108,6 +108,6 @@ function storeSentence(error: StoreError): string {
     case "damaged":
       return `the document of this host in the store is damaged (${JSON.stringify(error.error)}): repair or delete it`;
     default:
-      return `the store refuses to register this host: ${JSON.stringify(error)}`;
+      return `the store refuses to register this host: ${formatStoreError(error)}`;
   }
 }

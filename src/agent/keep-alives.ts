@@ -15,7 +15,7 @@ import {
   TUNNEL_KIND_SHIFT,
 } from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
-import type { StoreError } from "../store/recipes/store-error.ts";
+import { formatStoreError, type StoreError } from "../store/recipes/store-error.ts";
 import type { PeerLives } from "./agent-state.ts";
 import type { ControlEvent } from "./core/control-events.ts";
 import { epochOf } from "./core/epoch.ts";
@@ -70,7 +70,7 @@ export class KeepAlives {
     for (let isFirst = true; !this.#isClosed; isFirst = false) {
       const found = await findSecret();
       if (found.ok) return this.#setSecret(found.value);
-      if (isFirst && !this.#isClosed) log.warn("keep-alive.no-secret", { why: JSON.stringify(found.error) });
+      if (isFirst && !this.#isClosed) log.warn("keep-alive.no-secret", { why: formatStoreError(found.error) });
       await sleep(scheduler, SECRET_RETRY_MS);
     }
   }

@@ -1,4 +1,4 @@
-import type { StoreError } from "../store/recipes/store-error.ts";
+import { formatStoreError, type StoreError } from "../store/recipes/store-error.ts";
 
 /** A failure of the store as a sentence that says what to do. */
 export function storeSentence(error: StoreError): string {
@@ -16,7 +16,7 @@ export function storeSentence(error: StoreError): string {
     case "outcome-unknown":
       return "the connection was lost at the last write: run it again, it finds out";
     default:
-      return JSON.stringify(error);
+      return formatStoreError(error);
   }
 }
 

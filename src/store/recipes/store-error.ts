@@ -36,3 +36,10 @@ export type StoreError =
   | { readonly kind: "layout-newer"; readonly found: number; readonly supported: number }
   | { readonly kind: "layout-older"; readonly found: number; readonly supported: number }
   | { readonly kind: "layout-gone"; readonly why: string };
+
+/** An error as text for a log or a sentence: its JSON, sessions in hexadecimal as ZooKeeper's tools show them. Never throws. */
+export function formatStoreError(error: StoreError): string {
+  return JSON.stringify(error, (_name, value: unknown) =>
+    typeof value === "bigint" ? `0x${value.toString(16)}` : value,
+  );
+}

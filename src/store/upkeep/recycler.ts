@@ -11,7 +11,7 @@ import { type Layout, unescapeName } from "../recipes/layout.ts";
 import { parseLayout } from "../recipes/layout-document.ts";
 import { writeRefusal } from "../recipes/open-layout.ts";
 import { each, steadily, storeError } from "../recipes/steadily.ts";
-import type { StoreError } from "../recipes/store-error.ts";
+import { formatStoreError, type StoreError } from "../recipes/store-error.ts";
 import type { TreeOperation } from "../tree.ts";
 import { attempt } from "./check.ts";
 import { findLeftovers, type Leftover } from "./leftovers.ts";
@@ -74,7 +74,7 @@ export class Recycler {
     this.counters.add("recycler_passes");
     if (!removed.ok) {
       this.counters.add("recycler_failed_passes");
-      this.#options.log.info("recycler.interrupted", { why: JSON.stringify(removed.error) });
+      this.#options.log.info("recycler.interrupted", { why: formatStoreError(removed.error) });
       return 0;
     }
     return removed.value;

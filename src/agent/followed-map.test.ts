@@ -87,6 +87,20 @@ describe("what a host learns while the store is away", () => {
     assert.deepEqual(one.told, ["loaded", "1 a"]);
   });
 
+  it("tells a newer wish that the store takes while an earlier one counted", async () => {
+    server.stop();
+    server = new MemoryTreeServer({ scheduler, delay: () => 5 });
+    const one = host({ isAway: true });
+    one.map.put(fdb(1, A));
+    await passTime(scheduler, 300);
+    assert.deepEqual(one.told, ["1 a"]);
+    server.rejoin(one.tree);
+    while (one.tree.session.state !== "connected") await passTime(scheduler, 1);
+    one.map.put(fdb(1, B));
+    await passTime(scheduler, 2_000);
+    assert.equal(one.told.at(-1), "1 b");
+  });
+
   it("gives way to what others learned meanwhile, as soon as the store says so", async () => {
     const [one, two] = [host(), host()];
     await passTime(scheduler, 1_000);

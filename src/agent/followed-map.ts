@@ -186,11 +186,14 @@ export class FollowedMap<K, V> implements OpenMap {
   #settle(text: string, local: Local<K, V>, isWritten: boolean): void {
     if (this.#pending.get(text) !== local) return;
     this.#pending.delete(text);
-    if (!this.#provisional.delete(text)) return;
+    // What was told may be an earlier wish: a newer one that comes before the first is answered waits for the store.
+    const told = this.#provisional.get(text);
+    if (told === undefined) return;
+    this.#provisional.delete(text);
     if (isWritten && !this.#isLoaded) this.#remembered.set(text, local);
     const value = this.#isLoaded ? this.#map.get(local.key) : this.#remembered.get(text)?.value;
     const after = value === undefined ? undefined : this.#parts.kind.value.format(value);
-    if (after !== local.text) this.#tell(local.key, value);
+    if (after !== told.text) this.#tell(local.key, value);
   }
 
   #liveText(key: K): string | undefined {

@@ -1,7 +1,7 @@
 import type { Duration } from "../base/clock.ts";
 
 /** Packets that a simulated VM holds for one neighbor it has asked for; Linux holds three (RFC 1122 2.3.2.2 asks for one). */
-export const VM_PENDING_MAX = 16;
+export const VM_PENDING_MAX = 64;
 /** Questions for one neighbor before a VM gives up, as Linux does. */
 export const VM_ASKS_MAX = 3;
 /** Time between two of them. */

@@ -122,9 +122,7 @@ export class SimAgent {
       ...{ hostId, core: this.core, world: this.#world(), stateKeys, datapath, memory },
       ...{ scheduler: life, log, toWorkers },
       onAnswer: (worker, message) => {
-        // Without a wanted action the simulation waits for something that is on its way.
-        if (message.kind === "audit" && message.wanted !== "none")
-          parts.witness.audited(hostName, JSON.stringify(message));
+        if (message.kind === "audit") parts.witness.audited(hostName, JSON.stringify(message));
         if (message.kind !== "audit") this.state.take(worker, message);
       },
     });

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { ok, type Result } from "../base/result.ts";
 import type { LinuxError } from "./errno.ts";
 import { allocate, checked, libc } from "./libc.ts";
@@ -52,7 +52,7 @@ export function processStart(pid: number): number | undefined {
   return Number.isFinite(ticks) ? ticks : undefined;
 }
 
-/** True while that very process exists; a zombie counts as gone. */
+/** True while that very process exists; a zombie counts as gone when all its threads are. */
 export function isAlive({ pid, startTicks }: ProcessIdentity): boolean {
   return processStart(pid) === startTicks && !isZombie(pid);
 }
@@ -91,9 +91,11 @@ export function effectiveCapabilities(): readonly number[] {
   return Array.from({ length: 64 }, (_, number) => number).filter((number) => ((mask >> BigInt(number)) & 1n) === 1n);
 }
 
+/** The first thread is a zombie while others of the process still end, and hold its files and locks until they have. */
 function isZombie(pid: number): boolean {
   try {
-    return /^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return /^State:\s*[ZX]/m.test(status) && readdirSync(`/proc/${pid}/task`).length <= 1;
   } catch {
     return true;
   }

@@ -33,6 +33,9 @@ export interface ForeignStore {
   readonly netns: Netns;
 }
 
+/** A flow of a ping every 100 ms was used so lately. */
+const USED_WITHIN_MS = 300;
+
 /**
  * The lab's network with processes that a test may kill, start again and start wrongly: two hosts, four VMs, a store, an API. It
  * has a run folder of its own, so it neither needs nor disturbs the lab of the clone.
@@ -211,6 +214,18 @@ export class Cloud {
   /** Every installed flow of a host. */
   async flows(hostName: string): Promise<AgentFlows["flows"]> {
     return ((await this.#ask(hostName, `/flows?limit=${FLOWS_MAX}`)) as AgentFlows).flows;
+  }
+
+  /**
+   * Waits until a host forwards what a VM sends now by a flow: that goes on without the agent. It takes one long ping: the packets of
+   * another process are another flow, which the host may not have met.
+   */
+  async hasUsedFlow(hostName: string, vmName: string): Promise<void> {
+    const { portId } = this.vm(vmName);
+    await this.eventually(`what ${vmName} sends is forwarded by a flow`, async () => {
+      const flows = await this.flows(hostName);
+      return flows.some((flow) => flow.portId === portId && flow.packets > 3 && flow.idleMs < USED_WITHIN_MS);
+    });
   }
 
   /** State of a port as its agent sees it. */

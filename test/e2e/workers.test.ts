@@ -55,8 +55,8 @@ describe("several simulation workers in each agent", { skip, timeout: 120_000 },
   });
 
   it("an agent that comes back with another number of workers takes all flows over", async () => {
-    const pings = cloud.run("vm1", `ping -c 20 -i 0.1 -W 5 ${cloud.vm("vm2").v4}`);
-    await cloud.eventually("the flow is there", async () => ((await cloud.status("h1")).flows ?? 0) > 0);
+    const pings = cloud.run("vm1", `ping -c 40 -i 0.1 -W 5 ${cloud.vm("vm2").v4}`);
+    await Promise.all([cloud.hasUsedFlow("h1", "vm1"), cloud.hasUsedFlow("h2", "vm2")]);
     await cloud.kill("agent-h1");
     const { output } = await pings;
     assert.match(output, / 0% packet loss/, output);

@@ -16,7 +16,6 @@ import type { AgentState } from "./agent-state.ts";
 import { collectMetrics } from "./collect-metrics.ts";
 import type { AgentValues } from "./config.ts";
 import type { DatapathAudit } from "./datapath-audit.ts";
-import { examine } from "./doctor/doctor.ts";
 import type { HostFacts } from "./doctor/host-facts.ts";
 import { DropHistory } from "./drop-history.ts";
 import type { HostMemory } from "./host-memory.ts";
@@ -62,7 +61,8 @@ export async function openViews(parts: AgentViewParts): Promise<Result<{ close()
   const node = process.versions.node;
   const views: AgentViews = {
     metrics,
-    doctor: () => examine(doctorParts),
+    // Seldom asked: its modules are memory that flows do not get.
+    doctor: async () => (await import("./doctor/doctor.ts")).examine(doctorParts),
     support: () => ({ process: "agent", release: parts.release, node, ...parts.support() }),
     async handOver(before) {
       if (scheduler.clock.now() > before) return false;

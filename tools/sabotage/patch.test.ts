@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { parsePatch, verdictOf } from "./patch.ts";
 
@@ -22,4 +25,16 @@ test("a test that failed, passed, was skipped or does not exist are four things"
   assert.equal(verdictOf("# pass 0\n# fail 0\n# skipped 1\n"), "skipped");
   assert.equal(verdictOf("# pass 0\n# fail 0\n# skipped 0\n"), "not found");
   assert.equal(verdictOf(""), "not found");
+});
+
+test("every patch is whole, names a test file that is there, and fits the code", () => {
+  const root = join(import.meta.dirname, "..", "..");
+  const folder = join(root, "test", "sabotage");
+  for (const name of readdirSync(folder).filter((file) => file.endsWith(".patch"))) {
+    const read = parsePatch(readFileSync(join(folder, name), "utf8"));
+    assert.ok(read.ok, `${name}: ${read.ok ? "" : read.error}`);
+    assert.ok(existsSync(join(root, read.value.file)), `${name}: ${read.value.file} is not there`);
+    const applied = spawnSync("git", ["apply", "--check", join(folder, name)], { cwd: root, encoding: "utf8" });
+    assert.equal(applied.status, 0, `${name}: ${applied.stderr}`);
+  }
 });

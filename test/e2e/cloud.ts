@@ -13,7 +13,7 @@ import { systemScheduler } from "../../src/base/scheduler.ts";
 import { type ChildPlan, LabChild } from "../../src/lab/child.ts";
 import { removeLab } from "../../src/lab/leftovers.ts";
 import { Spaces } from "../../src/lab/namespaces.ts";
-import { type HostPlan, type LabPlan, planLab, type VmPlan, vmOf } from "../../src/lab/plan.ts";
+import { type HostPlan, type LabPlan, planLab, VM_INTERFACE, type VmPlan, vmOf } from "../../src/lab/plan.ts";
 import { RunFolder } from "../../src/lab/run-folder.ts";
 import { createDevices, createTenant, inactiveVms } from "../../src/lab/tenant.ts";
 import { until } from "../../src/lab/until.ts";
@@ -214,6 +214,17 @@ export class Cloud {
   /** Every installed flow of a host. */
   async flows(hostName: string): Promise<AgentFlows["flows"]> {
     return ((await this.#ask(hostName, `/flows?limit=${FLOWS_MAX}`)) as AgentFlows).flows;
+  }
+
+  /** Two VMs need not ask for each other any more: without an agent nobody answers that. */
+  async introduce(one: string, another: string): Promise<void> {
+    for (const [at, other] of [
+      [one, another],
+      [another, one],
+    ] as const) {
+      const { v4, mac } = this.vm(other);
+      await this.run(at, `ip neigh replace ${v4} lladdr ${mac} dev ${VM_INTERFACE} nud permanent`);
+    }
   }
 
   /**

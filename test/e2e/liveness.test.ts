@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { UNDERLAY_INTERFACE, VM_INTERFACE } from "../../src/lab/plan.ts";
+import { UNDERLAY_INTERFACE } from "../../src/lab/plan.ts";
 import { needs } from "../needs.ts";
 import { Cloud } from "./cloud.ts";
 
@@ -67,14 +67,7 @@ describe("hosts that watch each other", { skip, timeout: 180_000 }, () => {
 
   it("a host whose agent and session are gone is forwarded to for as long as its datapath answers", async () => {
     const { v4 } = cloud.vm("vm2");
-    // Without an agent nobody answers what is new: the VMs need not ask for each other.
-    for (const [at, other] of [
-      ["vm1", "vm2"],
-      ["vm2", "vm1"],
-    ] as const) {
-      const { v4: ip, mac } = cloud.vm(other);
-      await cloud.run(at, `ip neigh replace ${ip} lladdr ${mac} dev ${VM_INTERFACE} nud permanent`);
-    }
+    await cloud.introduce("vm1", "vm2");
     const during = cloud.run("vm1", `ping -c 120 -i 0.1 -W 2 ${v4}`);
     await cloud.hasUsedFlow("h2", "vm2");
     await cloud.kill("agent-h2");

@@ -82,6 +82,7 @@ describe("an agent that is killed or replaced under traffic", { skip, timeout: 3
 
   it("an agent that does not answer is left alone, unless --takeover=force is given", async () => {
     const old = cloud.pid("agent-h2");
+    await cloud.introduce("vm1", "vm2");
     const during = cloud.run("vm1", `ping -c 80 -i 0.1 -W 5 ${cloud.vm("vm2").v4}`);
     await cloud.hasUsedFlow("h2", "vm2");
     process.kill(old, "SIGSTOP");

@@ -55,6 +55,7 @@ describe("several simulation workers in each agent", { skip, timeout: 120_000 },
   });
 
   it("an agent that comes back with another number of workers takes all flows over", async () => {
+    await cloud.introduce("vm1", "vm2");
     const pings = cloud.run("vm1", `ping -c 40 -i 0.1 -W 5 ${cloud.vm("vm2").v4}`);
     await Promise.all([cloud.hasUsedFlow("h1", "vm1"), cloud.hasUsedFlow("h2", "vm2")]);
     await cloud.kill("agent-h1");

@@ -30,8 +30,8 @@ const FLOWS_MIN = 0.95 * FLOWS;
 /**
  * How long a change takes from the API's answer until nothing on any host forwards by the old state any more: a rule of one VM's
  * filter is turned between accept and drop. It has arrived when every agent says that all its flows follow a version that holds it
- * (GET /version), and when the VM has got the last frame that it should not have got, or missed the last one that it should have;
- * the later of both counts.
+ * (GET /version), and when the VM has got the last frame that it should not have got, or missed the last one that it should have (one
+ * that was overtaken comes later, and is not missed); the later of both counts.
  */
 export const change: BenchGroup = {
   name: "change",

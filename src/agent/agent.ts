@@ -177,6 +177,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   });
   const shell = new ControlShell({
     ...{ hostId, core, world, stateKeys, datapath, scheduler, log, toWorkers, memory },
+    withdrawEarlier: (portIds) => store.withdrawEarlier(portIds),
     onAnswer: (worker, message) =>
       message.kind === "audit" ? tell(log, worker, message) : state.take(worker, message),
   });

@@ -2,7 +2,7 @@ import { formatPortActive, PORT_ACTIVE_KEY } from "../api-schema/agent-api.ts";
 import { unreachable } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
-import type { DatapathControl, WantedPort, WantedTunnelKey } from "../datapath/datapath.ts";
+import type { DatapathControl, PortOutcome, WantedPort, WantedTunnelKey } from "../datapath/datapath.ts";
 import { VPORT_WORDS } from "../flow/layout.ts";
 import type { Id } from "../model/objects.ts";
 import type { StateKey, StateKeys } from "../store/recipes/state-keys.ts";
@@ -30,6 +30,8 @@ export interface ControlShellParts {
   readonly log: Log;
   /** Keeps tunnel keys across restarts; without it they are forgotten. */
   readonly memory?: Pick<HostMemory, "keep">;
+  /** Told of ports that do not forward and were not published here: what an earlier agent published of them does not hold. */
+  withdrawEarlier?(portIds: readonly Id[]): void;
   /** Takes messages to every worker, in order. */
   toWorkers(messages: readonly ToWorker[]): void;
   /** Answers of workers to questions that were asked through `toWorkers`. */
@@ -286,10 +288,17 @@ export class ControlShell {
         this.#ports = this.#wantedPorts();
         const outcomes = await this.#parts.datapath.setPorts(this.#ports);
         this.dispatch({ kind: "ports", outcomes });
+        this.#parts.withdrawEarlier?.(this.#idlePorts(outcomes));
         if (this.#mustSetPorts) await sleep(this.#parts.scheduler, GATHER_MS);
       }
       this.#isSettingPorts = false;
     });
+  }
+
+  #idlePorts(outcomes: readonly PortOutcome[]): readonly Id[] {
+    const idle = outcomes.filter((outcome) => outcome.state !== "attached" || !outcome.isUp);
+    const ids = idle.map(({ vport }) => this.#parts.core.portOfVport(vport));
+    return ids.filter((id) => id !== undefined && !this.#published.has(id)) as readonly Id[];
   }
 
   /** What the datapath refuses is tried again after a while, some times, unless something newer is wanted meanwhile. */

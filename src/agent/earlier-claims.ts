@@ -1,9 +1,13 @@
+import { PORT_ACTIVE_KEY } from "../api-schema/agent-api.ts";
 import type { Log } from "../base/log.ts";
 import type { Id } from "../model/objects.ts";
 import { isAtOrUnder, nameOf, parentOf } from "../store/data-tree-path.ts";
+import { reconnectWaitMs } from "../store/limits.ts";
 import { type Layout, unescapeName } from "../store/recipes/layout.ts";
 import type { StateKey } from "../store/recipes/state-keys.ts";
+import type { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
 import type { StoreSession } from "./store-session.ts";
+import { withdrawnText } from "./world.ts";
 
 /** What is asked about claims of an earlier process. */
 export interface ClaimsOfNow {
@@ -35,6 +39,30 @@ export class EarlierClaims {
   owned(): Promise<ReadonlySet<string>> {
     this.#owned ??= this.#read();
     return this.#owned;
+  }
+
+  /**
+   * Withdraws ports that an earlier process published and that do not forward now: their interfaces went down, or away, while no agent
+   * ran. Of what this process has said of a port itself nothing is changed.
+   */
+  async withdraw(portIds: readonly Id[], stateKeys: TreeStateKeys): Promise<void> {
+    const { connection } = this.#session;
+    while (!(await connection.untilConnected(reconnectWaitMs))) if (connection.isClosed) return;
+    const owned = await this.owned();
+    const keys = portIds.map((id): StateKey => ({ kind: "port", name: PORT_ACTIVE_KEY, id }));
+    const left = keys.filter(({ kind, name, id }) => owned.has(this.#layout.state(kind, name, id)));
+    await Promise.all(left.map((key) => this.#withdraw(key, stateKeys)));
+  }
+
+  async #withdraw(key: StateKey, stateKeys: TreeStateKeys): Promise<void> {
+    if (stateKeys.isWanted(key)) return;
+    const found = await stateKeys.get(key);
+    const text = found.ok ? found.value?.text : undefined;
+    const words = text === undefined ? undefined : withdrawnText(text);
+    // The port may serve again by now: what this process says of it counts.
+    if (words === undefined || words === text || stateKeys.isWanted(key)) return;
+    const done = await stateKeys.set(key, words, { writer: "first" });
+    if (done.ok) this.#log.info("port.withdrawn", { port: key.id });
   }
 
   /** Removes what this process does not claim; how many nodes that were. */

@@ -110,6 +110,11 @@ export const AGENT_LOG_EVENTS = {
     fields: ["root"],
   },
   "store.back": { level: "info", meaning: "the store answers again and this host has claimed its id", fields: [] },
+  "port.withdrawn": {
+    level: "info",
+    meaning: "an earlier agent had published this port, and its interface went down or away while no agent ran",
+    fields: ["port"],
+  },
   "port.state": {
     level: "info",
     meaning: "a bound port went up or down, or its interface came or went",

@@ -209,6 +209,11 @@ export class StoreSide {
     });
   }
 
+  /** Withdraws what an earlier process of this session published of ports that do not forward now. */
+  withdrawEarlier(portIds: readonly Id[]): void {
+    if (portIds.length > 0) void this.#claims.withdraw(portIds, this.stateKeys);
+  }
+
   /** Stops without ending the session. What was learned and said stays for the next process. */
   async detach(): Promise<void> {
     const { memory } = this.#parts;

@@ -121,6 +121,7 @@ export class SimAgent {
     this.#shell = new ControlShell({
       ...{ hostId, core: this.core, world: this.#world(), stateKeys, datapath, memory },
       ...{ scheduler: life, log, toWorkers },
+      withdrawEarlier: (portIds) => this.#storeSide.withdrawEarlier(portIds),
       onAnswer: (worker, message) => {
         if (message.kind === "audit") parts.witness.audited(hostName, JSON.stringify(message));
         if (message.kind !== "audit") this.state.take(worker, message);

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { parseIp } from "../../src/addr/ip.ts";
 import { parsePrefix } from "../../src/addr/prefix.ts";
+import { PORT_ACTIVE_KEY, parsePortActive } from "../../src/api-schema/agent-api.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { unwrap } from "../../src/base/result.ts";
 import type { TopologyObject } from "../../src/model/objects.ts";
+import { Layout } from "../../src/store/recipes/layout.ts";
 import { SimCloud } from "../../src/weftsim/cloud.ts";
 import { uuid } from "./topologies.ts";
 
@@ -58,6 +60,14 @@ class TwoTenants {
   /** Packets that came. */
   arrived(): number {
     return TENANTS.reduce((sum, tenant) => sum + this.cloud.vm(`${tenant}2`).received.length, 0);
+  }
+
+  /** What the store says of the first port. */
+  isFirstActive(): boolean {
+    const path = new Layout().state("port", PORT_ACTIVE_KEY, this.firstPort);
+    const found = this.cloud.store.tree.get(path);
+    const active = found.ok ? parsePortActive(new TextDecoder().decode(found.value.data)) : undefined;
+    return active?.ok === true && active.value.isActive !== false;
   }
 
   #addVm(tenant: string, n: 1 | 2): void {
@@ -148,6 +158,32 @@ describe("restart of an agent", () => {
     host.crash();
     await net.cloud.until(host.start());
     await net.cloud.run(2_000);
+    const before = net.arrived();
+    await net.send(20, 5);
+    assert.equal(net.arrived() - before, 40);
+  });
+
+  it("withdraws at once what an earlier agent published of a port whose interface went down meanwhile", async () => {
+    const host = net.cloud.host("h1");
+    host.kill();
+    host.setLink("first", false);
+    await net.cloud.run(500);
+    assert.equal(net.isFirstActive(), true);
+    await net.cloud.until(host.start());
+    await net.cloud.run(1_000);
+    assert.equal(net.isFirstActive(), false);
+    host.setLink("first", true);
+    await net.cloud.run(1_000);
+    assert.equal(net.isFirstActive(), true);
+  });
+
+  it("withdraws a port whose interface vanished, and no other", async () => {
+    const host = net.cloud.host("h1");
+    host.kill();
+    host.unplug("first");
+    await net.cloud.until(host.start());
+    await net.cloud.run(1_000);
+    assert.equal(net.isFirstActive(), false);
     const before = net.arrived();
     await net.send(20, 5);
     assert.equal(net.arrived() - before, 40);

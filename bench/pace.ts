@@ -41,7 +41,7 @@ export const fullPace: Pace = {
   mapChanges: 500,
   leaderKills: 6,
   cloudHosts: 1_000,
-  restartMinutes: 20,
+  restartMinutes: 60,
 };
 
 /** For work on the bench and for a first look: about two minutes. */

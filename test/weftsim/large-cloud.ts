@@ -5,6 +5,7 @@ import type { Duration } from "../../src/base/clock.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { unwrap } from "../../src/base/result.ts";
 import type { Id, TopologyObject } from "../../src/model/objects.ts";
+import { NEIGHBOR_DEFAULTS } from "../../src/state/neighbor-settings.ts";
 import { SimCloud } from "../../src/weftsim/cloud.ts";
 import type { HostSpec } from "../../src/weftsim/host.ts";
 import type { VmSpec } from "../../src/weftsim/vm.ts";
@@ -18,6 +19,8 @@ const VM_MTU = 1400;
 const SMALL_TABLE = 1;
 /** Longer than flows, and what was learned by them, outlive the traffic. */
 const QUIET_AFTER_MS: Duration = 180_000;
+/** What was learned outlives an hour of restarts: that it ends is no operation of theirs. */
+const NEIGHBOR = { ...NEIGHBOR_DEFAULTS, expiryMs: 10 * 3_600_000 };
 /** Objects that are created in one transaction. */
 const BATCH = 200;
 
@@ -50,7 +53,14 @@ export class LargeCloud {
     this.#prng = new Prng(seed);
     this.cloud = new SimCloud({ seed: this.#prng.u32() });
     this.#hosts = Array.from({ length: hosts }, (_, i) => ({
-      ...{ id: uuid(this.#prng), name: `h${i + 1}`, workers: 1, bucketsPerShard: SMALL_TABLE, hasKeepAlives: false },
+      ...{
+        id: uuid(this.#prng),
+        name: `h${i + 1}`,
+        workers: 1,
+        bucketsPerShard: SMALL_TABLE,
+        hasKeepAlives: false,
+        neighbor: NEIGHBOR,
+      },
       address: `10.${200 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`,
     }));
   }
@@ -64,13 +74,14 @@ export class LargeCloud {
   async start(progress: (text: string) => void = () => undefined): Promise<void> {
     const { cloud } = this;
     for (const host of this.#hosts) cloud.addHost(host);
-    progress("agents join");
-    await cloud.start();
+    await this.#create(this.#hosts.map(({ id, name }) => ({ kind: "host", id, name, portIds: [], tunnelZoneIds: [] })));
     await this.#create([this.#zone()]);
     for (let first = 0, number = 1; first < this.#hosts.length; first += HOSTS_PER_TENANT, number++) {
       progress(`tenant ${number}`);
       await this.#tenant(number, this.#hosts.slice(first, first + HOSTS_PER_TENANT));
     }
+    progress("agents join");
+    await cloud.start();
     await cloud.run(5_000);
     progress("VMs talk");
     await this.#talk();

@@ -40,6 +40,8 @@ export class Peers {
   readonly #told = new Map<number, number>();
   readonly #earlier: ReadonlyMap<number, number>;
   #next: number;
+  /** What `#view` last gave; undefined when a zone or a life has changed since. */
+  #seen: PeerView | undefined;
 
   /** `earlier`: numbers that an earlier agent of this host gave to hosts, by epoch. Flows that still forward mean those. */
   constructor(hostId: Id, earlier: ReadonlyMap<number, number> = new Map()) {
@@ -52,6 +54,7 @@ export class Peers {
   setZone(id: Id, zone: TunnelZone | undefined): PeerView {
     if (zone === undefined) this.#zones.delete(id);
     else this.#zones.set(id, zone);
+    this.#seen = undefined;
     return this.#view();
   }
 
@@ -64,6 +67,7 @@ export class Peers {
   setLife(peer: number, life: HostLife): Id | undefined {
     if (life === "dead") this.#dead.add(peer);
     else this.#dead.delete(peer);
+    this.#seen = undefined;
     return this.#hosts.get(peer);
   }
 
@@ -92,20 +96,31 @@ export class Peers {
   }
 
   #view(): PeerView {
+    this.#seen ??= this.#look();
+    return this.#seen;
+  }
+
+  #look(): PeerView {
     let underlay: PeerView["underlay"];
     const peers = new Map<Id, WantedPeer>();
     for (const zone of [...this.#zones.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-      const own = addressIn(zone, this.#hostId);
+      const own = addressOf(zone.members.find(({ hostId }) => hostId === this.#hostId));
       if (own === undefined) continue;
       underlay ??= { address: own, mtu: zone.mtu };
-      for (const member of zone.members) this.#addPeer(peers, zone, member.hostId);
+      const seen = new Set<Id>();
+      for (const member of zone.members) {
+        // Of several addresses that a zone gives a host the first one counts.
+        if (!seen.has(member.hostId)) this.#addPeer(peers, zone, member);
+        seen.add(member.hostId);
+      }
     }
     return { underlay, peers: [...peers.values()] };
   }
 
-  #addPeer(peers: Map<Id, WantedPeer>, zone: TunnelZone, hostId: Id): void {
+  #addPeer(peers: Map<Id, WantedPeer>, zone: TunnelZone, member: Member): void {
+    const { hostId } = member;
     if (hostId === this.#hostId || peers.has(hostId)) return;
-    const address = addressIn(zone, hostId);
+    const address = addressOf(member);
     const peer = this.#take(hostId);
     if (address === undefined || peer === undefined) return;
     const mtu = zone.mtu - (isV4(address) ? OVERHEAD_V4 : OVERHEAD_V6);
@@ -124,9 +139,9 @@ export class Peers {
   }
 }
 
-function addressIn(zone: TunnelZone, hostId: Id): Ip | undefined {
-  const member = zone.members.find((candidate) => candidate.hostId === hostId);
-  if (member === undefined) return undefined;
-  const ip = parseIp(member.address);
-  return ip.ok ? ip.value : undefined;
+type Member = TunnelZone["members"][number];
+
+function addressOf(member: Member | undefined): Ip | undefined {
+  const ip = member === undefined ? undefined : parseIp(member.address);
+  return ip?.ok === true ? ip.value : undefined;
 }

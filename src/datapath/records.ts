@@ -24,9 +24,22 @@ export interface VportRecord {
 /** The record of a vport without an interface. */
 export const ABSENT_VPORT: VportRecord = { ifindex: 0, kind: 0, isUp: false, mayRedirectPeer: false, epoch: 0 };
 
-/** Writes words 1.. of a record whose word 0 is a generation: readers see the old words or the new ones. */
+/**
+ * Writes words 1.. of a record whose word 0 is a generation: readers see the old words or the new ones. While the generation is odd
+ * they drop what they have, and the writer may be interrupted in the middle of it: so a record that says this already is left as it
+ * is, and one word that differs is one store.
+ */
 export function writeRecord(words: Uint32Array, at: number, content: readonly number[]): void {
-  const opened = openedGeneration(words[at] as number);
+  const before = words[at] as number;
+  const isOpen = (before & 1) !== 0;
+  const differing = content.flatMap((word, i) => (words[at + 1 + i] === word >>> 0 ? [] : [i]));
+  const [first] = differing;
+  if (before !== 0 && !isOpen && first === undefined) return;
+  if (before !== 0 && !isOpen && first !== undefined && differing.length === 1) {
+    Atomics.store(words, at + 1 + first, (content[first] as number) >>> 0);
+    return;
+  }
+  const opened = openedGeneration(before);
   Atomics.store(words, at, opened);
   words.set(content, at + 1);
   Atomics.store(words, at, closedGeneration(opened));

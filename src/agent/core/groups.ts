@@ -45,7 +45,8 @@ export class Groups {
   intern(content: GroupContent): number {
     let free = -1;
     for (let i = 0; i < this.#users.length; i++) {
-      if (this.#hashes[i] === content.hash >>> 0 && this.#isSame(this.#first + i, content)) return this.#rest(i);
+      if (this.#hashes[i] === content.hash >>> 0 && isSameGroup(this.#records, this.#first + i, content))
+        return this.#rest(i);
       if (free < 0 && this.#users[i] === 0 && (this.#restsUntil[i] as number) <= this.#now) free = i;
     }
     if (free < 0) return 0;
@@ -87,25 +88,30 @@ export class Groups {
     this.#restsUntil[i] = this.#now + GROUP_REST_MS;
     return this.#first + i;
   }
-
-  #isSame(group: number, content: GroupContent): boolean {
-    const at = group * RECORD_WORDS;
-    if (this.#records[at + 1] !== content.count) return false;
-    for (let i = 0; i < content.count * GROUP_OUTPUT_WORDS; i++) {
-      if (this.#records[at + GROUP_HEADER_WORDS + i] !== content.words[i]) return false;
-    }
-    return true;
-  }
 }
 
-/** Writes a group under its seqlock: a flood that is under way sends to the old outputs or to the new ones. */
+/**
+ * Writes a group under its seqlock: a flood that is under way sends to the old outputs or to the new ones. A group that says this
+ * already is left as it is: floods that come in the middle of a write have to wait.
+ */
 export function writeGroup(records: Uint32Array, group: number, content: GroupContent): void {
   const at = group * RECORD_WORDS;
-  const opened = openedGeneration(records[at] as number);
+  const before = records[at] as number;
+  if (before !== 0 && (before & 1) === 0 && isSameGroup(records, group, content)) return;
+  const opened = openedGeneration(before);
   Atomics.store(records, at, opened);
   records[at + 1] = content.count;
   records.set(content.words.subarray(0, content.count * GROUP_OUTPUT_WORDS), at + GROUP_HEADER_WORDS);
   Atomics.store(records, at, closedGeneration(opened));
+}
+
+function isSameGroup(records: Uint32Array, group: number, content: GroupContent): boolean {
+  const at = group * RECORD_WORDS;
+  if (records[at + 1] !== content.count) return false;
+  for (let i = 0; i < content.count * GROUP_OUTPUT_WORDS; i++) {
+    if (records[at + GROUP_HEADER_WORDS + i] !== content.words[i]) return false;
+  }
+  return true;
 }
 
 /** The content of a group of local ports. */

@@ -7,6 +7,8 @@ import { decodeRecords, encodeRecord } from "../store/local-records.ts";
 
 /** Read and written by its owner only: it holds the password of a session. */
 const MODE = 0o600;
+/** Bytes that `replace` frames and writes in one go: less than a millisecond. */
+const WRITE_PIECE_BYTES = 65_536;
 
 /**
  * A local journal in a file. Records are gathered in memory and written by `sync` in one piece, then flushed to the disk; `replace`
@@ -44,7 +46,7 @@ export class FileJournal implements LocalJournal {
   replace(records: readonly Uint8Array[]): Promise<Result<void, LocalError>> {
     const replaced = new Set(this.#pending);
     return this.#inTurn("write", async () => {
-      await this.#writeAnew(joined(records.map(encodeRecord)));
+      await this.#writeAnew(records);
       this.#pending = this.#pending.filter((record) => !replaced.has(record));
     });
   }
@@ -73,11 +75,15 @@ export class FileJournal implements LocalJournal {
     this.#pending.splice(0, records.length);
   }
 
-  async #writeAnew(bytes: Uint8Array): Promise<void> {
+  async #writeAnew(records: readonly Uint8Array[]): Promise<void> {
     const path = `${this.#path}.new`;
     const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, MODE);
+    let end = 0;
     try {
-      await writeAll(file, bytes, 0);
+      for (const piece of pieces(records)) {
+        await writeAll(file, piece, end);
+        end += piece.length;
+      }
       await file.datasync();
       await rename(path, this.#path);
       await syncFolder(dirname(this.#path));
@@ -87,7 +93,7 @@ export class FileJournal implements LocalJournal {
     }
     await this.#closeFile();
     this.#file = file;
-    this.#end = bytes.length;
+    this.#end = end;
   }
 
   /** Where the next record goes. A tail that a loss of power left behind is cut off first. */
@@ -141,6 +147,21 @@ export class FileJournal implements LocalJournal {
     this.#work = done;
     return done;
   }
+}
+
+/** Framed records, some of them at a time: checksums of a large snapshot would else hold up the thread. */
+function* pieces(records: readonly Uint8Array[]): Generator<Uint8Array> {
+  let piece: Uint8Array[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    piece.push(encodeRecord(record));
+    bytes += record.length;
+    if (bytes < WRITE_PIECE_BYTES) continue;
+    yield joined(piece);
+    piece = [];
+    bytes = 0;
+  }
+  if (piece.length > 0) yield joined(piece);
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {

@@ -49,22 +49,23 @@ export class RememberedWorld implements World {
     return this.#snapshot === undefined || this.#isLive() ? undefined : this.#snapshot.at;
   }
 
-  /** What is known now; undefined while some of it is only recalled. */
+  /**
+   * What is known now; undefined while some of it is only recalled. Cheap: what costs is to read it, and may be done piece by piece
+   * (entries of maps are those of that moment).
+   */
   snapshot(at: Instant): WorldSnapshot | undefined {
     if (this.#parts.isAway() || !this.#isLive()) return undefined;
     this.#snapshot = undefined;
-    const objects = [...this.#objects.values()].flatMap(({ value }) =>
-      value === undefined ? [] : [documentOf(value)],
-    );
-    const actives = [...this.#actives].flatMap(([portId, { value }]): (readonly [Id, PortActive])[] =>
-      value.state === undefined ? [] : [[portId, value.state]],
-    );
+    const objects = new Map<Id, SnapshotObject>();
+    for (const { value } of this.#objects.values()) if (value !== undefined) objects.set(value.id, new Document(value));
+    const actives = new Map<Id, PortActive>();
+    for (const [portId, { value }] of this.#actives) if (value.state !== undefined) actives.set(portId, value.state);
     return {
       at,
-      objects: new Map(objects.map((object) => [object.id, object])),
-      actives: new Map(actives),
+      objects,
+      actives,
       floods: new Map([...this.#floods].map(([bridgeId, { value }]) => [bridgeId, new Map(value)])),
-      maps: new Map([...this.#maps].map(([name, map]) => [name, map.entries()])),
+      maps: new Map([...this.#maps].map(([name, map]) => [name, { [Symbol.iterator]: () => map.entries().values() }])),
     };
   }
 
@@ -143,7 +144,7 @@ export class RememberedWorld implements World {
   openMap(map: MapName, device: MapToOpen): OpenMap {
     const name = `${map}/${device.id}`;
     const recalled = this.#recalled();
-    const remembered = recalled === undefined ? {} : { remembered: recalled.maps.get(name) ?? [] };
+    const remembered = recalled === undefined ? {} : { remembered: [...(recalled.maps.get(name) ?? [])] };
     const opened = this.#parts.live.openMap(map, {
       ...{ id: device.id, ...remembered },
       onEvent: (event) => {
@@ -186,8 +187,25 @@ function closing<T>(watch: Watch, all: Map<Id, T>, [id, told]: readonly [Id, T])
   };
 }
 
-function documentOf(object: TopologyObject): SnapshotObject {
-  return { kind: object.kind, id: object.id, text: encodeObject(object) };
+/** Objects are never changed: what is written of one later is what it was when the snapshot was taken. */
+class Document implements SnapshotObject {
+  readonly #object: TopologyObject;
+
+  constructor(object: TopologyObject) {
+    this.#object = object;
+  }
+
+  get kind(): SnapshotObject["kind"] {
+    return this.#object.kind;
+  }
+
+  get id(): Id {
+    return this.#object.id;
+  }
+
+  get text(): string {
+    return encodeObject(this.#object);
+  }
 }
 
 /** A document that cannot be read (of a release that was here before) counts as absent until the store answers. */

@@ -21,6 +21,7 @@ describe("snapshot keeper", () => {
   /** Every snapshot that was taken costs as much time as the test says. */
   let costMs: number;
   let entries: readonly (readonly [string, string])[];
+  let maps: WorldSnapshot["maps"] | undefined;
   let isReady: boolean;
   let keeper: SnapshotKeeper;
 
@@ -31,6 +32,7 @@ describe("snapshot keeper", () => {
     log = new MemoryLog();
     costMs = 0;
     entries = [["k", "v"]];
+    maps = undefined;
     isReady = true;
     const take = (): WorldSnapshot | undefined => {
       scheduler.advanceTo(scheduler.clock.now() + costMs);
@@ -41,7 +43,7 @@ describe("snapshot keeper", () => {
         objects: none,
         actives: none,
         floods: none,
-        maps: new Map([["fdb/x", entries]]),
+        maps: maps ?? new Map([["fdb/x", entries]]),
       };
     };
     keeper = new SnapshotKeeper({ hostId: HOST, journal, scheduler, log, counters, take });
@@ -80,6 +82,57 @@ describe("snapshot keeper", () => {
     isReady = true;
     await passTime(scheduler, 2 * SNAPSHOT_DELAY_MS);
     assert.notEqual(await kept(), undefined);
+  });
+
+  it("is made in pieces, between which other work is done", async () => {
+    const many = Array.from({ length: 100 }, (_, i) => [`fdb/${i}`, [["k", "x".repeat(8_192)]]] as const);
+    let others = 0;
+    let atOnce = 0;
+    const other = (): void => {
+      others++;
+      atOnce = 0;
+      if (others < 1_000) scheduler.soon(other);
+    };
+    maps = new Map(
+      many.map(([name, entries]): readonly [string, Iterable<readonly [string, string]>] => [
+        name,
+        {
+          [Symbol.iterator]: () => {
+            atOnce++;
+            assert.ok(atOnce <= 5, "four of these are one piece");
+            return entries.values() as IterableIterator<readonly [string, string]>;
+          },
+        },
+      ]),
+    );
+    keeper.touch();
+    scheduler.after(SNAPSHOT_DELAY_MS, other);
+    await passTime(scheduler, 2 * SNAPSHOT_DELAY_MS);
+    assert.ok(others >= 20);
+    assert.equal((await kept())?.maps.size, 100);
+  });
+
+  it("is whole when it is asked for while another one is made, and given up when nobody wants it", async () => {
+    maps = new Map(Array.from({ length: 100 }, (_, i) => [`fdb/${i}`, [["k", "x".repeat(8_192)]]] as const));
+    keeper.touch();
+    const first = keeper.write();
+    await Promise.resolve();
+    keeper.touch();
+    let isDone = false;
+    const second = keeper.write().then(() => {
+      isDone = true;
+    });
+    assert.equal(isDone, false);
+    await passTime(scheduler, SNAPSHOT_DELAY_MS - 1);
+    await Promise.all([first, second]);
+    assert.equal(counters.get("weft_agent_snapshots"), 2);
+    keeper.touch();
+    void keeper.write();
+    await Promise.resolve();
+    await Promise.resolve();
+    keeper.close();
+    await passTime(scheduler, SNAPSHOT_DELAY_MS);
+    assert.equal(counters.get("weft_agent_snapshots"), 2);
   });
 
   it("keeps the one before when the new one is too large or the disk is full, and says so", async () => {

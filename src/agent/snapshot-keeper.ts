@@ -1,4 +1,4 @@
-import type { Duration } from "../base/clock.ts";
+import type { Duration, Instant } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Counters } from "../base/metrics.ts";
 import type { Scheduler, Timer } from "../base/scheduler.ts";
@@ -6,7 +6,7 @@ import type { Id } from "../model/objects.ts";
 import type { LocalJournal } from "../store/local.ts";
 import { encodeSnapshot, type WorldSnapshot } from "./core/world-snapshot.ts";
 import type { hostMemoryMetrics } from "./host-memory.ts";
-import { SNAPSHOT_BYTES_MAX, SNAPSHOT_DELAY_MS, SNAPSHOT_SHARE } from "./limits.ts";
+import { SNAPSHOT_BYTES_MAX, SNAPSHOT_DELAY_MS, SNAPSHOT_PIECE_BYTES, SNAPSHOT_SHARE } from "./limits.ts";
 
 /** What a snapshot keeper is made of. */
 export interface SnapshotKeeperParts {
@@ -21,7 +21,7 @@ export interface SnapshotKeeperParts {
 
 /**
  * Writes what is known to the host's disk, some time after it changed, and never so often that it costs more than a small share of
- * the control thread. Packets are other threads' work.
+ * the control thread; in pieces, between which that thread does what else there is. Packets are other threads' work.
  */
 export class SnapshotKeeper {
   readonly #parts: SnapshotKeeperParts;
@@ -30,6 +30,7 @@ export class SnapshotKeeper {
   #isDirty = false;
   #isClosed = false;
   #isTooLarge = false;
+  #work: Promise<void> = Promise.resolve();
 
   constructor(parts: SnapshotKeeperParts) {
     this.#parts = parts;
@@ -46,31 +47,56 @@ export class SnapshotKeeper {
     });
   }
 
-  /** Writes now what has changed since the last time. */
-  async write(): Promise<void> {
+  /** Writes now what has changed since the last time, after what is being written. */
+  write(): Promise<void> {
+    this.#work = this.#work.then(() => this.#write());
+    return this.#work;
+  }
+
+  async #write(): Promise<void> {
     if (!this.#isDirty || this.#isClosed) return;
-    const { scheduler, journal, hostId, counters } = this.#parts;
-    const startedAt = scheduler.clock.now();
+    const startedAt = this.#parts.scheduler.clock.now();
     const snapshot = this.#parts.take();
     if (snapshot === undefined) return this.touch();
     this.#isDirty = false;
-    const records = encodeSnapshot(snapshot, hostId);
-    const bytes = records.reduce((sum, { length }) => sum + length, 0);
-    counters.set("weft_agent_snapshot_bytes", bytes);
-    this.#costMs = scheduler.clock.now() - startedAt;
-    if (bytes > SNAPSHOT_BYTES_MAX) return this.#tooLarge(bytes);
-    this.#isTooLarge = false;
-    const written = await journal.replace(records);
-    counters.add(written.ok ? "weft_agent_snapshots" : "weft_agent_snapshot_failures");
+    const records = await this.#encode(snapshot, startedAt);
+    if (records === undefined) return;
+    const written = await this.#parts.journal.replace(records);
+    this.#parts.counters.add(written.ok ? "weft_agent_snapshots" : "weft_agent_snapshot_failures");
     if (written.ok) return;
     this.#parts.log.error("snapshot.failed", { why: written.error.code });
     this.touch();
   }
 
-  /** Writes no more. */
+  /** Writes no more; what is not on its way to the disk is given up. */
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
+  }
+
+  /** The records, made piece by piece; undefined when they are too many, or nobody wants them any more. */
+  async #encode(snapshot: WorldSnapshot, from: Instant): Promise<readonly Uint8Array[] | undefined> {
+    const { scheduler, hostId, counters } = this.#parts;
+    const records: Uint8Array[] = [];
+    let [bytes, pieceEnd, startedAt, costMs] = [0, SNAPSHOT_PIECE_BYTES, from, 0];
+    for (const record of encodeSnapshot(snapshot, hostId)) {
+      records.push(record);
+      bytes += record.length;
+      if (bytes < pieceEnd) continue;
+      costMs += scheduler.clock.now() - startedAt;
+      await new Promise<void>((resolve) => scheduler.soon(resolve));
+      if (this.#isClosed) return undefined;
+      startedAt = scheduler.clock.now();
+      pieceEnd = bytes + SNAPSHOT_PIECE_BYTES;
+    }
+    this.#costMs = costMs + scheduler.clock.now() - startedAt;
+    counters.set("weft_agent_snapshot_bytes", bytes);
+    if (bytes > SNAPSHOT_BYTES_MAX) {
+      this.#tooLarge(bytes);
+      return undefined;
+    }
+    this.#isTooLarge = false;
+    return records;
   }
 
   #tooLarge(bytes: number): void {

@@ -32,7 +32,7 @@ describe("snapshot of a host's world", () => {
     assert.deepEqual(actives.get(PORT), { hostId: OTHER, tunnelKey: 4711, generation: 2 });
     assert.equal(floods.get(BRIDGE)?.get(OTHER), 4712);
     assert.deepEqual(maps.get(`fdb/${BRIDGE}`), [["02:00:00:00:00:01", PORT]]);
-    assert.deepEqual(decodeSnapshot(encodeSnapshot(read.value, HOST), HOST), read);
+    assert.deepEqual(decodeSnapshot([...encodeSnapshot(read.value, HOST)], HOST), read);
   });
 
   it("is nothing when there is none", () => {

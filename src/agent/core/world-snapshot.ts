@@ -7,7 +7,7 @@ import type { PortActive } from "./control-events.ts";
 /** Version of the snapshots that this release writes, and the newest that it reads. */
 export const SNAPSHOT_VERSION = 1;
 
-/** An object as its stored document. */
+/** An object as its stored document. The text may be made when it is asked for. */
 export interface SnapshotObject {
   readonly kind: Kind;
   readonly id: Id;
@@ -23,8 +23,8 @@ export interface WorldSnapshot {
   readonly actives: ReadonlyMap<Id, PortActive>;
   /** Under which key hosts take a bridge's floods, by bridge and host. */
   readonly floods: ReadonlyMap<Id, ReadonlyMap<Id, number>>;
-  /** Winners of replicated maps as texts of the map's kind, by `map/device`. */
-  readonly maps: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+  /** Winners of replicated maps as texts of the map's kind, by `map/device`; as they are when they are iterated over. */
+  readonly maps: ReadonlyMap<string, Iterable<readonly [string, string]>>;
 }
 
 type SnapshotRecord =
@@ -34,18 +34,18 @@ type SnapshotRecord =
   | { readonly record: "floods"; readonly bridgeId: Id; readonly keys: readonly (readonly [Id, number])[] }
   | { readonly record: "map"; readonly name: string; readonly entries: readonly (readonly [string, string])[] };
 
-/** A snapshot as records of a local journal. */
-export function encodeSnapshot(snapshot: WorldSnapshot, hostId: Id): readonly Uint8Array[] {
-  const { at, objects, actives, floods, maps } = snapshot;
-  const records: readonly SnapshotRecord[] = [
-    { record: "agent-snapshot", v: SNAPSHOT_VERSION, hostId, at },
-    ...[...objects.values()].map((object) => ({ record: "object", ...object }) as const),
-    ...[...actives].map(([portId, state]) => ({ record: "active", portId, state }) as const),
-    ...[...floods].map(([bridgeId, keys]) => ({ record: "floods", bridgeId, keys: [...keys] }) as const),
-    ...[...maps].map(([name, entries]) => ({ record: "map", name, entries }) as const),
-  ];
+/** A snapshot as records of a local journal, each made when it is asked for: a host may know a hundred thousand objects. */
+export function* encodeSnapshot(snapshot: WorldSnapshot, hostId: Id): Generator<Uint8Array> {
   const encoder = new TextEncoder();
-  return records.map((record) => encoder.encode(JSON.stringify(record)));
+  for (const record of recordsOf(snapshot, hostId)) yield encoder.encode(JSON.stringify(record));
+}
+
+function* recordsOf({ at, objects, actives, floods, maps }: WorldSnapshot, hostId: Id): Generator<SnapshotRecord> {
+  yield { record: "agent-snapshot", v: SNAPSHOT_VERSION, hostId, at };
+  for (const { kind, id, text } of objects.values()) yield { record: "object", kind, id, text };
+  for (const [portId, state] of actives) yield { record: "active", portId, state };
+  for (const [bridgeId, keys] of floods) yield { record: "floods", bridgeId, keys: [...keys] };
+  for (const [name, entries] of maps) yield { record: "map", name, entries: [...entries] };
 }
 
 /**

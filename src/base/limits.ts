@@ -2,8 +2,8 @@
 export const SCRAPERS_MAX = 16;
 /** Time in milliseconds that a scraper's request may take to arrive: nobody holds a connection by sending slowly. */
 export const SCRAPE_WITHIN_MS = 5_000;
-/** Looks at the event loop, one a second, of which the largest lag is told: what happened between two scrapes is in it. */
-export const LOOP_LOOKS = 60;
+/** Seconds of which the largest lag of the event loop is told: what happened between two scrapes is in it. */
+export const LOOP_SECONDS = 60;
 /** Log lines of one event in a window; more of them are counted, not written, so that a storm cannot fill the disk. */
 export const LOG_LINES_PER_EVENT = 20;
 /** Length of that window in milliseconds. */

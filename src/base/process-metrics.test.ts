@@ -31,16 +31,26 @@ describe("what a process tells of itself", () => {
     const metrics = new ProcessMetrics(scheduler, { process: "agent", release: "1", logLines: () => ({ warn: 3 }) });
     const lags = () => {
       const families = collected(metrics);
-      const of = (name: string) => families.get(name)?.samples[0]?.value;
-      return [of("nodejs_eventloop_lag_seconds"), of("weft_event_loop_lag_max_seconds")];
+      const of = (name: string, suffix = "", le?: string) =>
+        families.get(name)?.samples.find((sample) => sample.name === `${name}${suffix}` && sample.labels["le"] === le)
+          ?.value;
+      const histogram = "weft_event_loop_lag_seconds";
+      return {
+        last: of("nodejs_eventloop_lag_seconds"),
+        largest: of("weft_event_loop_lag_max_seconds"),
+        stalls: (of(histogram, "_count") ?? 0) - (of(histogram, "_bucket", "0.1") ?? 0),
+      };
     };
-    scheduler.advanceTo(1_250);
+    const looks = (count: number): void => {
+      for (let i = 0; i < count; i++) scheduler.step();
+    };
+    scheduler.advanceTo(20 + 250);
     scheduler.step();
-    assert.deepEqual(lags(), [0.25, 0.25]);
-    scheduler.step();
-    assert.deepEqual(lags(), [0, 0.25]);
-    for (let i = 0; i < 60; i++) scheduler.step();
-    assert.deepEqual(lags(), [0, 0]);
+    assert.deepEqual(lags(), { last: 0.25, largest: 0.25, stalls: 1 });
+    looks(50);
+    assert.deepEqual(lags(), { last: 0, largest: 0.25, stalls: 1 });
+    looks(61 * 50);
+    assert.deepEqual(lags(), { last: 0, largest: 0, stalls: 1 });
     metrics.close();
     assert.equal(scheduler.nextAt(), undefined);
   });

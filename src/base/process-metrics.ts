@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import type { Duration, Instant } from "./clock.ts";
-import { LOOP_LOOKS } from "./limits.ts";
-import type { MetricSamples, MetricSpecs } from "./metric-family.ts";
+import { LOOP_SECONDS } from "./limits.ts";
+import { Histogram, type MetricSamples, type MetricSpecs } from "./metric-family.ts";
 import type { Scheduler, Timer } from "./scheduler.ts";
 
 /** What every process of weft tells of itself. The names of the first five are those that all exporters use. */
@@ -10,7 +10,11 @@ export const PROCESS_METRICS = {
   process_cpu_seconds_total: { type: "counter", help: "processor time used, user and system, all threads" },
   process_start_time_seconds: { type: "gauge", help: "start of the process, in seconds since 1970" },
   process_open_fds: { type: "gauge", help: "open file descriptors" },
-  nodejs_eventloop_lag_seconds: { type: "gauge", help: "how late the last timer of a second was on the main thread" },
+  nodejs_eventloop_lag_seconds: { type: "gauge", help: "how late the last timer was on the main thread" },
+  weft_event_loop_lag_seconds: {
+    type: "histogram",
+    help: "how late timers of the main thread are, one every 20 ms: what stalls it for longer is in here once",
+  },
   weft_event_loop_lag_max_seconds: { type: "gauge", help: "the largest such lag within the last minute" },
   weft_log_lines_total: {
     type: "counter",
@@ -20,8 +24,12 @@ export const PROCESS_METRICS = {
   weft_build_info: { type: "gauge", help: "always 1", labels: ["process", "version", "node"] },
 } as const satisfies MetricSpecs;
 
-/** Time between two looks at the event loop: once a second costs nothing, and finds every stall of note. */
-const LOOK_MS: Duration = 1_000;
+/** Time between two looks at the event loop: whatever stalls it for longer is seen, for a thousandth of a processor. */
+const LOOK_MS: Duration = 20;
+/** Looks of which only the largest lag is kept for the last minute: about a second of them. */
+const LOOKS = 50;
+/** Upper bounds of the histogram, in seconds. */
+const LAGS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5] as const;
 
 /** What a process tells of itself, and how it is called. */
 export interface ProcessName {
@@ -36,7 +44,12 @@ export class ProcessMetrics {
   readonly #scheduler: Scheduler;
   readonly #name: ProcessName;
   readonly #startedAt: Instant;
+  readonly #histogram = new Histogram(LAGS);
+  /** The largest lag of each of the last seconds, and of the present one. */
   readonly #lags: Duration[] = [];
+  #largest: Duration = 0;
+  #last: Duration = 0;
+  #looks = 0;
   #timer: Timer;
   #dueAt: Instant;
 
@@ -50,7 +63,7 @@ export class ProcessMetrics {
 
   /** The largest lag of the event loop within the last minute, in milliseconds. */
   get lagMs(): Duration {
-    return Math.max(0, ...this.#lags);
+    return Math.max(this.#largest, ...this.#lags);
   }
 
   /** Adds the present values. */
@@ -61,7 +74,8 @@ export class ProcessMetrics {
     samples.add("process_start_time_seconds", this.#startedAt / 1_000);
     const open = openDescriptors();
     if (open !== undefined) samples.add("process_open_fds", open);
-    samples.add("nodejs_eventloop_lag_seconds", (this.#lags.at(-1) ?? 0) / 1_000);
+    samples.add("nodejs_eventloop_lag_seconds", this.#last / 1_000);
+    samples.addHistogram("weft_event_loop_lag_seconds", this.#histogram);
     samples.add("weft_event_loop_lag_max_seconds", this.lagMs / 1_000);
     for (const [level, lines] of Object.entries(this.#name.logLines?.() ?? {}))
       samples.add("weft_log_lines_total", lines, { level });
@@ -76,10 +90,20 @@ export class ProcessMetrics {
 
   #look(): void {
     const now = this.#scheduler.clock.now();
-    this.#lags.push(Math.max(0, now - this.#dueAt));
-    if (this.#lags.length > LOOP_LOOKS) this.#lags.shift();
+    this.#last = Math.max(0, now - this.#dueAt);
+    this.#histogram.observe(this.#last / 1_000);
+    this.#largest = Math.max(this.#largest, this.#last);
+    this.#looks++;
+    if (this.#looks === LOOKS) this.#endSecond();
     this.#dueAt = now + LOOK_MS;
     this.#timer = this.#scheduler.after(LOOK_MS, () => this.#look());
+  }
+
+  #endSecond(): void {
+    this.#lags.push(this.#largest);
+    if (this.#lags.length > LOOP_SECONDS) this.#lags.shift();
+    this.#largest = 0;
+    this.#looks = 0;
   }
 }
 

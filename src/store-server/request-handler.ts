@@ -147,6 +147,23 @@ function multi(requests: readonly WriteOperation[], context: RequestContext): Ha
   return multiHandled(requests, outcome, tree);
 }
 
+/**
+ * The reply to writes that were applied elsewhere, as by the leader of an ensemble; `tree` is as they left it.
+ * `requests`: of a multi all of them, else the one.
+ */
+export function answerToWrites(
+  request: Request,
+  requests: readonly WriteOperation[],
+  { tree, reply }: { readonly tree: DataTree; readonly reply: Result<readonly OperationResult[], MultiError> },
+): Pick<Handled, "error" | "reply"> {
+  if (request.op === "multi") return multiHandled(requests, { reply, events: [], record: undefined }, tree);
+  if (!reply.ok) return failed(errorCodeOf(reply.error.error));
+  const [only] = requests;
+  const [result] = reply.value;
+  if (only === undefined || result === undefined) return replied(none);
+  return replied(writeReply(only, result, tree));
+}
+
 function multiHandled(
   requests: readonly WriteOperation[],
   { reply, events, record }: Outcome<readonly OperationResult[], MultiError>,

@@ -387,6 +387,7 @@ const wireType = {
   children: eventType.children,
 } as const;
 
-function wireEvent(event: TreeEvent): { readonly type: number; readonly path: string } {
+/** A watch event as the wire has it. */
+export function wireEvent(event: TreeEvent): { readonly type: number; readonly path: string } {
   return { type: wireType[event.kind], path: event.path };
 }

@@ -40,6 +40,11 @@ interface LinkState {
 /** How far each client has seen, across its connections: a member that is behind refuses it. */
 const seen = new WeakMap<LinkEnd, number>();
 
+/** A client says how far it has seen, before it logs in. */
+export function noteSeen(end: LinkEnd, zxid: number): void {
+  seen.set(end, zxid);
+}
+
 /**
  * One server of a simulated ensemble: a replica of the data tree that is a little behind, the connections of some clients, and
  * their watches. It answers reads from its replica, in the order of each client's requests, and passes the rest to the leader.
@@ -210,7 +215,7 @@ export class EnsembleMember {
       const end = link === undefined ? undefined : this.endOf(link);
       if (link === undefined || end === undefined) continue;
       this.#parts.onEvent(end.place);
-      this.#answer(link, () => end.onEvent(event));
+      this.#answer(link, () => end.onEvent(event, record.zxid));
     }
     const ready = this.#waiting.filter(({ zxid }) => zxid <= this.tree.zxid);
     this.#waiting = this.#waiting.filter(({ zxid }) => zxid > this.tree.zxid);

@@ -86,8 +86,9 @@ export class SimEnsemble implements FaultyTreeServer {
 
   // What clients call.
 
-  dial(end: LinkEnd): MemoryLink | undefined {
-    const member = this.#prng.pick(this.members);
+  /** Without a number any member is dialled, as by a client that takes its servers in random order. */
+  dial(end: LinkEnd, number?: number): MemoryLink | undefined {
+    const member = (number === undefined ? undefined : this.members[number]) ?? this.#prng.pick(this.members);
     if (this.isStopped || this.#isolated.has(end) || this.#isolated.has(end.place)) return undefined;
     if (!member.isUp || !(member.isServing || member.isHung)) return undefined;
     const link = member.accept(end);

@@ -3,6 +3,7 @@ import { Prng } from "../../src/base/prng.ts";
 import { type MakeStore, SimCloud } from "../../src/weftsim/cloud.ts";
 import { SimEnsemble } from "../../src/weftsim/ensemble.ts";
 import { MemoryStore } from "../../src/weftsim/store.ts";
+import { WireEnsemble } from "../../src/weftsim/wire-ensemble.ts";
 import { WireStore } from "../../src/weftsim/wire-store.ts";
 import { counterProblems } from "./checkers/counters.ts";
 import { deliveryProblems, leakProblems, receivedCounts, strayProblems } from "./checkers/delivery.ts";
@@ -257,8 +258,9 @@ export class ScenarioRun {
         this.#wire = new WireStore(parts);
         return this.#wire;
       }
-      this.#ensemble = new SimEnsemble({ members: store, ...parts });
-      return new MemoryStore(this.#ensemble);
+      const ensemble = new SimEnsemble({ members: store === "wire-ensemble" ? 3 : store, ...parts });
+      this.#ensemble = ensemble;
+      return store === "wire-ensemble" ? new WireEnsemble({ ensemble, ...parts }) : new MemoryStore(ensemble);
     };
   }
 }

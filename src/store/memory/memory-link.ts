@@ -65,7 +65,8 @@ export interface LinkEnd {
   readonly place: string;
   onCut(): void;
   onMessage(message: ClientMessage): void;
-  onEvent(event: TreeEvent): void;
+  /** `zxid`: the transaction that it tells of, where the server says so. */
+  onEvent(event: TreeEvent, zxid?: number): void;
 }
 
 /** What memory trees dial: one server, or an ensemble of them. */

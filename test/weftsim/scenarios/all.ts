@@ -117,6 +117,18 @@ export const SCENARIOS: readonly ScenarioSpec[] = [
     ],
     convergeMs: AGREE_MS,
   },
+  {
+    name: "wire-ensemble",
+    what: "the real ZooKeeper client, in bytes, before three store servers that lag, crash, hang and lose each other",
+    cloud: { store: "wire-ensemble" },
+    rounds: [
+      {
+        ...{ turns: 12, edits: 0.4, faultShare: 0.6, probes: 4, pauseMs: 3_000 },
+        faults: { ...members, ...sessions, "session-expire": 1, "agent-pause": 3, ...agents },
+      },
+    ],
+    convergeMs: AGREE_MS,
+  },
 ];
 
 /** A scenario by name. */

@@ -34,8 +34,11 @@ export interface CloudSpec {
   /** Most hosts and tenants; a seed may have fewer. Default: what `randomTopology` draws. */
   readonly hosts?: number;
   readonly tenants?: number;
-  /** `single`: one server that never fails by itself. `wire`: the real client and server, in bytes. A number: an ensemble of so many. */
-  readonly store: "single" | "wire" | number;
+  /**
+   * `single`: one server that never fails by itself. `wire`: the real client and server, in bytes. A number: an ensemble of so many.
+   * `wire-ensemble`: three members, before which the real client stands, in bytes.
+   */
+  readonly store: "single" | "wire" | "wire-ensemble" | number;
 }
 
 /** What is done to a cloud while faults are on. */

@@ -183,8 +183,10 @@ export class EnsembleMember {
   #ask(link: MemoryLink, state: LinkState, request: LeaderCall["request"]): void {
     state.isBusy = true;
     state.isClosing = request.kind === "close";
+    // Whoever comes back is served by a replica that may be old: not older than it has seen, which was looked at.
+    const isBack = request.kind === "login" && request.options.resume !== undefined && seen.has(state.end);
     const done = (answer: ClientMessage, zxid: number): void => {
-      this.#after(zxid, () => {
+      this.#after(isBack ? 0 : zxid, () => {
         state.isBusy = false;
         this.#answer(link, answer);
         this.#pump(link, state);

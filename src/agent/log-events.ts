@@ -7,6 +7,11 @@ export const AGENT_LOG_EVENTS = {
     meaning: "the agent has joined and serves",
     fields: ["release", "socket", "datapath"],
   },
+  "agent.confined": {
+    level: "info",
+    meaning: "every thread of the agent holds these capabilities and can never have others",
+    fields: ["capabilities"],
+  },
   "agent.takeover": {
     level: "info",
     meaning: "this agent has the datapath after --takeover: the one before handed over, was killed, or was not there",

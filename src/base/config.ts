@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { parseDocument } from "yaml";
+import { createRequire } from "node:module";
 import { type ConfigKey, expectation, readConfigValue } from "./config-value.ts";
 import { nearest, suggestion } from "./nearest.ts";
 import { err, ok, type Result } from "./result.ts";
@@ -134,6 +134,8 @@ function fromFile(schema: ConfigSchema, file: string | undefined, faults: Config
   } catch (error) {
     return bad(error instanceof Error ? error.message : String(error));
   }
+  // Loaded for those who have a file: it takes as long as everything else that a process reads its configuration with.
+  const { parseDocument } = createRequire(import.meta.url)("yaml") as typeof import("yaml");
   const document = parseDocument(text);
   if (document.errors[0] !== undefined) return bad(document.errors[0].message.split("\n")[0] ?? "not YAML");
   const tree: unknown = document.toJS();

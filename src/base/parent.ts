@@ -25,15 +25,21 @@ export function childLink(env: NodeJS.ProcessEnv): {
  * nothing and returns false. The link does not keep the process alive, and is not passed on to its children.
  */
 export function onParentGone(callback: () => void, env: NodeJS.ProcessEnv = process.env): boolean {
-  const named = Number(env[variable]);
+  const named = parentLink(env);
   delete env[variable];
-  if (!Number.isInteger(named) || named < 3 || !isPipe(named)) return false;
+  if (named === undefined) return false;
   const link = new Socket({ fd: named, readable: true, writable: false });
   link.on("error", () => undefined);
   link.once("close", callback);
   link.resume();
   link.unref();
   return true;
+}
+
+/** The descriptor of the link, for a process that executes itself anew before it calls `onParentGone`. */
+export function parentLink(env: NodeJS.ProcessEnv = process.env): number | undefined {
+  const named = Number(env[variable]);
+  return Number.isInteger(named) && named >= 3 && isPipe(named) ? named : undefined;
 }
 
 function isPipe(descriptor: number): boolean {

@@ -9,11 +9,13 @@ import { dropCode } from "../flow/drop-reason.ts";
 import { FlowTable } from "../flow/flow-table.ts";
 import { ACTION_VPORT, CONTROL_EPOCH, CREDIT_WORDS, LAYOUT_VERSION, SHARD_COUNT, VPORT_MAX } from "../flow/layout.ts";
 import { openPinnedMap } from "../linux/bpf/map.ts";
+import { threadRights } from "../linux/capabilities.ts";
 import { EbpfDatapath } from "./ebpf-datapath.ts";
 import { EbpfWorker } from "./ebpf-worker.ts";
 import { actionOf, SwitchAgent } from "./fixture/switch-agent.ts";
 import { compileDatapath, TestNamespace, TestVm } from "./fixture/test-host.ts";
 import { discardPins, pinPath } from "./pins.ts";
+import { DATAPATH_CAPABILITIES } from "./rights.ts";
 
 const LAB = `restart${process.pid}`;
 const ALL_SHARDS = Array.from({ length: SHARD_COUNT }, (_, i) => i);
@@ -32,10 +34,17 @@ after(() => {
   space?.close();
 });
 
-/** Starts a process that owns the datapath and resolves with its first line. */
-async function startOwner(host: string): Promise<{ readonly child: ChildProcess; readonly line: string }> {
+interface Owner {
+  readonly child: ChildProcess;
+  readonly line: string;
+}
+
+/** Starts a process that owns the datapath and resolves with its first line; `few`: with an agent's capabilities only. */
+async function startOwner(host: string, rights: "all" | "few" = "all"): Promise<Owner> {
   const path = fileURLToPath(new URL("./fixture/owner.ts", import.meta.url));
-  const child = spawn(process.execPath, [path, LAB, host, space.name], { stdio: ["ignore", "pipe", "inherit"] });
+  const enter = rights === "all" ? [] : [`nsenter`, `--net=/run/netns/${space.name}`];
+  const command = [...enter, process.execPath, path, LAB, host, ...(rights === "all" ? [space.name] : [])];
+  const child = spawn(command[0] as string, command.slice(1), { stdio: ["ignore", "pipe", "inherit"] });
   const line = await new Promise<string>((resolve) =>
     child.stdout?.once("data", (data: Buffer) => resolve(data.toString().trim())),
   );
@@ -96,6 +105,17 @@ test("flows go on forwarding when their owner is killed, and the next one finds 
   assert.match((await running).output, /100 received/, "across the take-over");
   await datapath.close({ keep: false });
   assert.ok(!existsSync(pinPath({ lab: LAB, host: "h1" })));
+});
+
+test("four capabilities are enough to make a datapath, to serve it, and to take it over", async () => {
+  for (const _ of ["made", "taken over"]) {
+    const { child, line } = await startOwner("few", "few");
+    assert.equal(line, "ready");
+    assert.deepEqual(threadRights(`/proc/${child.pid}`).effective, DATAPATH_CAPABILITIES);
+    assert.match((await ping(3)).output, /3 received/);
+    await kill(child);
+  }
+  await unwrap(await open("few")).close({ keep: false });
 });
 
 test("upcalls that waited while nobody was there are answered, and the credits come out even", async () => {

@@ -12,6 +12,7 @@ export const openFlags = {
   closeOnExec: 0o2000000,
 };
 
+const fcntlSetDescriptorFlags = 2;
 const fcntlGetFlags = 3;
 const fcntlSetFlags = 4;
 const nonBlocking = 0o4000;
@@ -30,4 +31,9 @@ export function closeFd(fd: number): Result<number, LinuxError> {
 export function setNonBlocking(fd: number): Result<number, LinuxError> {
   const flags = checked(`fcntl ${fd}`, libc().fcntl(fd, fcntlGetFlags, 0));
   return flags.ok ? checked(`fcntl ${fd}`, libc().fcntl(fd, fcntlSetFlags, flags.value | nonBlocking)) : flags;
+}
+
+/** Leaves a descriptor open for the program that this process executes next. */
+export function keepAcrossExec(fd: number): Result<number, LinuxError> {
+  return checked(`fcntl ${fd}`, libc().fcntl(fd, fcntlSetDescriptorFlags, 0));
 }

@@ -8,11 +8,12 @@ import { after, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { unwrap } from "../base/result.ts";
+import { capability, effectiveCapabilities, threadRights } from "./capabilities.ts";
 import { testNamespace } from "./fixture/namespace.ts";
 import { LockFile, livingLockOwner, lockOwner } from "./flock.ts";
 import { createVeth } from "./netlink/route/create-link.ts";
 import { changeLink, getLink } from "./netlink/route/link.ts";
-import { capability, effectiveCapabilities, isAlive, ownIdentity, processStart } from "./process.ts";
+import { isAlive, ownIdentity, processStart } from "./process.ts";
 import { disableIpv6, readSysctl, writeSysctl } from "./sysctl.ts";
 import { Tap } from "./tap.ts";
 
@@ -90,11 +91,14 @@ test("a child that asked for it dies with its parent, killed without warning", a
 
 test("capabilities that are not kept are gone for good", () => {
   const script = `
-    import { capability, effectiveCapabilities, keepCapabilities } from ${JSON.stringify(module("process"))};
+    import { capability, keepCapabilities, threadRights } from ${JSON.stringify(module("capabilities"))};
     const kept = keepCapabilities([capability.netAdmin, capability.bpf]);
-    console.log(JSON.stringify([kept.ok, effectiveCapabilities()]));`;
+    console.log(JSON.stringify([kept.ok, threadRights()]));`;
   const run = spawnSync(process.execPath, ["--input-type=module-typescript", "--no-warnings", "-e", script]);
-  assert.deepEqual(JSON.parse(run.stdout.toString()), [true, [capability.netAdmin, capability.bpf]]);
+  const kept = [capability.netAdmin, capability.bpf];
+  const rights = { effective: kept, permitted: kept, bounding: kept, isSealed: true };
+  assert.deepEqual(JSON.parse(run.stdout.toString()), [true, rights]);
+  assert.equal(threadRights(`/proc/${process.pid}/task/${process.pid}`).isSealed, threadRights().isSealed);
   assert.ok(effectiveCapabilities().includes(capability.sysAdmin));
 });
 

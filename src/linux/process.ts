@@ -1,26 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { ok, type Result } from "../base/result.ts";
+import type { Result } from "../base/result.ts";
 import type { LinuxError } from "./errno.ts";
-import { allocate, checked, libc } from "./libc.ts";
+import { prctl } from "./prctl.ts";
 
 const setParentDeathSignal = 1;
-const setNoNewPrivileges = 38;
-const dropFromBounding = 24;
-const ambient = 47;
-const ambientClear = 4;
-const capabilityVersion3 = 0x2008_0522;
-const capabilityLast = 40;
-
-/** Numbers of the capabilities that a network agent may need (linux/capability.h). */
-export const capability = {
-  netAdmin: 12,
-  netRaw: 13,
-  ipcLock: 14,
-  sysAdmin: 21,
-  sysResource: 24,
-  perfmon: 38,
-  bpf: 39,
-} as const;
 
 /**
  * A process for good: the kernel may give the number to another one, which started at another time.
@@ -65,32 +48,6 @@ export function dieWithParent(signal = 15): Result<undefined, LinuxError> {
   return prctl("set the parent death signal", { option: setParentDeathSignal, value: signal });
 }
 
-/**
- * Gives up every capability but these, for the calling thread and the ones it starts from now on; for ever (the
- * bounding
- * set shrinks too, and exec gains nothing). Call it on the main thread before any worker is made: threads that exist
- * keep theirs, Node's own helpers among them, which therefore can still open files as root.
- */
-export function keepCapabilities(kept: readonly number[]): Result<undefined, LinuxError> {
-  for (let number = 0; number <= capabilityLast; number++) {
-    if (kept.includes(number)) continue;
-    const dropped = prctl(`drop capability ${number}`, { option: dropFromBounding, value: number });
-    // EINVAL: a kernel that does not know this capability cannot grant it.
-    if (!dropped.ok && dropped.error.errno !== "EINVAL") return dropped;
-  }
-  prctl("clear the ambient capabilities", { option: ambient, value: ambientClear });
-  const sealed = prctl("set no_new_privs", { option: setNoNewPrivileges, value: 1 });
-  if (!sealed.ok) return sealed;
-  return writeCapabilities(kept);
-}
-
-/** The effective capabilities of the calling thread, by number. */
-export function effectiveCapabilities(): readonly number[] {
-  const status = readFileSync("/proc/thread-self/status", "utf8");
-  const mask = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
-  return Array.from({ length: 64 }, (_, number) => number).filter((number) => ((mask >> BigInt(number)) & 1n) === 1n);
-}
-
 /** The first thread is a zombie while others of the process still end, and hold its files and locks until they have. */
 function isZombie(pid: number): boolean {
   try {
@@ -99,27 +56,4 @@ function isZombie(pid: number): boolean {
   } catch {
     return true;
   }
-}
-
-// struct __user_cap_header_struct, and two of __user_cap_data_struct { effective, permitted, inheritable }.
-function writeCapabilities(kept: readonly number[]): Result<undefined, LinuxError> {
-  const header = new Uint32Array(allocate(8).buffer);
-  const sets = new Uint32Array(allocate(24).buffer);
-  header[0] = capabilityVersion3;
-  for (const number of kept) {
-    const at = (number >> 5) * 3;
-    const bit = 1 << (number & 31);
-    sets[at] = (sets[at] as number) | bit;
-    sets[at + 1] = (sets[at + 1] as number) | bit;
-  }
-  const set = checked("capset", libc().capset(header, sets));
-  return set.ok ? ok(undefined) : set;
-}
-
-function prctl(
-  what: string,
-  { option, value }: { readonly option: number; readonly value: number },
-): Result<undefined, LinuxError> {
-  const done = checked(what, libc().prctl(option, value, 0, 0, 0));
-  return done.ok ? ok(undefined) : done;
 }

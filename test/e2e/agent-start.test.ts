@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileOf } from "../../src/base/entry.ts";
 import { unwrap } from "../../src/base/result.ts";
+import { DATAPATH_CAPABILITIES } from "../../src/ebpf/rights.ts";
+import { capability, type ThreadRights, threadRights } from "../../src/linux/capabilities.ts";
 import { LockFile } from "../../src/linux/flock.ts";
 import { needs } from "../needs.ts";
 import { Cloud } from "./cloud.ts";
@@ -122,5 +124,43 @@ describe("an agent that cannot start", { skip, timeout: 60_000 }, () => {
     await cloud.eventually("somebody has the port", bound);
     const said = await sentence("port");
     assert.match(said, /UDP port 6677 is in use on this host.*--udp-port/);
+  });
+});
+
+/** What every thread of an agent may do, once it has said that its rights are cut down. */
+describe("an agent that starts", { skip, timeout: 60_000 }, () => {
+  let cloud: Cloud;
+
+  before(() => {
+    cloud = Cloud.build();
+  });
+
+  after(async () => {
+    await cloud?.down();
+  });
+
+  /** Starts an agent with this store, which need not be there, and reads the rights of its threads; each kind of rights once. */
+  async function rightsWith(name: string, store: string): Promise<readonly ThreadRights[]> {
+    const { args, netns } = cloud.agentPlan("h1");
+    const words = args.map((word) => (word === cloud.store ? store : word));
+    const { pid } = cloud.launch({ name, main: "agent", netns, args: words });
+    await cloud.eventually("it says what it may do", () => cloud.log(name).includes('"agent.confined"'));
+    const threads = readdirSync(`/proc/${pid}/task`).map((id) =>
+      JSON.stringify(threadRights(`/proc/${pid}/task/${id}`)),
+    );
+    await cloud.kill(name);
+    assert.ok(threads.length > 4, `${threads.length} threads`);
+    assert.equal(cloud.log(name).match(/agent\.confined/g)?.length, 1);
+    return [...new Set(threads)].map((text) => JSON.parse(text) as ThreadRights);
+  }
+
+  const only = (numbers: readonly number[]): ThreadRights => ({
+    ...{ effective: numbers, permitted: numbers, bounding: numbers, isSealed: true },
+  });
+
+  it("keeps the datapath's capabilities in every thread, and one for a store of another user, for good", async () => {
+    const { dacOverride } = capability;
+    assert.deepEqual(await rightsWith("local", cloud.store), [only([dacOverride, ...DATAPATH_CAPABILITIES])]);
+    assert.deepEqual(await rightsWith("remote", "127.0.0.1:1"), [only(DATAPATH_CAPABILITIES)]);
   });
 });

@@ -11,6 +11,7 @@ import { boot, kernelImage } from "./kernel/boot.ts";
 const TESTS = [
   { file: "src/ebpf/one-host.native.test.ts", only: "ping|woken|segment" },
   { file: "src/ebpf/two-hosts.native.test.ts", only: "over IPv4" },
+  { file: "src/ebpf/restart.native.test.ts", only: "four capabilities" },
 ] as const;
 /** Parts of the repository that they need, beside the programs. */
 const PARTS = ["package.json", "src", "bpf", "tools", "build/bpf", "node_modules/koffi", "node_modules/@koromix"];

@@ -63,13 +63,16 @@ export class Cloud {
     return cloud;
   }
 
-  /** Store, API, both agents and the tenant, until every VM is forwarded for. With a foreign store none of our own is started. */
-  async serve(foreign?: ForeignStore): Promise<void> {
+  /**
+   * Store, API, both agents and the tenant, until every VM is forwarded for. With a foreign store none of our own is started. The API
+   * runs in `apiNetns`, else in the namespace of the test.
+   */
+  async serve(foreign?: ForeignStore, apiNetns = foreign?.netns): Promise<void> {
     this.#foreign = foreign;
     if (foreign === undefined) await this.startStore();
     const socket = this.path("api.sock");
     const args = ["--store", this.store, "--socket", socket, "--token-file", this.path("token")];
-    await this.start({ name: "api", main: "api", args, ...(foreign && { netns: foreign.netns }) });
+    await this.start({ name: "api", main: "api", args, ...(apiNetns && { netns: apiNetns }) });
     const token = readFileSync(this.path("token"), "utf8").trim();
     this.#client = new ApiClient({ target: unwrap(parseHttpTarget(`unix:${socket}`)), token });
     unwrap(await createDevices(this.client, this.plan));
@@ -181,10 +184,12 @@ export class Cloud {
 
   /** Runs a command in the namespace of a VM or host. */
   run(name: string, command: string): Promise<Ran> {
-    const started = this.spaces
-      .of(name)
-      .netns.run(() => spawn("sh", ["-c", command], { stdio: ["ignore", "pipe", "pipe"] }));
-    const child = unwrap(started);
+    return this.runIn(this.spaces.of(name).netns, command);
+  }
+
+  /** Runs a command in any namespace. */
+  runIn(netns: Netns, command: string): Promise<Ran> {
+    const child = unwrap(netns.run(() => spawn("sh", ["-c", command], { stdio: ["ignore", "pipe", "pipe"] })));
     let output = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += `${chunk}`));
     return new Promise((resolve) => child.once("close", (code) => resolve({ code: code ?? -1, output })));

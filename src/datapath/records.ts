@@ -21,8 +21,17 @@ export interface VportRecord {
   readonly epoch: number;
 }
 
+/** Kinds of interfaces in a vport record. */
+export const VPORT_KIND = { none: 0, veth: 1, tap: 2, other: 3 } as const;
+
 /** The record of a vport without an interface. */
-export const ABSENT_VPORT: VportRecord = { ifindex: 0, kind: 0, isUp: false, mayRedirectPeer: false, epoch: 0 };
+export const ABSENT_VPORT: VportRecord = {
+  ifindex: 0,
+  kind: VPORT_KIND.none,
+  isUp: false,
+  mayRedirectPeer: false,
+  epoch: 0,
+};
 
 /**
  * Writes words 1.. of a record whose word 0 is a generation: readers see the old words or the new ones. While the generation is odd
@@ -59,6 +68,11 @@ export function writeVport(
 /** Whether a vport's record says this. */
 export function isVport(vports: Uint32Array, vport: number, record: VportRecord): boolean {
   return isRecord(vports, vport * VPORT_WORDS, vportWords(record));
+}
+
+/** Which kind of interface a vport is on. */
+export function vportKind(vports: Uint32Array, vport: number): number {
+  return vports[vport * VPORT_WORDS + 2] ?? VPORT_KIND.none;
 }
 
 function vportWords({ ifindex, kind, isUp, mayRedirectPeer, epoch }: VportRecord): readonly number[] {

@@ -1,5 +1,7 @@
 /** Where a frame's TCP or UDP checksum is computed from, and where it goes. */
 export interface ChecksumPlace {
+  /** Offset of the IP header. */
+  l3: number;
   /** Offset of the transport header. */
   start: number;
   /** Offset of the checksum in it. */
@@ -25,6 +27,7 @@ export function findChecksum(bytes: Uint8Array, offset: number, place: ChecksumP
     type = u16(bytes, offset + at);
   }
   const l3 = at + 2;
+  place.l3 = l3;
   place.isIpv6 = type === 0x86dd;
   if (type === 0x0800) {
     place.start = l3 + ((bytes[offset + l3] as number) & 15) * 4;
@@ -38,8 +41,15 @@ export function findChecksum(bytes: Uint8Array, offset: number, place: ChecksumP
   return true;
 }
 
-/** Protocol number of TCP, the only one whose segmentation every supported kernel takes from a packet socket. */
-export const SEGMENTABLE = TCP;
+/** Whether every supported kernel cuts frames of this protocol that come from a packet socket: it does so for TCP alone. */
+export function isCutByKernel({ protocol }: ChecksumPlace): boolean {
+  return protocol === TCP;
+}
+
+/** Whether frames of this protocol can be cut before they are sent. */
+export function isCutHere({ protocol }: ChecksumPlace): boolean {
+  return protocol === UDP;
+}
 
 function u16(bytes: Uint8Array, at: number): number {
   return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);

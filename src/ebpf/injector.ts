@@ -1,6 +1,7 @@
 import type { Result } from "../base/result.ts";
 import type { ExecuteFrame } from "../datapath/datapath.ts";
 import { EXECUTE_BATCH, EXECUTE_FRAME_BYTES_MAX, EXECUTE_FRAME_BYTES_MIN } from "../datapath/limits.ts";
+import { VPORT_KIND, vportKind } from "../datapath/records.ts";
 import {
   ACTION_WORDS,
   CONTROL_INJECT_FAILED,
@@ -12,8 +13,9 @@ import {
 import type { LinuxError } from "../linux/errno.ts";
 import type { Netns } from "../linux/netns.ts";
 import { gsoType, PacketSender } from "../linux/packet-sender.ts";
-import { type ChecksumPlace, findChecksum, SEGMENTABLE } from "./frame-offload.ts";
-import { INJECT_BUFFER_BYTES } from "./limits.ts";
+import { udpSegmentCount, udpSegmentLength, writeUdpSegment } from "../wire/udp-segments.ts";
+import { type ChecksumPlace, findChecksum, isCutByKernel, isCutHere } from "./frame-offload.ts";
+import { INJECT_BUFFER_BYTES, UDP_SEGMENTS_MAX } from "./limits.ts";
 import type { WorkerMemory } from "./worker-settings.ts";
 
 /**
@@ -25,10 +27,11 @@ export class Injector {
   readonly #sender: PacketSender;
   readonly #exec: Uint32Array;
   readonly #control: Uint32Array;
+  readonly #vports: Uint32Array;
   readonly #failedAt: number;
   readonly #firstEntry: number;
   readonly #markBase: number;
-  readonly #place: ChecksumPlace = { start: 0, offset: 0, protocol: 0, isIpv6: false };
+  readonly #place: ChecksumPlace = { l3: 0, start: 0, offset: 0, protocol: 0, isIpv6: false };
   #count = 0;
   #entry = 0;
 
@@ -36,6 +39,7 @@ export class Injector {
     this.#sender = sender;
     this.#exec = memory.memory.exec;
     this.#control = memory.memory.control;
+    this.#vports = memory.memory.vports;
     this.#failedAt = CONTROL_INJECT_FAILED + worker;
     this.#firstEntry = worker * EXEC_ENTRIES;
     this.#markBase = ((EXEC_MAGIC << 28) | (worker << 24)) >>> 0;
@@ -54,13 +58,14 @@ export class Injector {
     return sender.ok ? { ok: true, value: new Injector(sender.value, memory, worker) } : sender;
   }
 
-  /** Queues a frame; a full batch is sent first. False: it cannot be sent in this form. */
+  /** Queues a frame, or the frames that it stands for; a full batch is sent first. False: it cannot be sent in this form. */
   add(frame: ExecuteFrame, action: Uint32Array, actionOffset: number): boolean {
     const { length, offset } = frame;
     if (length < EXECUTE_FRAME_BYTES_MIN || length > this.#sender.frameBytesMax) return false;
     const isOffloaded = frame.isChecksumPartial || frame.gsoSize > 0;
     const hasPlace = isOffloaded && findChecksum(frame.bytes, offset, this.#place);
-    if (frame.gsoSize > 0 && !(hasPlace && this.#place.protocol === SEGMENTABLE)) return false;
+    if (frame.gsoSize > 0 && !(hasPlace && isCutByKernel(this.#place)))
+      return hasPlace && this.#addSegments(frame, action, actionOffset);
     if (this.#count === this.#sender.slots) this.flush();
     const slot = this.#count++;
     const to = this.#sender.frameOffset(slot);
@@ -71,6 +76,26 @@ export class Injector {
     if (!hasPlace) return true;
     this.#sender.completeChecksum(slot, this.#place.start, this.#place.offset);
     if (frame.gsoSize > 0) this.#sender.segment(slot, this.#place.isIpv6 ? gsoType.tcp6 : gsoType.tcp4, frame.gsoSize);
+    return true;
+  }
+
+  /**
+   * Queues the datagrams of a UDP train one by one: kernels before 6.2 take no such train from a packet socket. Only from a veth, whose
+   * sender is a kernel that means just that; a VM behind a TAP may mean one datagram in fragments, which looks the same here.
+   */
+  #addSegments(frame: ExecuteFrame, action: Uint32Array, actionOffset: number): boolean {
+    if (!isCutHere(this.#place) || vportKind(this.#vports, frame.ingressVport) !== VPORT_KIND.veth) return false;
+    const { l3, start, isIpv6 } = this.#place;
+    const train = { ...frame, l3, l4: start, isIpv6, segmentBytes: frame.gsoSize };
+    const count = udpSegmentCount(train);
+    if (count === 0 || count > UDP_SEGMENTS_MAX) return false;
+    for (let index = 0; index < count; index++) {
+      if (this.#count === this.#sender.slots) this.flush();
+      const slot = this.#count++;
+      writeUdpSegment(train, index, { bytes: this.#sender.bytes, at: this.#sender.frameOffset(slot) });
+      const mark = this.#program(frame.ingressVport, action, actionOffset);
+      this.#sender.describe(slot, udpSegmentLength(train, index), mark);
+    }
     return true;
   }
 

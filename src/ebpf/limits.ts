@@ -14,3 +14,5 @@ export const DROP_ENTRIES_MAX = 16_384;
 export const SURVEY_ALL_FROM = 20;
 /** Ports that are attached side by side: their requests share system calls, and the netlink broker takes 256 at once. */
 export const ATTACH_AT_ONCE = 32;
+/** Datagrams that one first packet may stand for: what a socket may ask its device to cut (UDP_MAX_SEGMENTS of Linux 6.9). */
+export const UDP_SEGMENTS_MAX = 128;

@@ -130,6 +130,37 @@ test("packets that are to be segmented go up and out again whole, when there is 
   );
 });
 
+test("the first packet of a flow that stands for many datagrams arrives as all of them", async () => {
+  const [from, to] = vms as readonly [TestVm, TestVm];
+  const listen = `const socket = require("node:dgram").createSocket("udp4"); let sizes = [];
+    socket.on("message", (bytes) => {
+      sizes.push(bytes.length + (bytes.every((byte, i) => byte === ((bytes[0] + i) & 255)) ? "" : " damaged"));
+      if (sizes.length === 6) { console.log(sizes.join()); socket.close(); }
+    });
+    socket.bind(5001, () => console.log("ready"));`;
+  const inside = ["timeout", "20", "nsenter", `--net=/run/netns/${to.space.name}`];
+  const receiver = spawn("env", [...inside, process.execPath, "-e", listen], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let said = "";
+  const ended = new Promise((resolve) => receiver.once("close", resolve));
+  const isReady = new Promise<void>((resolve) =>
+    receiver.stdout.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+      resolve();
+    }),
+  );
+  await isReady;
+  const train = fileURLToPath(new URL("./fixture/udp-train.ts", import.meta.url));
+  agent.flowClass = CLASS_FULL;
+  const { code, output } = await from.space.exec([process.execPath, train, "10.0.0.2", "5001", "5300", "1000"]);
+  assert.equal(code, 0, output);
+  await ended;
+  agent.flowClass = CLASS_L2;
+  assert.deepEqual(said.trim().split("\n"), ["ready", "1000,1000,1000,1000,1000,300"]);
+  assert.ok(agent.largest > 5300);
+});
+
 test("a TCP connection with segmentation offload crosses", async () => {
   const server = (vms[1] as TestVm).space.exec(["timeout", "60", "iperf3", "-s", "-1"]);
   const client = [

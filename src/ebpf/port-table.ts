@@ -1,7 +1,7 @@
 import { type Mac, macFrom } from "../addr/mac.ts";
 import type { PortOutcome, WantedPort } from "../datapath/datapath.ts";
 import { CREDIT_BYTES_DEFAULT, CREDIT_PACKETS_DEFAULT } from "../datapath/limits.ts";
-import { ABSENT_VPORT, isVport, type VportRecord, writeVport } from "../datapath/records.ts";
+import { ABSENT_VPORT, isVport, VPORT_KIND, type VportRecord, writeVport } from "../datapath/records.ts";
 import type { BpfMap } from "../linux/bpf/map.ts";
 import { changeLink, getLink, isAdminUp, type Link, linkFlags } from "../linux/netlink/route/link.ts";
 import { listFilters } from "../linux/netlink/route/traffic-control.ts";
@@ -33,7 +33,6 @@ interface Port {
 }
 
 const INGRESS_NAME = "vport_ingress";
-const KIND = { veth: 1, tap: 2, other: 3 } as const;
 const OWN_DEVICES: readonly string[] = [INJECT_DEVICE, INJECT_PEER, TUNNEL_DEVICE];
 const CREDITS = [CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT] as const;
 
@@ -185,7 +184,7 @@ export class PortTable {
   #write(port: Port, link: Link): void {
     const record: VportRecord = {
       ifindex: link.ifindex,
-      kind: link.kind === "veth" ? KIND.veth : link.kind === "tun" ? KIND.tap : KIND.other,
+      kind: link.kind === "veth" ? VPORT_KIND.veth : link.kind === "tun" ? VPORT_KIND.tap : VPORT_KIND.other,
       isUp: isUsable(link),
       // The kernel drops silently what is redirected to a peer in the same namespace.
       mayRedirectPeer: link.kind === "veth" && link.peerNetnsId !== undefined && link.peerNetnsId >= 0,

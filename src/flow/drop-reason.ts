@@ -173,8 +173,9 @@ export const DROP_REASONS = [
   {
     code: 36,
     name: "first-gso",
-    meaning: "first packet of a flow in an offload form that cannot be injected; the flow is installed",
-    remedy: "none; the sender retransmits",
+    meaning:
+      "first packet of a flow in an offload form that can neither be sent again nor be cut into packets: many UDP datagrams in one frame of a TAP; the flow is installed",
+    remedy: "none; the sender retransmits, and what follows goes by the flow",
   },
   {
     code: 37,

@@ -9,7 +9,7 @@ import { boot, kernelImage } from "./kernel/boot.ts";
 
 /** Native tests of the driver that are repeated in the guest, by file, and those of a file that are enough: it is emulated, and slow. */
 const TESTS = [
-  { file: "src/ebpf/one-host.native.test.ts", only: "ping|woken|segment" },
+  { file: "src/ebpf/one-host.native.test.ts", only: "ping|woken|segment|datagrams" },
   { file: "src/ebpf/two-hosts.native.test.ts", only: "over IPv4" },
   { file: "src/ebpf/restart.native.test.ts", only: "four capabilities" },
 ] as const;

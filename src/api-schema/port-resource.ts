@@ -30,6 +30,7 @@ const ofBridgePort = {
   vlan: bridge.vlan,
   allowedMacs: bridge.allowedMacs,
   allowedAddresses: bridge.allowedAddresses,
+  isExternal: bridge.isExternal,
 } as const;
 
 const created = {

@@ -160,6 +160,8 @@ export const KIND_SPECS: Readonly<Record<Kind, KindSpec>> = {
       numberFlag("--vlan <id>", "vlan", "bridge: access port of this VLAN, or none"),
       listFlag("--allowed-mac <address>", "allowedMacs", "bridge: source MAC that may enter; may be repeated"),
       listFlag("--allowed-address <prefix>", "allowedAddresses", "bridge: source IP that may enter; may be repeated"),
+      constantFlag("--external", { isExternal: true }, "bridge: its interface leads to a physical network"),
+      constantFlag("--internal", { isExternal: false }, "bridge: its interface is a VM's (the default)"),
       textFlag("--mac <address>", "mac", "router: MAC address; made from the id when absent"),
       listFlag("--address <address/length>", "addresses", "router: address of either family; may be repeated"),
       numberFlag("--mtu <bytes>", "mtu", "router: largest IP packet"),

@@ -37,6 +37,8 @@ export interface SimPort extends MacWords {
   readonly isBound: boolean;
   /** Bridge ports: access VLAN; 0: trunk, or not VLAN-aware. */
   readonly vlan: number;
+  /** Leads to a network that may be joined to the one under the overlay: a router port on an interface, or a bridge port said so. */
+  readonly isExternal: boolean;
   /** Bridge ports: which sources may enter; undefined: any. */
   readonly guard: SourceGuard | undefined;
   /** Router ports; 0 at bridge ports. */
@@ -66,6 +68,7 @@ export function compilePort(port: Port, handles: Handles): SimPort {
     peer: handles.ofOptional(port.peerId),
     isBound: port.binding !== undefined,
     vlan: isRouter ? 0 : (port.vlan ?? 0),
+    isExternal: port.binding !== undefined && (isRouter || port.isExternal === true),
     guard: isRouter ? undefined : compileGuard(port),
     mac,
     macHigh: macHigh(mac),

@@ -52,17 +52,17 @@ function egressThrough(walk: Walk, port: SimPort): Step {
   const verdict = evaluateFilter(walk, port.outFilter);
   if (verdict !== VERDICT.accept)
     return port.isRouter ? refuseAtRouter(walk, lastHop(walk), verdict) : refuse(walk, verdict);
-  if (port.isBound) return port.isRouter && leadsToUnderlay(walk) ? guardUnderlay(walk) : output(walk, port);
+  if (port.isBound) return isForUnderlay(walk, port) ? guardUnderlay(walk) : output(walk, port);
   if (port.peer === 0) return walk.drop("unplugged", port.label);
   return ingress(walk, port.peer);
 }
 
 /**
- * A router port that is bound to an interface is an uplink: what leaves by it may reach the network under the overlay, where a packet
- * to a host could pass for a frame of a peer.
+ * What leaves by an uplink, or by a bridge port on a physical network, may reach the network under the overlay, where a packet to a
+ * host could pass for a frame of a peer. At other ports the address is not read: a tenant may use the same ones for itself.
  */
-function leadsToUnderlay(walk: Walk): boolean {
-  return walk.packet.isIp && walk.isUnderlay(walk.packet.dst);
+function isForUnderlay(walk: Walk, port: SimPort): boolean {
+  return port.isExternal && walk.packet.isIp && walk.isUnderlay(walk.packet.dst);
 }
 
 function guardUnderlay(walk: Walk): Step {
@@ -155,6 +155,7 @@ function egressMember(walk: Walk, member: SimPort): Step {
   const verdict = evaluateFilter(walk, member.outFilter);
   if (verdict !== VERDICT.accept) return refuse(walk, verdict);
   if (!member.isBound) return ingress(walk, member.peer);
+  if (isForUnderlay(walk, member)) return guardUnderlay(walk);
   if (walk.sink !== undefined) walk.note(`out ${member.label}`);
   walk.outputs.add(member.handle, walk.packet.vlanOp, walk.packet.vlanTags);
   return STEP.forward;

@@ -238,6 +238,13 @@ describe("control core", () => {
       bench.of("set-group").map(({ vports }) => vports.length),
       [2],
     );
+    bench.object(port("p3", "h1"));
+    bench.object({ ...port("p3", "h1"), isExternal: true });
+    assert.deepEqual(
+      bench.of("set-group").at(-1)?.vports.length,
+      2,
+      "what may leave to a physical network depends on the frame",
+    );
     bench.object({ ...port("p4", "h1"), vlan: 5 });
     assert.equal(bench.of("withdraw-flood").length, 1, "not on a bridge with VLANs");
   });

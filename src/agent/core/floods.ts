@@ -28,8 +28,8 @@ export interface FloodMembers {
 
 /**
  * Flood groups of this host: peers send one copy of a flooded frame for all of a bridge's unfiltered ports here, instead of one
- * for each port. Ports with an outbound filter, and bridges with VLANs, are not in: what they let through depends on the frame, so
- * its sender decides and names them one by one.
+ * for each port. Ports with an outbound filter, those on physical networks, and bridges with VLANs, are not in: what they let through
+ * depends on the frame, so its sender decides and names them one by one.
  */
 export class Floods {
   readonly #groups = new Map<Id, FloodGroup>();
@@ -73,7 +73,7 @@ function floodable(members: FloodMembers): readonly number[] {
     bridge?.isUp === true && bridge.outboundFilterId === undefined && ports.every((port) => port.vlan === undefined);
   if (!isPlain) return [];
   return ports
-    .filter((port) => port.isUp && port.outboundFilterId === undefined)
+    .filter((port) => port.isUp && port.outboundFilterId === undefined && port.isExternal !== true)
     .map((port) => members.vportOf(port.id))
     .filter((vport) => vport !== undefined)
     .sort((a, b) => a - b);

@@ -160,8 +160,9 @@ export class Translator {
   /** The key that serves a port among the others of its bridge and host; undefined: the port must be named itself. */
   #floodKeyOf(portHandle: number, hostId: Id): number | undefined {
     const port = this.#world.port(portHandle);
-    const key = port === undefined || port.outFilter !== 0 ? undefined : this.#floodKeys.get(port.device)?.get(hostId);
-    if (port === undefined || key === undefined) return undefined;
+    if (port === undefined || port.outFilter !== 0 || port.isExternal) return undefined;
+    const key = this.#floodKeys.get(port.device)?.get(hostId);
+    if (key === undefined) return undefined;
     const bridge = this.#world.bridge(port.device);
     return bridge === undefined || bridge.outFilter !== 0 || bridge.isVlanAware ? undefined : key;
   }

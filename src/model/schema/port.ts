@@ -70,6 +70,11 @@ export const bridgePortSchema = {
       description:
         "Prefixes of source IP addresses that may enter, beside the unspecified and the link-local address of the source MAC; any when absent",
     },
+    isExternal: {
+      type: "boolean",
+      description:
+        "Its interface leads to a physical network, not to a VM: nothing leaves by it for a host of the underlay; false when absent",
+    },
   },
 } as const;
 

@@ -24,7 +24,7 @@ const HOST = "h1";
  * `takeChanges` until the next packet.
  *
  *     bridge br1 [down] [in=CHAIN] [out=CHAIN]            router r1 [down] [in=] [out=]
- *     port p1 br1 [vlan=N] [macs=MAC,..] [ips=PREFIX,..] [peer=PORT] [unplugged] [inactive] [remote] [down] [in=] [out=]
+ *     port p1 br1 [vlan=N] [macs=MAC,..] [ips=PREFIX,..] [external] [peer=PORT] [unplugged] [inactive] [remote] [down] [in=] [out=]
  *     port p2 r1 mac=02:1 ip=10.0.0.1/24,fd00::1/64 [mtu=1500] [peer=PORT] ...
  *     route n r1 10.0.0.0/8 port=p2 [via=10.0.0.9] | blackhole | reject | local   [weight=N] [from=PREFIX]
  *     chain f1        rule n f1 accept|drop|reject|return|jump=CHAIN [not] [frag=whole] [in=p1] [!proto=6] ...
@@ -242,6 +242,7 @@ function bridgePort(base: PortStart, device: Bridge, line: ScriptLine): Port {
     ...{ ...base, deviceKind: "bridge", bridgeId: device.id, ...(vlan === undefined ? {} : { vlan }) },
     ...(macs === undefined ? {} : { allowedMacs: macs.split(",").map((mac) => formatMac(macOf(mac))) }),
     ...(ips === undefined ? {} : { allowedAddresses: ips.split(",") }),
+    ...(line.flag("external") ? { isExternal: true } : {}),
   };
 }
 

@@ -48,10 +48,10 @@ export const SNAPSHOT_DELAY_MS = 2_000;
 /** Share of the control thread's time that snapshots may cost. */
 export const SNAPSHOT_SHARE = 1 / 50;
 /**
- * Bytes of a snapshot that are made in one go: about a millisecond of the control thread. A change of the topology that arrives
- * meanwhile waits for no more than that, however much the host knows.
+ * Bytes of a snapshot that are made in one go: about a millisecond of the control thread while that is new to the compiler. A change of
+ * the topology that arrives meanwhile waits for no more than that, however much the host knows.
  */
-export const SNAPSHOT_PIECE_BYTES = 32_768;
+export const SNAPSHOT_PIECE_BYTES = 8_192;
 /** How long a starting agent waits for a session before it begins from its snapshot, in milliseconds. */
 export const STORE_PATIENCE_MS = 2_000;
 /** Time between two looks at the drop counters: cheap, and fine enough for "the last minute". */

@@ -4,7 +4,7 @@ import type { Id, TopologyObject } from "../model/objects.ts";
 import type { PortActive } from "./core/control-events.ts";
 import type { MapName } from "./core/messages.ts";
 import type { ObjectName } from "./core/slice.ts";
-import type { SnapshotObject, WorldSnapshot } from "./core/world-snapshot.ts";
+import type { KnownWorld, SnapshotObject, WorldSnapshot } from "./core/world-snapshot.ts";
 import type { FloodWatcher, FoundActive, FoundObject, MapToOpen, OpenMap, Watch, World } from "./world.ts";
 
 /** What a remembered world is made of. */
@@ -49,23 +49,16 @@ export class RememberedWorld implements World {
     return this.#snapshot === undefined || this.#isLive() ? undefined : this.#snapshot.at;
   }
 
-  /**
-   * What is known now; undefined while some of it is only recalled. Cheap: what costs is to read it, and may be done piece by piece
-   * (entries of maps are those of that moment).
-   */
-  snapshot(at: Instant): WorldSnapshot | undefined {
+  /** What is known, to be read piece by piece; undefined while some of it is only recalled. */
+  known(at: Instant): KnownWorld | undefined {
     if (this.#parts.isAway() || !this.#isLive()) return undefined;
     this.#snapshot = undefined;
-    const objects = new Map<Id, SnapshotObject>();
-    for (const { value } of this.#objects.values()) if (value !== undefined) objects.set(value.id, new Document(value));
-    const actives = new Map<Id, PortActive>();
-    for (const [portId, { value }] of this.#actives) if (value.state !== undefined) actives.set(portId, value.state);
     return {
       at,
-      objects,
-      actives,
-      floods: new Map([...this.#floods].map(([bridgeId, { value }]) => [bridgeId, new Map(value)])),
-      maps: new Map([...this.#maps].map(([name, map]) => [name, { [Symbol.iterator]: () => map.entries().values() }])),
+      objects: objectsOf(this.#objects),
+      actives: activesOf(this.#actives),
+      floods: floodsOf(this.#floods),
+      maps: mapsOf(this.#maps),
     };
   }
 
@@ -187,25 +180,22 @@ function closing<T>(watch: Watch, all: Map<Id, T>, [id, told]: readonly [Id, T])
   };
 }
 
-/** Objects are never changed: what is written of one later is what it was when the snapshot was taken. */
-class Document implements SnapshotObject {
-  readonly #object: TopologyObject;
+function* objectsOf(all: ReadonlyMap<Id, Told<TopologyObject | undefined>>): Generator<TopologyObject> {
+  for (const { value } of all.values()) if (value !== undefined) yield value;
+}
 
-  constructor(object: TopologyObject) {
-    this.#object = object;
-  }
+function* activesOf(all: ReadonlyMap<Id, Told<FoundActive>>): Generator<readonly [Id, PortActive]> {
+  for (const [portId, { value }] of all) if (value.state !== undefined) yield [portId, value.state];
+}
 
-  get kind(): SnapshotObject["kind"] {
-    return this.#object.kind;
-  }
+function* floodsOf(all: ReadonlyMap<Id, Told<Map<Id, number>>>): Generator<readonly [Id, ReadonlyMap<Id, number>]> {
+  for (const [bridgeId, { value }] of all) yield [bridgeId, value];
+}
 
-  get id(): Id {
-    return this.#object.id;
-  }
-
-  get text(): string {
-    return encodeObject(this.#object);
-  }
+function* mapsOf(
+  all: ReadonlyMap<string, OpenMap>,
+): Generator<readonly [string, readonly (readonly [string, string])[]]> {
+  for (const [name, map] of all) yield [name, map.entries()];
 }
 
 /** A document that cannot be read (of a release that was here before) counts as absent until the store answers. */

@@ -4,7 +4,7 @@ import type { Counters } from "../base/metrics.ts";
 import type { Scheduler, Timer } from "../base/scheduler.ts";
 import type { Id } from "../model/objects.ts";
 import type { LocalJournal } from "../store/local.ts";
-import { encodeSnapshot, type WorldSnapshot } from "./core/world-snapshot.ts";
+import { encodeSnapshot, type KnownWorld } from "./core/world-snapshot.ts";
 import type { hostMemoryMetrics } from "./host-memory.ts";
 import { SNAPSHOT_BYTES_MAX, SNAPSHOT_DELAY_MS, SNAPSHOT_PIECE_BYTES, SNAPSHOT_SHARE } from "./limits.ts";
 
@@ -16,7 +16,7 @@ export interface SnapshotKeeperParts {
   readonly log: Log;
   readonly counters: Counters<typeof hostMemoryMetrics>;
   /** What is known now; undefined when it is not the moment for a snapshot. */
-  take(): WorldSnapshot | undefined;
+  take(): KnownWorld | undefined;
 }
 
 /**
@@ -56,11 +56,13 @@ export class SnapshotKeeper {
   async #write(): Promise<void> {
     if (!this.#isDirty || this.#isClosed) return;
     const startedAt = this.#parts.scheduler.clock.now();
-    const snapshot = this.#parts.take();
-    if (snapshot === undefined) return this.touch();
+    const known = this.#parts.take();
+    if (known === undefined) return this.touch();
     this.#isDirty = false;
-    const records = await this.#encode(snapshot, startedAt);
+    const records = await this.#encode(known, startedAt);
     if (records === undefined) return;
+    // The store has gone meanwhile, or was emptied: what was read of it last may be what it lost.
+    if (this.#parts.take() === undefined) return this.touch();
     const written = await this.#parts.journal.replace(records);
     this.#parts.counters.add(written.ok ? "weft_agent_snapshots" : "weft_agent_snapshot_failures");
     if (written.ok) return;
@@ -75,11 +77,11 @@ export class SnapshotKeeper {
   }
 
   /** The records, made piece by piece; undefined when they are too many, or nobody wants them any more. */
-  async #encode(snapshot: WorldSnapshot, from: Instant): Promise<readonly Uint8Array[] | undefined> {
+  async #encode(known: KnownWorld, from: Instant): Promise<readonly Uint8Array[] | undefined> {
     const { scheduler, hostId, counters } = this.#parts;
     const records: Uint8Array[] = [];
     let [bytes, pieceEnd, startedAt, costMs] = [0, SNAPSHOT_PIECE_BYTES, from, 0];
-    for (const record of encodeSnapshot(snapshot, hostId)) {
+    for (const record of encodeSnapshot(known, hostId)) {
       records.push(record);
       bytes += record.length;
       if (bytes < pieceEnd) continue;

@@ -194,7 +194,7 @@ export class StoreSide {
     const { hostId, memory, scheduler, log } = this.#parts;
     this.#keeper = new SnapshotKeeper({
       ...{ hostId, scheduler, log, journal: memory.snapshots, counters: memory.counters },
-      take: () => (core.isComplete ? this.world.snapshot(scheduler.clock.wall()) : undefined),
+      take: () => (core.isComplete ? this.world.known(scheduler.clock.wall()) : undefined),
     });
     this.#keeper.touch();
     this.#sweepLater(core, shell);

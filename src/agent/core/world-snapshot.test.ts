@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { unwrap } from "../../base/result.ts";
 import { decodeObject } from "../../model/encoding.ts";
-import { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION } from "./world-snapshot.ts";
+import type { TopologyObject } from "../../model/objects.ts";
+import { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type WorldSnapshot } from "./world-snapshot.ts";
 
 const HOST = "7b0c7f0e-6a7f-4c55-9c39-0d5c0e6f2a11";
 const [BRIDGE, PORT, OTHER] = [2, 3, 4].map((n) => `00000000-0000-8000-8000-00000000000${n}`) as [
@@ -21,6 +23,10 @@ function sample(version: number): readonly Uint8Array[] {
   return lines.map((line) => new TextEncoder().encode(line));
 }
 
+function documents({ objects }: WorldSnapshot): readonly TopologyObject[] {
+  return [...objects.values()].map(({ kind, id, text }) => unwrap(decodeObject({ kind, id }, text)));
+}
+
 describe("snapshot of a host's world", () => {
   it("is read as every release wrote it, and says the same when it is written anew", () => {
     const read = decodeSnapshot(sample(1), HOST);
@@ -32,7 +38,11 @@ describe("snapshot of a host's world", () => {
     assert.deepEqual(actives.get(PORT), { hostId: OTHER, tunnelKey: 4711, generation: 2 });
     assert.equal(floods.get(BRIDGE)?.get(OTHER), 4712);
     assert.deepEqual(maps.get(`fdb/${BRIDGE}`), [["02:00:00:00:00:01", PORT]]);
-    assert.deepEqual(decodeSnapshot([...encodeSnapshot(read.value, HOST)], HOST), read);
+    const known = documents(read.value);
+    const again = decodeSnapshot([...encodeSnapshot({ at, objects: known, actives, floods, maps }, HOST)], HOST);
+    assert.ok(again.ok && again.value !== undefined);
+    assert.deepEqual(documents(again.value), known);
+    assert.deepEqual({ ...again.value, objects }, read.value);
   });
 
   it("is nothing when there is none", () => {

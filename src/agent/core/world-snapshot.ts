@@ -1,13 +1,14 @@
 import type { Instant } from "../../base/clock.ts";
 import { err, ok, type Result } from "../../base/result.ts";
-import type { Id, Kind } from "../../model/objects.ts";
+import { encodeObject } from "../../model/encoding.ts";
+import type { Id, Kind, TopologyObject } from "../../model/objects.ts";
 import { MODEL_REGISTRY } from "../../model/registry.ts";
 import type { PortActive } from "./control-events.ts";
 
 /** Version of the snapshots that this release writes, and the newest that it reads. */
 export const SNAPSHOT_VERSION = 1;
 
-/** An object as its stored document. The text may be made when it is asked for. */
+/** An object as its stored document. */
 export interface SnapshotObject {
   readonly kind: Kind;
   readonly id: Id;
@@ -23,8 +24,20 @@ export interface WorldSnapshot {
   readonly actives: ReadonlyMap<Id, PortActive>;
   /** Under which key hosts take a bridge's floods, by bridge and host. */
   readonly floods: ReadonlyMap<Id, ReadonlyMap<Id, number>>;
-  /** Winners of replicated maps as texts of the map's kind, by `map/device`; as they are when they are iterated over. */
-  readonly maps: ReadonlyMap<string, Iterable<readonly [string, string]>>;
+  /** Winners of replicated maps as texts of the map's kind, by `map/device`. */
+  readonly maps: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+}
+
+/**
+ * What a snapshot is written from, read while it is written: piece by piece, each as it is then. A host hears of objects one by
+ * one, so what it knows is never of one moment anyway.
+ */
+export interface KnownWorld {
+  readonly at: Instant;
+  readonly objects: Iterable<TopologyObject>;
+  readonly actives: Iterable<readonly [Id, PortActive]>;
+  readonly floods: Iterable<readonly [Id, ReadonlyMap<Id, number>]>;
+  readonly maps: Iterable<readonly [string, Iterable<readonly [string, string]>]>;
 }
 
 type SnapshotRecord =
@@ -35,14 +48,17 @@ type SnapshotRecord =
   | { readonly record: "map"; readonly name: string; readonly entries: readonly (readonly [string, string])[] };
 
 /** A snapshot as records of a local journal, each made when it is asked for: a host may know a hundred thousand objects. */
-export function* encodeSnapshot(snapshot: WorldSnapshot, hostId: Id): Generator<Uint8Array> {
+export function* encodeSnapshot(known: KnownWorld, hostId: Id): Generator<Uint8Array> {
   const encoder = new TextEncoder();
-  for (const record of recordsOf(snapshot, hostId)) yield encoder.encode(JSON.stringify(record));
+  for (const record of recordsOf(known, hostId)) yield encoder.encode(JSON.stringify(record));
 }
 
-function* recordsOf({ at, objects, actives, floods, maps }: WorldSnapshot, hostId: Id): Generator<SnapshotRecord> {
+function* recordsOf({ at, objects, actives, floods, maps }: KnownWorld, hostId: Id): Generator<SnapshotRecord> {
   yield { record: "agent-snapshot", v: SNAPSHOT_VERSION, hostId, at };
-  for (const { kind, id, text } of objects.values()) yield { record: "object", kind, id, text };
+  for (const object of objects) {
+    const { kind, id } = object;
+    yield { record: "object", kind, id, text: encodeObject(object) };
+  }
   for (const [portId, state] of actives) yield { record: "active", portId, state };
   for (const [bridgeId, keys] of floods) yield { record: "floods", bridgeId, keys: [...keys] };
   for (const [name, entries] of maps) yield { record: "map", name, entries: [...entries] };

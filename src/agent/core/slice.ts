@@ -20,6 +20,7 @@ export class Slice {
   readonly #root: ObjectName;
   readonly #objects = new Map<Id, TopologyObject>();
   readonly #watched = new Map<Id, ObjectName>();
+  readonly #referrers = new Referrers();
 
   constructor(hostId: Id) {
     this.#root = { kind: "host", id: hostId };
@@ -52,14 +53,14 @@ export class Slice {
     if (object === undefined) this.#objects.delete(name.id);
     else this.#objects.set(name.id, object);
     const wanted = object === undefined ? [] : referencesOf(object);
-    const watch = this.#add(wanted);
-    const dropped = before !== undefined && lostAny(referencesOf(before), wanted);
-    return { watch, unwatch: dropped ? this.#sweep() : [] };
+    const watch = this.#add(name.id, wanted);
+    return { watch, unwatch: before === undefined ? [] : this.#drop(this.#lost(before, wanted)) };
   }
 
-  #add(names: readonly ObjectName[]): ObjectName[] {
+  #add(from: Id, names: readonly ObjectName[]): ObjectName[] {
     const added: ObjectName[] = [];
     for (const name of names) {
+      this.#referrers.add(from, name.id);
       if (this.#watched.has(name.id)) continue;
       this.#watched.set(name.id, name);
       added.push(name);
@@ -67,24 +68,67 @@ export class Slice {
     return added;
   }
 
-  /** References have cycles (port and bridge name each other), so what is unreachable is found by walking all. */
-  #sweep(): ObjectName[] {
-    const reached = new Set<Id>([this.#root.id]);
-    const queue: Id[] = [this.#root.id];
-    for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-      const object = this.#objects.get(id);
-      for (const next of object === undefined ? [] : referencesOf(object)) {
-        if (reached.has(next.id)) continue;
-        reached.add(next.id);
-        queue.push(next.id);
+  /** What an object does not refer to any more. */
+  #lost(before: TopologyObject, wanted: readonly ObjectName[]): Id[] {
+    const kept = new Set(wanted.map((name) => name.id));
+    const lost = referencesOf(before).flatMap(({ id }) => (kept.has(id) ? [] : [id]));
+    for (const id of lost) this.#referrers.remove(before.id, id);
+    return lost;
+  }
+
+  /**
+   * Takes out what is not reached any more now that these have lost a referrer. References have cycles (port and bridge name each
+   * other), so counting them is not enough; going through everything for each of a thousand deletions is too much. From what has
+   * lost a referrer the way back to the host is looked for, which is short when there is one; when there is none, nothing that was
+   * met on it is reached either.
+   */
+  #drop(suspects: Id[]): ObjectName[] {
+    const gone: ObjectName[] = [];
+    for (let id = suspects.pop(); id !== undefined; id = suspects.pop()) {
+      if (!this.#watched.has(id)) continue;
+      for (const unreached of this.#unreachedFrom(id)) {
+        const name = this.#watched.get(unreached);
+        const object = this.#objects.get(unreached);
+        if (name !== undefined) gone.push(name);
+        this.#watched.delete(unreached);
+        this.#objects.delete(unreached);
+        for (const lost of object === undefined ? [] : this.#lost(object, [])) suspects.push(lost);
       }
     }
-    const unwatch = [...this.#watched.values()].filter((name) => !reached.has(name.id));
-    for (const name of unwatch) {
-      this.#watched.delete(name.id);
-      this.#objects.delete(name.id);
+    return gone;
+  }
+
+  /** The object and everything from which it is reached, when the host is not among that; else nothing. */
+  #unreachedFrom(id: Id): Iterable<Id> {
+    const met = new Set<Id>([id]);
+    for (const next of met) {
+      if (next === this.#root.id) return [];
+      for (const referrer of this.#referrers.of(next)) met.add(referrer);
     }
-    return unwatch;
+    return met;
+  }
+}
+
+/** Who refers to an object, once each. Most objects have one referrer. */
+class Referrers {
+  readonly #of = new Map<Id, Id | Set<Id>>();
+
+  add(from: Id, to: Id): void {
+    const known = this.#of.get(to);
+    if (known === undefined) this.#of.set(to, from);
+    else if (typeof known !== "string") known.add(from);
+    else if (known !== from) this.#of.set(to, new Set([known, from]));
+  }
+
+  remove(from: Id, to: Id): void {
+    const known = this.#of.get(to);
+    if (known === from) this.#of.delete(to);
+    else if (known !== undefined && typeof known !== "string") known.delete(from);
+  }
+
+  of(to: Id): Iterable<Id> {
+    const known = this.#of.get(to) ?? [];
+    return typeof known === "string" ? [known] : known;
   }
 }
 
@@ -123,9 +167,4 @@ function filtersOf(object: { readonly inboundFilterId?: Id; readonly outboundFil
 
 function named(kind: Kind, ids: readonly Id[]): ObjectName[] {
   return ids.map((id) => ({ kind, id }));
-}
-
-function lostAny(before: readonly ObjectName[], after: readonly ObjectName[]): boolean {
-  const kept = new Set(after.map((name) => name.id));
-  return before.some((name) => !kept.has(name.id));
 }

@@ -2,8 +2,8 @@ import { idField } from "../model/schema/fields.ts";
 import type { FromSchema } from "../model/schema/json-schema.ts";
 import type { CheckName } from "./doctor-checks.ts";
 import { countField, textField } from "./field-schemas.ts";
+import { answerOfHosts, missing } from "./hosts-answer.ts";
 import { FINDINGS_MAX } from "./limits.ts";
-import { missing } from "./trace-resource.ts";
 
 /** How bad a finding is. `failure`: packets are lost or will be, or nobody can change anything; `warning`: look at it soon. */
 export const FINDING_LEVELS = ["ok", "warning", "failure"] as const;
@@ -122,19 +122,10 @@ export const supportPart = {
 export type SupportPart = FromSchema<typeof supportPart>;
 
 /** Answer of GET /v1/support. */
-export const supportAnswer = {
-  type: "object",
-  additionalProperties: false,
-  required: ["items", "missing"],
-  properties: {
-    items: {
-      type: "array",
-      maxItems: 100_000,
-      items: { ...supportPart, properties: { ...supportPart.properties, hostId: idField } },
-    },
-    missing,
-  },
-} as const;
+export const supportAnswer = answerOfHosts({
+  ...supportPart,
+  properties: { ...supportPart.properties, hostId: idField },
+});
 
 /** Answer of GET /v1/support. */
 export type SupportAnswer = FromSchema<typeof supportAnswer>;

@@ -23,3 +23,5 @@ export const METRICS_TEXT_MAX = 16 * 1024 * 1024;
 
 /** Findings of one answer of the doctor: a thousand hosts with all their peers well are far below. */
 export const FINDINGS_MAX = 100_000;
+/** Lines of one kind that all hosts together may answer with: a thousand hosts with a hundred each. */
+export const HOST_LINES_MAX = 100_000;

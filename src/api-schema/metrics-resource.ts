@@ -1,8 +1,8 @@
 import { idField } from "../model/schema/fields.ts";
 import type { FromSchema } from "../model/schema/json-schema.ts";
 import { textField } from "./field-schemas.ts";
+import { answerOfHosts } from "./hosts-answer.ts";
 import { METRICS_TEXT_MAX } from "./limits.ts";
-import { missing } from "./trace-resource.ts";
 
 const textOfMetrics = {
   type: "string",
@@ -22,28 +22,16 @@ export const agentMetrics = {
 export type AgentMetrics = FromSchema<typeof agentMetrics>;
 
 /** Answer of GET /v1/metrics. */
-export const metricsAnswer = {
+export const metricsAnswer = answerOfHosts({
   type: "object",
   additionalProperties: false,
-  required: ["items", "missing"],
+  required: ["process", "text"],
   properties: {
-    items: {
-      type: "array",
-      maxItems: 100_000,
-      items: {
-        type: "object",
-        additionalProperties: false,
-        required: ["process", "text"],
-        properties: {
-          process: { ...textField, description: "agent or api" },
-          hostId: { ...idField, description: "Host of the agent" },
-          text: textOfMetrics,
-        },
-      },
-    },
-    missing,
+    process: { ...textField, description: "agent or api" },
+    hostId: { ...idField, description: "Host of the agent" },
+    text: textOfMetrics,
   },
-} as const;
+});
 
 /** Answer of GET /v1/metrics. */
 export type MetricsAnswer = FromSchema<typeof metricsAnswer>;

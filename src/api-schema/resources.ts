@@ -59,11 +59,6 @@ export const RESOURCES: Readonly<Record<Kind, ResourceEntry>> = {
   rule: entry("rule", "rules", ["chainId"]),
 };
 
-/** The resource of a path's last part. */
-export function resourceOfPlural(plural: string): ResourceEntry | undefined {
-  return Object.values(RESOURCES).find((resource) => resource.plural === plural);
-}
-
 /** The objects that a schema allows: itself, or its alternatives. */
 export function shapesOf(schema: JsonSchema): readonly ObjectSchema[] {
   if ("anyOf" in schema) return schema.anyOf;

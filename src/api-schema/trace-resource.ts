@@ -2,7 +2,8 @@ import { idField, macField } from "../model/schema/fields.ts";
 import type { FromSchema } from "../model/schema/json-schema.ts";
 import { type AgentTrace, agentTrace, dropLine, flowLine, frameField } from "./agent-api.ts";
 import { countField, textField } from "./field-schemas.ts";
-import { FLOWS_MAX, LIST_MAX } from "./limits.ts";
+import { answerOfHosts } from "./hosts-answer.ts";
+import { FLOWS_MAX } from "./limits.ts";
 
 const ipField = { type: "string", format: "ip" } as const;
 const octet = { type: "integer", minimum: 0, maximum: 255 } as const;
@@ -84,39 +85,22 @@ export interface TraceAnswer extends AgentTrace {
   readonly assumed?: readonly string[];
 }
 
-/** A host whose agent was asked and did not answer. */
-export const missingHost = {
-  type: "object",
-  additionalProperties: false,
-  required: ["hostId", "name", "code", "message"],
-  properties: { hostId: idField, name: textField, code: textField, message: textField },
-} as const;
-
-/** The hosts that did not answer. */
-export const missing = {
-  type: "array",
-  items: missingHost,
-  maxItems: LIST_MAX,
-  description: "Hosts that did not answer; the rest is complete without them",
-} as const;
+const flowLines = answerOfHosts(
+  {
+    ...flowLine,
+    required: [...flowLine.required, "hostId"],
+    properties: { ...flowLine.properties, hostId: idField },
+  },
+  FLOWS_MAX,
+);
 
 /** Answer of GET /v1/flows. */
 export const flowsAnswer = {
-  type: "object",
-  additionalProperties: false,
-  required: ["items", "total", "missing"],
+  ...flowLines,
+  required: [...flowLines.required, "total"],
   properties: {
-    items: {
-      type: "array",
-      maxItems: FLOWS_MAX,
-      items: {
-        ...flowLine,
-        required: [...flowLine.required, "hostId"],
-        properties: { ...flowLine.properties, hostId: idField },
-      },
-    },
+    ...flowLines.properties,
     total: { ...countField, description: "Flows installed on the hosts that answered" },
-    missing,
   },
 } as const;
 
@@ -124,23 +108,11 @@ export const flowsAnswer = {
 export type FlowsAnswer = FromSchema<typeof flowsAnswer>;
 
 /** Answer of GET /v1/drops. */
-export const dropsAnswer = {
-  type: "object",
-  additionalProperties: false,
-  required: ["items", "missing"],
-  properties: {
-    items: {
-      type: "array",
-      maxItems: 100_000,
-      items: {
-        ...dropLine,
-        required: [...dropLine.required, "hostId"],
-        properties: { ...dropLine.properties, hostId: idField },
-      },
-    },
-    missing,
-  },
-} as const;
+export const dropsAnswer = answerOfHosts({
+  ...dropLine,
+  required: [...dropLine.required, "hostId"],
+  properties: { ...dropLine.properties, hostId: idField },
+});
 
 /** Answer of GET /v1/drops. */
 export type DropsAnswer = FromSchema<typeof dropsAnswer>;

@@ -7,8 +7,6 @@ export interface Column<Row> {
 }
 
 const GAP = "  ";
-/** Columns of a terminal that does not say how wide it is. */
-export const WIDTH_DEFAULT = 120;
 
 /**
  * Rows as lines, columns as wide as their longest value, empty columns left out. `width` cuts lines that would wrap; without

@@ -29,7 +29,6 @@ interface Bindings {
   bind(fd: number, address: Pointer, length: number): number;
   getsockname(fd: number, address: Pointer, length: Pointer): number;
   setsockopt(fd: number, level: number, name: number, value: Pointer, length: number): number;
-  getsockopt(fd: number, level: number, name: number, value: Pointer, length: Pointer): number;
   send(fd: number, bytes: Pointer, length: number, flags: number): number;
   sendmsg(fd: number, message: Pointer, flags: number): number;
   sendmmsg(fd: number, messages: Pointer, count: number, flags: number): number;
@@ -72,7 +71,6 @@ const signatures: {
   bind: ["bind", "int", ["int", "void *", "uint"]],
   getsockname: ["getsockname", "int", ["int", "void *", "void *"]],
   setsockopt: ["setsockopt", "int", ["int", "int", "int", "void *", "uint"]],
-  getsockopt: ["getsockopt", "int", ["int", "int", "int", "void *", "void *"]],
   send: ["send", "long", ["int", "void *", "size_t", "int"]],
   sendmsg: ["sendmsg", "long", ["int", "void *", "int"]],
   sendmmsg: ["sendmmsg", "int", ["int", "void *", "uint", "int"]],

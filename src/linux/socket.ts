@@ -53,15 +53,6 @@ export function setSocketOption(fd: number, { level, name, value }: IntegerOptio
   return set.ok ? ok(undefined) : set;
 }
 
-/** Reads an integer option. */
-export function getSocketOption(fd: number, level: number, name: number): Result<number, LinuxError> {
-  const value = allocate(4);
-  const length = allocate(4);
-  new DataView(length.buffer).setUint32(0, 4, true);
-  const got = checked(`getsockopt ${level}/${name}`, libc().getsockopt(fd, level, name, value, length));
-  return got.ok ? ok(new DataView(value.buffer).getInt32(0, true)) : got;
-}
-
 /** Sets several options in order; at the first that fails the descriptor is closed and the error returned. */
 export function configured(fd: number, options: readonly IntegerOption[]): Result<number, LinuxError> {
   for (const option of options) {

@@ -1,5 +1,5 @@
-import { formatIp, type Ip, ipFromV4, isMulticastIp, isV4, sameIp } from "../addr/ip.ts";
-import { formatMac, isMulticastMac, MAC_BROADCAST, type Mac, macFrom } from "../addr/mac.ts";
+import { type Ip, ipFromV4, isMulticastIp, isV4, sameIp } from "../addr/ip.ts";
+import { isMulticastMac, MAC_BROADCAST, type Mac, macFrom } from "../addr/mac.ts";
 import { type Prefix, prefixContains } from "../addr/prefix.ts";
 import type { Duration, Instant } from "../base/clock.ts";
 import type { Prng } from "../base/prng.ts";
@@ -277,12 +277,6 @@ export class SimVm {
   #later(answer: () => void): void {
     this.#parts.scheduler.after(THINK_MS * this.#parts.prng.float(), answer);
   }
-}
-
-/** One line that says who a VM is. */
-export function formatVm({ name, mac, addresses, vlan }: VmSpec): string {
-  const tag = vlan === 0 ? "" : ` vlan ${vlan}`;
-  return `${name} ${formatMac(mac)} ${addresses.map(({ prefix }) => formatIp(prefix.ip)).join(" ")}${tag}`;
 }
 
 interface EthSpec {

@@ -6,8 +6,6 @@ import { type ParseError, truncated } from "./parse-error.ts";
 
 /** Bytes of an IPv6 header without extension headers (RFC 8200 3). */
 export const IPV6_LENGTH = 40;
-/** The smallest MTU that every IPv6 link has, in bytes (RFC 8200 5). */
-export const IPV6_MTU_MIN = 1280;
 
 const OFFSET = { versionClassLabel: 0, payloadLength: 4, nextHeader: 6, hopLimit: 7, src: 8, dst: 24 } as const;
 

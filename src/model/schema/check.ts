@@ -5,7 +5,6 @@ import type {
   ArraySchema,
   BooleanSchema,
   FormatName,
-  FromSchema,
   IntegerSchema,
   JsonSchema,
   ObjectSchema,
@@ -35,11 +34,6 @@ export function checkSchema(schema: JsonSchema, value: unknown, options: CheckOp
   const checker = new Checker(options);
   checker.check(schema, value, "");
   return checker.problems;
-}
-
-/** True when the value matches, and then it has the schema's type. */
-export function matchesSchema<const S extends JsonSchema>(schema: S, value: unknown): value is FromSchema<S> {
-  return checkSchema(schema, value, { canonical: true }).length === 0;
 }
 
 class Checker {

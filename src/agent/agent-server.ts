@@ -1,6 +1,5 @@
-import { chmodSync, rmSync, statSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
-import { connect } from "node:net";
 import { AGENT_PATHS, agentTraceRequest } from "../api-schema/agent-api.ts";
 import { parseBody } from "../api-schema/convert.ts";
 import type { AgentDoctor, SupportPart } from "../api-schema/doctor-resource.ts";
@@ -8,9 +7,10 @@ import { type ApiError, apiError, statusOf } from "../api-schema/errors.ts";
 import { FLOWS_MAX, FRAME_BYTES_MAX } from "../api-schema/limits.ts";
 import type { Instant } from "../base/clock.ts";
 import { EXPOSITION_TYPE } from "../base/exposition.ts";
+import { freeSocket } from "../base/free-socket.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { AgentState } from "./agent-state.ts";
-import { FLOWS_DEFAULT, SOCKET_PROBE_MS } from "./limits.ts";
+import { FLOWS_DEFAULT } from "./limits.ts";
 
 /** What the agent's API shows beyond the state: made when asked. */
 export interface AgentViews {
@@ -48,7 +48,7 @@ export async function listenAgent(
   views: AgentViews,
 ): Promise<Result<Server, string>> {
   const free = await freeSocket(socket);
-  if (!free.ok) return free;
+  if (!free.ok) return err(`api-socket: ${free.error}: stop who has it, or give every agent another --api-socket`);
   const server = createServer(answering(state, views));
   return new Promise((resolve) => {
     server.once("error", (error) => resolve(err(`cannot listen on ${socket}: ${error.message}`)));
@@ -74,28 +74,6 @@ function answering(state: AgentState, views: AgentViews): RequestListener {
       reply(response, result);
     });
   };
-}
-
-/** Takes away a socket that a dead agent left behind; one that answers belongs to a living one. */
-async function freeSocket(path: string): Promise<Result<void, string>> {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return ok(undefined);
-  if (!found.isSocket()) return err(`api-socket: ${path} is there and is no socket: choose another path`);
-  const isServed = await new Promise<boolean>((resolve) => {
-    const probe = connect({ path, timeout: SOCKET_PROBE_MS });
-    const end = (isServed: boolean): void => {
-      probe.destroy();
-      resolve(isServed);
-    };
-    probe.once("connect", () => end(true));
-    // A queue of connections that is full belongs to somebody who lives.
-    probe.once("timeout", () => end(true));
-    probe.once("error", (error: NodeJS.ErrnoException) => end(error.code === "EAGAIN"));
-  });
-  if (isServed)
-    return err(`api-socket: another agent serves ${path}: stop it, or give every agent another --api-socket`);
-  rmSync(path, { force: true });
-  return ok(undefined);
 }
 
 function isHandOver({ method, url = "" }: IncomingMessage): boolean {

@@ -1,5 +1,5 @@
 import type { ConfigSchema, ConfigValues } from "../base/config.ts";
-import { METRICS_LISTEN_HELP } from "../base/metrics-server.ts";
+import { METRICS_LISTEN_HELP } from "../base/metrics-listen.ts";
 import { TUNNEL_UDP_PORT } from "../flow/layout.ts";
 import { storeClientKeys } from "../store/client-config.ts";
 import { UNCONFIRMED_MS } from "./core/limits.ts";

@@ -10,8 +10,6 @@ export const QUESTIONS_MAX = 64;
 export const ANSWER_MS = 2_000;
 /** Flows listed by the agent's API when the question does not say: the first screen. */
 export const FLOWS_DEFAULT = 100;
-/** How long another process may take to accept a connection before its socket counts as left over. */
-export const SOCKET_PROBE_MS = 1_000;
 /** How long a worker looks for more work before it waits, in milliseconds. */
 export const SPIN_MS = 0.05;
 /** Time between two reports of a worker's counters. */

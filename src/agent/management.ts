@@ -1,15 +1,14 @@
 import { readFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { isIP } from "node:net";
+import { formatTcpAddress, parseTcpAddress, type TcpAddress } from "../base/listen-address.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { TokenCheck } from "../base/token-check.ts";
 import type { AgentValues } from "./config.ts";
 import { MANAGEMENT_CONNECTIONS_MAX, MANAGEMENT_REQUEST_MS } from "./limits.ts";
 
 /** Where an agent can be asked from other machines, and the secret that whoever asks must show. */
-export interface Management {
-  readonly host: string;
-  readonly port: number;
+export interface Management extends TcpAddress {
   readonly token: string;
 }
 
@@ -17,18 +16,14 @@ export interface Management {
 export function managementOf(values: AgentValues): Result<Management | undefined, string> {
   const { "api-listen": listen, "api-token-file": tokenFile } = values;
   if (listen === undefined) return ok(undefined);
-  const [, name = "", port = "0"] = /^(\[[0-9a-fA-F:.]+\]|[0-9.]+):([0-9]{1,5})$/.exec(listen) ?? [];
-  const host = name.replace(/^\[|\]$/g, "");
-  const isOne = isIP(host) !== 0 && !/^[0.:]+$/.test(host);
-  if (!isOne || Number(port) === 0 || Number(port) > 65_535)
-    return err(
-      `api-listen: ${listen}: expected an address of this host and a port, as 10.0.0.5:6678, for others connect to it`,
-    );
+  const expected = "an address of this host and a port, as 10.0.0.5:6678, for others connect to it";
+  const address = parseTcpAddress(listen, { key: "api-listen", expected, minPort: 1, isAllowed: isOne });
+  if (!address.ok) return address;
   if (tokenFile === undefined)
     return err("api-token-file is missing: api-listen needs the cloud's token, that of the API");
   try {
     const token = readFileSync(tokenFile, "utf8").trim();
-    if (/^\S+$/.test(token)) return ok({ host, port: Number(port), token });
+    if (/^\S+$/.test(token)) return ok({ ...address.value, token });
     return err(`api-token-file: ${tokenFile}: expected one word`);
   } catch (error) {
     return err(`api-token-file: ${error instanceof Error ? error.message : String(error)}`);
@@ -38,7 +33,7 @@ export function managementOf(values: AgentValues): Result<Management | undefined
 /** The address at which the API asks the agent, as it is published. */
 export function publishedAddress(values: AgentValues, management: Management | undefined): string {
   if (management === undefined) return `unix:${values["api-socket"]}`;
-  return `http://${nameOf(management)}`;
+  return `http://${formatTcpAddress(management)}`;
 }
 
 /** Serves the agent's API, for those who show the token. The error is one sentence. */
@@ -54,12 +49,13 @@ export function listenManagement(management: Management, handle: RequestListener
   server.maxConnections = MANAGEMENT_CONNECTIONS_MAX;
   return new Promise((resolve) => {
     server.once("error", (error) =>
-      resolve(err(`api-listen: cannot listen on ${nameOf(management)}: ${error.message}`)),
+      resolve(err(`api-listen: cannot listen on ${formatTcpAddress(management)}: ${error.message}`)),
     );
     server.listen({ host, port }, () => resolve(ok(server)));
   });
 }
 
-function nameOf({ host, port }: Management): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+/** One address, not a name and not all of them. */
+function isOne(host: string): boolean {
+  return isIP(host) !== 0 && !/^[0.:]+$/.test(host);
 }

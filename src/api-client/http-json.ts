@@ -1,12 +1,11 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { Duration } from "../base/clock.ts";
+import { formatTcpAddress, type ListenAddress } from "../base/listen-address.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { ANSWER_BYTES_MAX, ANSWER_WITHIN_MS, CONNECTIONS_MAX } from "./limits.ts";
 
 /** Where an HTTP server listens. */
-export type HttpTarget =
-  | { readonly kind: "unix"; readonly path: string }
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
+export type HttpTarget = ListenAddress;
 
 /** A request with a JSON body or none. */
 export interface JsonRequest {
@@ -51,7 +50,7 @@ export function parseHttpTarget(text: string): Result<HttpTarget, string> {
 /** The address as it is written. */
 export function formatHttpTarget(target: HttpTarget): string {
   if (target.kind === "unix") return `unix:${target.path}`;
-  return `http://${target.host.includes(":") ? `[${target.host}]` : target.host}:${target.port}`;
+  return `http://${formatTcpAddress(target)}`;
 }
 
 /** JSON over HTTP/1.1 to one server, over connections that stay open until `close`. */

@@ -1,6 +1,7 @@
 import type { ConfigSchema, ConfigValues } from "../base/config.ts";
-import { METRICS_LISTEN_HELP } from "../base/metrics-server.ts";
-import { err, ok, type Result } from "../base/result.ts";
+import { type ListenAddress, parseTcpAddress, socketAddress } from "../base/listen-address.ts";
+import { METRICS_LISTEN_HELP } from "../base/metrics-listen.ts";
+import { ok, type Result } from "../base/result.ts";
 import { storeClientKeys } from "../store/client-config.ts";
 import { AGENT_DEADLINE_MS } from "./limits.ts";
 
@@ -39,26 +40,15 @@ export const API_CONFIG = {
 /** The values of the API server's configuration. */
 export type ApiValues = ConfigValues<typeof API_CONFIG>;
 
-/** An address to listen on. */
-export type ListenAddress =
-  | { readonly kind: "unix"; readonly path: string }
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
-
-/** sun_path of unix(7) holds 107 characters and a zero. */
-const SOCKET_PATH_BYTES_MAX = 107;
-
 /** The addresses that a configuration asks for. The error is one sentence. */
 export function listenAddresses(
   values: Pick<ApiValues, "socket" | "listen">,
 ): Result<readonly ListenAddress[], string> {
   const { socket, listen } = values;
-  if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES_MAX) {
-    return err(`socket: ${socket} is longer than the ${SOCKET_PATH_BYTES_MAX} bytes that a socket path may have`);
-  }
-  const unix = { kind: "unix", path: socket } as const;
-  if (listen === undefined) return ok([unix]);
-  const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/.exec(listen) ?? [];
-  const isPort = port !== "" && Number(port) <= 65_535;
-  if (!isPort) return err(`listen: ${listen}: expected an address and a port, as 127.0.0.1:8181 or [::1]:8181`);
-  return ok([unix, { kind: "tcp", host: host.replace(/^\[|\]$/g, ""), port: Number(port) }]);
+  const unix = socketAddress("socket", socket);
+  if (!unix.ok) return unix;
+  if (listen === undefined) return ok([unix.value]);
+  const expected = "an address and a port, as 127.0.0.1:8181 or [::1]:8181";
+  const tcp = parseTcpAddress(listen, { key: "listen", expected });
+  return tcp.ok ? ok([unix.value, { kind: "tcp", ...tcp.value }]) : tcp;
 }

@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
-import { connect } from "node:net";
 import { dirname } from "node:path";
+import { freeSocket } from "../base/free-socket.ts";
+import { formatTcpAddress, type ListenAddress } from "../base/listen-address.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { ListenAddress } from "./config.ts";
 import { HEADERS_WITHIN_MS, REQUEST_WITHIN_MS } from "./limits.ts";
 
 /** A server that listens. */
@@ -34,8 +34,9 @@ export async function listenOn(
 async function open(address: ListenAddress, handle: RequestListener): Promise<Result<Listening, string>> {
   const server = createServer({ headersTimeout: HEADERS_WITHIN_MS, requestTimeout: REQUEST_WITHIN_MS }, handle);
   if (address.kind === "tcp") return openTcp(server, address);
+  mkdirSync(dirname(address.path), { recursive: true, mode: 0o700 });
   const free = await freeSocket(address.path);
-  if (!free.ok) return free;
+  if (!free.ok) return err(`${free.error}: stop the other server, or choose another path with --socket`);
   // The socket must never be open to others, not even between bind and chmod.
   const umask = process.umask(0o177);
   const failure = await listening(server, { path: address.path });
@@ -50,32 +51,13 @@ async function openTcp(
   { host, port }: ListenAddress & { kind: "tcp" },
 ): Promise<Result<Listening, string>> {
   const failure = await listening(server, { host, port });
-  const name = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const name = formatTcpAddress({ host, port });
   if (failure?.code === "EADDRINUSE")
     return err(`${name} is in use: stop the other server, or choose another port with --listen`);
   if (failure !== undefined) return err(`cannot listen on ${name}: ${failure.message}`);
   const bound = server.address();
   const given = typeof bound === "object" && bound !== null ? bound.port : port;
-  return ok({ address: `http://${host.includes(":") ? `[${host}]` : host}:${given}`, close: () => closed(server) });
-}
-
-/** Takes away a socket that a dead server left behind; one that answers belongs to somebody. */
-async function freeSocket(path: string): Promise<Result<void, string>> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return ok(undefined);
-  if (!stat.isSocket()) return err(`${path} is there and is no socket: choose another path with --socket`);
-  const isAlive = await new Promise<boolean>((resolve) => {
-    const probe = connect(path);
-    probe.once("connect", () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once("error", () => resolve(false));
-  });
-  if (isAlive) return err(`${path} is in use: stop the other server, or choose another path with --socket`);
-  rmSync(path);
-  return ok(undefined);
+  return ok({ address: `http://${formatTcpAddress({ host, port: given })}`, close: () => closed(server) });
 }
 
 function listening(server: Server, on: { readonly path: string } | { readonly host: string; readonly port: number }) {

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { ApiClient } from "../api-client/client.ts";
 import { parseHttpTarget } from "../api-client/http-json.ts";
+import type { ListenAddress } from "../base/listen-address.ts";
 import { silentLog } from "../base/log.ts";
 import { unwrap } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
-import { type ListenAddress, listenAddresses } from "./config.ts";
+import { listenAddresses } from "./config.ts";
 import { type RunningApi, startApi } from "./start.ts";
 import { readToken } from "./token.ts";
 
@@ -118,7 +119,7 @@ describe("a server that listens", () => {
     const second = await start({ kind: "unix", path: socket });
     assert.equal(
       second.ok ? "" : second.error,
-      `${socket} is in use: stop the other server, or choose another path with --socket`,
+      `${socket} is in use by another process: stop the other server, or choose another path with --socket`,
     );
     const [, tcp = ""] = running.addresses;
     const port = Number(tcp.split(":").at(-1));

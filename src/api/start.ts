@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { SupportPart } from "../api-schema/doctor-resource.ts";
 import type { Duration } from "../base/clock.ts";
+import type { ListenAddress } from "../base/listen-address.ts";
 import type { Log } from "../base/log.ts";
 import type { CounterSource } from "../base/metrics.ts";
 import { openScraper } from "../base/metrics-server.ts";
@@ -17,7 +18,6 @@ import type { Tree } from "../store/tree.ts";
 import { Recycler } from "../store/upkeep/recycler.ts";
 import { HttpAgents } from "./agents.ts";
 import { ApiMetrics } from "./api-metrics.ts";
-import type { ListenAddress } from "./config.ts";
 import { DeviceTables } from "./device-tables.ts";
 import type { StoreServerAnswer } from "./doctor/store-checks.ts";
 import { Facts } from "./facts.ts";

@@ -12,3 +12,5 @@ export const LOG_WINDOW_MS = 10_000;
 export const LOG_TAIL_LINES = 500;
 /** Events whose lines are counted at once; more share one count. Names are few, so this is never met. */
 export const LOG_EVENTS_MAX = 1_000;
+/** Time in milliseconds that another process may take to accept a connection before its socket counts as held by it. */
+export const SOCKET_PROBE_MS = 1_000;

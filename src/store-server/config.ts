@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { ConfigSchema, ConfigValues } from "../base/config.ts";
-import { METRICS_LISTEN_HELP } from "../base/metrics-server.ts";
-import { err, ok, type Result } from "../base/result.ts";
-import type { ListenAddress } from "./listener.ts";
+import { type ListenAddress, parseTcpAddress, socketAddress } from "../base/listen-address.ts";
+import { METRICS_LISTEN_HELP } from "../base/metrics-listen.ts";
+import { ok, type Result } from "../base/result.ts";
 
 /** The keys of the store server: `--key value`, WEFT_KEY or a YAML file. */
 export const storeServerSchema = {
@@ -33,20 +33,13 @@ export type StoreServerValues = ConfigValues<typeof storeServerSchema>;
 
 /** The addresses that a configuration asks for. The error is one sentence. */
 export function listenAddresses(values: StoreServerValues): Result<readonly ListenAddress[], string> {
-  const unix: ListenAddress = { kind: "unix", path: values.socket ?? join(values["data-folder"], "store.sock") };
-  // sun_path of unix(7) holds 107 characters and a zero.
-  if (Buffer.byteLength(unix.path) > 107)
-    return err(`socket: ${unix.path} is longer than the 107 bytes that a socket path may have`);
-  if (values.listen === undefined) return ok([unix]);
-  const tcp = parseLoopback(values.listen);
-  return tcp === undefined
-    ? err(`listen: ${values.listen}: expected a loopback address and a port, as 127.0.0.1:2181 or [::1]:2181`)
-    : ok([unix, tcp]);
+  const unix = socketAddress("socket", values.socket ?? join(values["data-folder"], "store.sock"));
+  if (!unix.ok || values.listen === undefined) return unix.ok ? ok([unix.value]) : unix;
+  const expected = "a loopback address and a port, as 127.0.0.1:2181 or [::1]:2181";
+  const tcp = parseTcpAddress(values.listen, { key: "listen", expected, isAllowed: isLoopback });
+  return tcp.ok ? ok([unix.value, { kind: "tcp", ...tcp.value }]) : tcp;
 }
 
-function parseLoopback(text: string): ListenAddress | undefined {
-  const match = /^(127(?:\.\d{1,3}){3}|localhost|\[::1\]):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match === null || match[1] === undefined || port > 0xffff) return undefined;
-  return { kind: "tcp", host: match[1].replace(/^\[|\]$/g, ""), port };
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
 }

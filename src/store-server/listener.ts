@@ -1,14 +1,10 @@
-import { statSync, unlinkSync } from "node:fs";
-import { connect, createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { freeSocket } from "../base/free-socket.ts";
+import { formatTcpAddress, type ListenAddress } from "../base/listen-address.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Link } from "./connection.ts";
 import { storeServerLimits } from "./limits.ts";
 import type { LinkEvents, StoreServer } from "./server.ts";
-
-/** Where to listen: a Unix socket (mode 0600, trusted) or TCP (credentials asked for). */
-export type ListenAddress =
-  | { readonly kind: "unix"; readonly path: string }
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
 /** An open listener. `address` is as a client writes it; a TCP port of 0 has become a real one. */
 export interface Listener {
@@ -17,11 +13,11 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Listens and hands every connection to the server. The error is one sentence. */
+/** Listens (a Unix socket gets mode 0600 and is trusted) and hands every connection to the server. The error is one sentence. */
 export async function listen(server: StoreServer, at: ListenAddress): Promise<Result<Listener, string>> {
   if (at.kind === "unix") {
-    const fault = await removeStaleSocket(at.path);
-    if (fault !== undefined) return err(fault);
+    const free = await freeSocket(at.path);
+    if (!free.ok) return free;
   }
   const sockets = createServer({ noDelay: true }, (socket) => attach(server, socket, at.kind === "unix"));
   const bound = await bind(sockets, at);
@@ -49,30 +45,7 @@ function addressOf(sockets: Server, at: ListenAddress): string {
 }
 
 function textOf(at: ListenAddress): string {
-  if (at.kind === "unix") return `unix:${at.path}`;
-  return at.host.includes(":") ? `[${at.host}]:${at.port}` : `${at.host}:${at.port}`;
-}
-
-/** A socket file that nobody answers on is left over from a dead server. */
-function removeStaleSocket(path: string): Promise<string | undefined> {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return Promise.resolve(undefined);
-  if (!found.isSocket()) return Promise.resolve(`${path} exists and is no socket`);
-  return new Promise((resolve) => {
-    const probe = connect({ path });
-    probe.once("connect", () => {
-      probe.destroy();
-      resolve(`another server listens on ${path}`);
-    });
-    probe.once("error", () => {
-      try {
-        unlinkSync(path);
-        resolve(undefined);
-      } catch (error) {
-        resolve(`cannot remove ${path}: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    });
-  });
+  return at.kind === "unix" ? `unix:${at.path}` : formatTcpAddress(at);
 }
 
 function attach(server: StoreServer, socket: Socket, isTrusted: boolean): void {

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import type { ListenAddress } from "../base/listen-address.ts";
 import type { Log } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, systemScheduler } from "../base/scheduler.ts";
-import { type ListenAddress, type Listener, listen } from "./listener.ts";
+import { type Listener, listen } from "./listener.ts";
 import { isSecret, readSecret } from "./secret.ts";
 import { StoreServer } from "./server.ts";
 import { SqliteJournal } from "./sqlite-journal.ts";

@@ -1,12 +1,11 @@
 import type { Duration } from "../base/clock.ts";
+import { formatTcpAddress, type ListenAddress } from "../base/listen-address.ts";
 import type { Prng } from "../base/prng.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { zookeeperLimits } from "./limits.ts";
 
 /** Where a server listens. */
-export type ServerAddress =
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
-  | { readonly kind: "unix"; readonly path: string };
+export type ServerAddress = ListenAddress;
 
 /** The port that `host` alone means. */
 const defaultPort = 2181;
@@ -29,7 +28,7 @@ export function parseServer(text: string): Result<ServerAddress, string> {
 /** The text that `parseServer` reads. */
 export function formatServer(server: ServerAddress): string {
   if (server.kind === "unix") return `unix:${server.path}`;
-  return server.host.includes(":") ? `[${server.host}]:${server.port}` : `${server.host}:${server.port}`;
+  return formatTcpAddress(server);
 }
 
 /**

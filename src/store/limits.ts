@@ -49,6 +49,9 @@ export const removedAgainMs = 1_000;
 /** Most own opinions in one replicated map: more than the MACs of one host's VMs by two orders of magnitude. */
 export const ownOpinionsMax = 100_000;
 
+/** Own opinions about one key that go with the write of the next one; there is one, unless replies were lost. The rest goes after it. */
+export const replacedAtOnceMax = 8;
+
 /** Most events kept while a replicated map reads its whole content; beyond it the map reads once more. */
 export const bufferedEventsMax = 100_000;
 

@@ -1,4 +1,4 @@
-import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ServerAddress } from "./servers.ts";
 
@@ -32,13 +32,19 @@ export interface TlsOptions {
 
 /** Dials TCP and Unix sockets; TCP with TLS when `tls` is given. */
 export function socketDial(tls?: TlsOptions): Dial {
-  return (server, events) => new SocketTransport(open(server, tls), tls !== undefined && server.kind === "tcp", events);
+  return (server, events) => {
+    if (tls !== undefined && server.kind === "tcp") return SocketTransport.encrypted(openTls(server, tls), events);
+    return SocketTransport.plain((onread) => openPlain(server, onread), events);
+  };
 }
 
-function open(server: ServerAddress, tls: TlsOptions | undefined): Socket {
-  if (server.kind === "unix") return connectTcp({ path: server.path });
+function openPlain(server: ServerAddress, onread: OnReadOpts): Socket {
+  if (server.kind === "unix") return connectTcp({ path: server.path, onread });
+  return connectTcp({ host: server.host, port: server.port, noDelay: true, onread });
+}
+
+function openTls(server: Extract<ServerAddress, { readonly kind: "tcp" }>, tls: TlsOptions): Socket {
   const { host, port } = server;
-  if (tls === undefined) return connectTcp({ host, port, noDelay: true });
   const { ca, certificate: cert, key, serverName } = tls;
   // A server name on the wire is a name, never an address (RFC 6066 section 3); the certificate is held against the host.
   const servername = serverName ?? (isIP(host) === 0 ? host : undefined);
@@ -51,28 +57,46 @@ function open(server: ServerAddress, tls: TlsOptions | undefined): Socket {
   });
 }
 
+/** Bytes that one read of a plain connection takes at most: what the kernel's stream layer of Node takes too. */
+const readBytes = 65_536;
+
 class SocketTransport implements Transport {
   readonly #socket: Socket;
+  readonly #events: TransportEvents;
   #isOver = false;
 
-  constructor(socket: Socket, isTls: boolean, events: TransportEvents) {
+  private constructor(open: (transport: SocketTransport) => Socket, connected: string, events: TransportEvents) {
+    this.#events = events;
+    const socket = open(this);
     this.#socket = socket;
-    const over = (why: string): void => {
-      if (this.#isOver) return;
-      this.#isOver = true;
-      socket.destroy();
-      events.onClosed(why);
-    };
     socket.setNoDelay(true);
-    socket.on(isTls ? "secureConnect" : "connect", () => {
+    socket.on(connected, () => {
       if (!this.#isOver) events.onOpen();
     });
-    socket.on("data", (bytes: Buffer) => {
-      if (!this.#isOver) events.onBytes(bytes);
-    });
-    socket.on("error", (error: Error) => over(error.message));
-    socket.on("end", () => over("the server closed the connection"));
-    socket.on("close", () => over("the connection was closed"));
+    socket.on("error", (error: Error) => this.#over(error.message));
+    socket.on("end", () => this.#over("the server closed the connection"));
+    socket.on("close", () => this.#over("the connection was closed"));
+  }
+
+  /** Past the stream's buffers: an event is heard after half the work, which counts when many wake at once. */
+  static plain(open: (onread: OnReadOpts) => Socket, events: TransportEvents): SocketTransport {
+    const buffer = Buffer.allocUnsafeSlow(readBytes);
+    const openFor = (transport: SocketTransport): Socket =>
+      open({
+        buffer,
+        callback: (count) => {
+          // The buffer is filled again by the next read; a frame that is not whole yet is kept longer.
+          transport.#received(Buffer.from(buffer.subarray(0, count)));
+          return true;
+        },
+      });
+    return new SocketTransport(openFor, "connect", events);
+  }
+
+  static encrypted(socket: Socket, events: TransportEvents): SocketTransport {
+    const transport = new SocketTransport(() => socket, "secureConnect", events);
+    socket.on("data", (bytes: Buffer) => transport.#received(bytes));
+    return transport;
   }
 
   write(bytes: Uint8Array): void {
@@ -84,5 +108,15 @@ class SocketTransport implements Transport {
     this.#isOver = true;
     this.#socket.end();
     this.#socket.destroySoon();
+  }
+  #received(bytes: Buffer): void {
+    if (!this.#isOver) this.#events.onBytes(bytes);
+  }
+
+  #over(why: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#socket.destroy();
+    this.#events.onClosed(why);
   }
 }

@@ -19,7 +19,7 @@ export interface ApachePlace {
 
 const loopback = "127.0.0.1";
 /** Small and quick to start. */
-const smallJava = ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+export const smallJava = ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 
 /** One server of Apache ZooKeeper: alone, or a member of an ensemble. */
 export class ApacheServer {

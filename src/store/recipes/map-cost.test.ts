@@ -125,3 +125,39 @@ test("an update of a replicated map costs the same for 100 and for 10,000 entrie
     }
   }
 });
+
+test("an owner that changes its mind writes once, and nobody sees the key without a value", async () => {
+  const copies = new Copies();
+  await copies.fill(10);
+  const gone: string[] = [];
+  for (const { map } of copies.all) {
+    map.subscribe({
+      onLoaded: () => undefined,
+      onChange: (key, after) => {
+        if (after === undefined) gone.push(key);
+      },
+    });
+  }
+  const [owner = {}, ...others] = await copies.cost(() => void copies.all[0]?.map.put("k7", "after"));
+  const writes = Object.entries(owner).filter(([what]) => what.startsWith("store"));
+  assert.deepEqual(writes, [["store multi", 1]]);
+  for (const other of others) assert.equal(other["change"], 1);
+  assert.deepEqual(gone, []);
+  for (const { map } of copies.all) assert.equal(map.get("k7"), "after");
+  copies.stop();
+});
+
+test("what an owner replaces and somebody removed meanwhile is no hindrance", async () => {
+  const copies = new Copies();
+  await copies.fill(1);
+  const [first, second] = copies.all;
+  // The first opinion of a new map.
+  const name = "k0,before,0000000000";
+  await copies.cost(() => {
+    void second?.connection.tree.remove(`/maps/m/${name}`);
+    void first?.map.put("k0", "after");
+  });
+  for (const { map } of copies.all) assert.equal(map.get("k0"), "after");
+  assert.equal(first?.map.ownOpinions, 1);
+  copies.stop();
+});

@@ -2,7 +2,7 @@ import { err, ok, type Result } from "../../base/result.ts";
 import { sleep } from "../../base/scheduler.ts";
 import { childOf, nameOf } from "../data-tree-path.ts";
 import { ownOpinionsMax, removedAgainMs, retryWaitMs } from "../limits.ts";
-import type { TreeError } from "../tree.ts";
+import type { MultiError, TreeError, TreeOperation } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
 import { makeContainers } from "./open-layout.ts";
 import type { Opinion, OpinionTable } from "./opinion-table.ts";
@@ -19,11 +19,19 @@ export interface OwnOpinionsOptions {
   readonly table: OpinionTable;
   readonly noBytes: Uint8Array;
   parse(name: string): Opinion | undefined;
-  /** An own opinion that was not in the table yet: it was told before the reply, or never. */
+  /** An opinion that was not in the table yet: it was told before the reply of a create, or never. */
   onMade(opinion: Opinion): void;
+  /** An opinion has gone, told while its successor waited for a reply. */
+  onGone(opinion: Opinion): void;
   onOverridden(key: string, value: string): void;
   /** The outcome of a write is unknown and nobody else will ask for a full read: read again. */
   reload(): void;
+}
+
+/** An event about one opinion. */
+interface ToldOpinion {
+  readonly kind: "created" | "deleted";
+  readonly opinion: Opinion;
 }
 
 interface OwnKey {
@@ -36,7 +44,7 @@ interface OwnKey {
   isStale: boolean;
   /** The value of a create under way. Events that announce such a name wait for the reply, which says whose it is. */
   creating: string | undefined;
-  readonly unattributed: Opinion[];
+  readonly unattributed: ToldOpinion[];
   /** The outcome of a write is unknown, or the session has ended: nothing is done before the next full read. */
   awaitsReload: boolean;
   /** A create without reply: nodes with this value, newer than this, may be ours. */
@@ -103,11 +111,15 @@ export class OwnOpinions {
     own.wanted = { value: newest.value, seen: newest.sequence };
   }
 
-  /** Whether an event about an opinion has to wait for the reply of a create that may have made it. Then it is kept here. */
-  mayBeOwn(opinion: Opinion): boolean {
+  /**
+   * Whether an event about an opinion has to wait for the reply of a create: it may be what the create made, or what went in
+   * its favour. Then it is kept here.
+   */
+  keeps(kind: ToldOpinion["kind"], opinion: Opinion): boolean {
     const own = this.#keys.get(opinion.key);
-    if (own === undefined || own.creating !== opinion.value || opinion.origin !== "learned") return false;
-    own.unattributed.push(opinion);
+    if (own?.creating === undefined || opinion.origin !== "learned") return false;
+    if (kind === "created" ? own.creating !== opinion.value : own.unattributed.length === 0) return false;
+    own.unattributed.push({ kind, opinion });
     return true;
   }
 
@@ -116,8 +128,6 @@ export class OwnOpinions {
     this.#names.delete(opinion.name);
     const own = this.#keys.get(opinion.key);
     const wasOurs = own?.nodes.delete(opinion.name) === true;
-    const at = own?.unattributed.findIndex(({ name }) => name === opinion.name) ?? -1;
-    if (at >= 0) own?.unattributed.splice(at, 1);
     const isBare = wasOurs && own?.nodes.size === 0 && own.wanted !== undefined && !own.isBusy;
     if (own !== undefined) void (isBare ? this.#workLater(own) : this.#work(own));
   }
@@ -217,7 +227,7 @@ export class OwnOpinions {
       case "rest":
         return "rest";
       case "create":
-        return this.#create(own, step.value);
+        return this.#create(own, step);
       case "remove":
         return this.#remove(own, step);
       default: {
@@ -234,24 +244,57 @@ export class OwnOpinions {
     return all.filter(({ name, origin }) => origin === "learned" && !own.nodes.has(name));
   }
 
-  async #create(own: OwnKey, value: string): Promise<Progress> {
-    const { connection, path, table, noBytes, parse, onMade } = this.#options;
+  async #create(own: OwnKey, step: Extract<OwnStep, { readonly do: "create" }>): Promise<Progress> {
+    const { connection, table, parse, onMade } = this.#options;
     const { tree } = connection;
+    const { value } = step;
     const seen = table.newest;
     own.creating = value;
-    const prefix = opinionPrefix(own.key, value, "learned");
-    const made = await tree.create(childOf(path, prefix), noBytes, { mode: "ephemeral-sequential" });
+    const made = await this.#say(own.key, step);
     own.creating = undefined;
-    const opinion = made.ok && tree === connection.tree ? parse(nameOf(made.value)) : undefined;
+    const isOurs = tree === connection.tree;
+    const opinion = made.ok && isOurs ? parse(nameOf(made.value)) : undefined;
     if (opinion !== undefined) {
+      for (const name of step.instead) this.#disown(own, name);
       this.#own(own, opinion);
       if (own.wanted?.value === value) own.wanted = { value, seen: Math.max(own.wanted.seen, opinion.sequence) };
     }
-    for (const told of own.unattributed.splice(0)) onMade(told);
-    if (opinion !== undefined) onMade(opinion);
+    this.#tellKept(own);
+    if (opinion !== undefined && own.nodes.has(opinion.name)) onMade(opinion);
     if (made.ok) return "again";
-    if (made.error.kind === "connection-loss" && tree === connection.tree) own.lost = { value, seen };
-    return this.#afterError(made.error);
+    const { index, error } = made.error;
+    if (error.kind === "connection-loss" && isOurs) own.lost = { value, seen };
+    const absent = index === undefined ? undefined : step.instead[index - 1];
+    if (error.kind !== "no-node" || absent === undefined) return this.#afterError(error);
+    // Somebody was faster: it need not go again.
+    this.#disown(own, absent);
+    return "again";
+  }
+
+  /** One write: the new opinion comes before the old ones go, for everybody who listens too. */
+  async #say(
+    key: string,
+    { value, instead }: Extract<OwnStep, { readonly do: "create" }>,
+  ): Promise<Result<string, MultiError>> {
+    const { connection, path, noBytes } = this.#options;
+    const prefix = childOf(path, opinionPrefix(key, value, "learned"));
+    const options = { mode: "ephemeral-sequential" } as const;
+    if (instead.length === 0) {
+      const made = await connection.tree.create(prefix, noBytes, options);
+      return made.ok ? made : err({ index: 0, error: made.error });
+    }
+    const made = await connection.tree.multi([
+      { op: "create", path: prefix, data: noBytes, options },
+      ...instead.map((name): TreeOperation => ({ op: "remove", path: childOf(path, name) })),
+    ]);
+    if (!made.ok) return made;
+    const [created] = made.value;
+    return ok(created?.op === "create" ? created.path : prefix);
+  }
+
+  #tellKept(own: OwnKey): void {
+    const { onMade, onGone } = this.#options;
+    for (const { kind, opinion } of own.unattributed.splice(0)) (kind === "created" ? onMade : onGone)(opinion);
   }
 
   async #remove(own: OwnKey, step: Extract<OwnStep, { readonly do: "remove" }>): Promise<Progress> {

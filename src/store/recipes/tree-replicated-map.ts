@@ -70,6 +70,7 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
       ...{ connection, path, noBytes, table: this.#table },
       parse: (name) => this.#parse(name),
       onMade: (opinion) => this.#add(opinion),
+      onGone: (opinion) => this.#gone(opinion),
       onOverridden: (key, value) => this.#overridden(key, value),
       // Without a watch in place a read would miss what comes after it; the watch asks for one anyway.
       reload: () => {
@@ -202,16 +203,18 @@ export class TreeReplicatedMap<K, V> implements ReplicatedMap<K, V> {
     if (opinion === undefined) return;
     this.#counters.add("map_updates");
     if (event.kind === "created") {
-      if (!this.#own.mayBeOwn(opinion)) this.#add(opinion);
-    } else if (event.kind === "deleted") {
-      this.#tell(this.#table.remove(opinion.name));
-      this.#own.forget(opinion);
-    }
+      if (!this.#own.keeps("created", opinion)) this.#add(opinion);
+    } else if (event.kind === "deleted" && !this.#own.keeps("deleted", opinion)) this.#gone(opinion);
   }
 
   #add(opinion: Opinion): void {
     this.#tell(this.#table.add(opinion));
     this.#own.reconsider(opinion.key);
+  }
+
+  #gone(opinion: Opinion): void {
+    this.#tell(this.#table.remove(opinion.name));
+    this.#own.forget(opinion);
   }
 
   /** Reads everything. Events meanwhile are kept and applied after it: the last word about a name is always an event's. */

@@ -111,8 +111,10 @@ static __always_inline int weft_keepalive(struct __sk_buff *skb, __u32 peer, int
 
 	if ((body.head >> 8 & 0xff) == WEFT_KEEPALIVE_REQUEST) {
 		*is_alive = sequence > record->request;
-		if (*is_alive)
+		if (*is_alive) {
+			record->unheard = body.head >> 16;
 			record->request = sequence;
+		}
 		record->requests++;
 		return weft_answer(skb, &body, own, peer);
 	}

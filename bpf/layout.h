@@ -100,6 +100,7 @@
 #define WEFT_KEEPALIVE_REFUSED 6
 #define WEFT_KEEPALIVE_LENGTH 7
 #define WEFT_KEEPALIVE_TRIP 8
+#define WEFT_KEEPALIVE_UNHEARD 9
 #define WEFT_KEEPALIVE_SECRET 2
 
 #define WEFT_UPCALL_HEADER_WORDS 32
@@ -200,7 +201,8 @@ struct weft_keepalive {
 	__u32 refused;
 	__u32 length;
 	__u32 trip_us;
-	__u32 zero[7];
+	__u32 unheard;
+	__u32 zero[6];
 };
 
 struct weft_keepalive_own {

@@ -144,11 +144,11 @@ export class KeepAlives {
 
   #perform(effect: LivenessEffect, now: Instant): void {
     if (effect.kind === "probe") return this.#ask(effect, now);
-    const { peer, state, before } = effect;
+    const { peer, state, before, why } = effect;
     if (state === "suspect" || (before === "suspect" && state === "alive")) return;
     const { datapath, dispatch } = this.#parts;
     if (state === "dead" || before === "dead") setPeerUp(datapath.memory.peers, peer, state !== "dead");
-    dispatch({ kind: "peer-life", peer, life: state });
+    dispatch({ kind: "peer-life", peer, life: state, why });
   }
 
   #ask(probe: LivenessEffect & { kind: "probe" }, now: Instant, bytes?: number): void {
@@ -162,6 +162,7 @@ export class KeepAlives {
       sequence,
       timeUs,
       requestBytes: 0,
+      unheard: probe.unheard,
     } as const;
     const frame = buildKeepAlive(asked, this.#own.secret, bytes);
     // What the kernel refuses is counted by the datapath as inject-failed; to the peer it is a question without an answer.

@@ -75,8 +75,9 @@ export const AGENT_LOG_EVENTS = {
   "peer.alive": { level: "info", meaning: "another host was heard of (again): it is sent to", fields: ["peer"] },
   "peer.dead": {
     level: "warn",
-    meaning: "another host does not answer keep-alives any more: nothing is sent to it until it is heard of",
-    fields: ["peer"],
+    meaning:
+      "another host does not answer keep-alives any more (silent), or says that it hears nothing of this one (deaf): nothing is sent to it until it answers",
+    fields: ["peer", "why"],
   },
   "port.unconfirmed": {
     level: "warn",

@@ -27,12 +27,15 @@ export interface KeepAlive {
   readonly timeUs: number;
   /** Of a reply: length of the inner frame of the request. */
   readonly requestBytes: number;
+  /** Of a request: how many before it, in a row, the sender has heard nothing to. 0 also from releases that do not say. */
+  readonly unheard: number;
 }
 
 /** Makes the frame of a keep-alive, `bytes` long (at least KEEPALIVE_BYTES). `secret` has four words. */
 export function buildKeepAlive(keepAlive: KeepAlive, secret: ArrayLike<number>, bytes = KEEPALIVE_BYTES): Uint8Array {
-  const { kind, sender, receiver, sequence, timeUs, requestBytes } = keepAlive;
-  const head = (KEEPALIVE_VERSION | (kind << 8) | (Math.min(requestBytes, 0xffff) << 16)) >>> 0;
+  const { kind, sender, receiver, sequence, timeUs, requestBytes, unheard } = keepAlive;
+  const said = kind === KEEPALIVE_REQUEST ? unheard : requestBytes;
+  const head = (KEEPALIVE_VERSION | (kind << 8) | (Math.min(said, 0xffff) << 16)) >>> 0;
   const body = new Uint32Array(BODY_WORDS);
   body.set([head, sender, receiver, sequence >>> 0, Math.floor(sequence / 0x1_0000_0000), timeUs >>> 0]);
   body.set(sipHash24(secret, body, { from: 0, to: MAC_AT }), MAC_AT);
@@ -58,7 +61,9 @@ export function readKeepAlive(
   if (kind !== KEEPALIVE_REQUEST && kind !== KEEPALIVE_REPLY) return undefined;
   const mac = sipHash24(secret, body, { from: 0, to: MAC_AT });
   if (body[MAC_AT] !== mac[0] || body[MAC_AT + 1] !== mac[1]) return undefined;
-  return { kind, sender, receiver, sequence: high * 0x1_0000_0000 + low, timeUs, requestBytes: head >>> 16 };
+  const said = head >>> 16;
+  const [requestBytes, unheard] = kind === KEEPALIVE_REQUEST ? [0, said] : [said, 0];
+  return { kind, sender, receiver, sequence: high * 0x1_0000_0000 + low, timeUs, requestBytes, unheard };
 }
 
 /** What this host says of itself in record 0 of the keep-alive records; `secret` undefined: not known yet. */

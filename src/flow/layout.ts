@@ -241,7 +241,8 @@ export const TUNNEL_UDP_PORT = 6677;
 /**
  * KEEP-ALIVE: an inner frame under the tunnel key of that kind (key 0): Ethernet header with type KEEPALIVE_ETHERTYPE, then 8
  * words, little-endian, then padding (a request may be as long as the path is wide):
- *   0 version (bits 0..7) | request 0 or reply 1 (8..15) | in a reply: length of the request's inner frame (16..31)
+ *   0 version (bits 0..7) | request 0 or reply 1 (8..15) | in a reply: length of the request's inner frame (16..31); in a request:
+ *     how many before it, in a row, the sender has heard nothing to (16..31, at most 65,535; releases that do not say write 0)
  *   1 epoch of the sender's host  2 epoch of the receiver's host  3..4 sequence, low and high  5 the request's time, µs (u32)
  *   6..7 SipHash-2-4 of words 0..5 under the cloud's secret, low and high
  * The receiver's datapath answers a request itself, without padding, with the epochs exchanged. What is malformed, tagged, not
@@ -250,7 +251,8 @@ export const TUNNEL_UDP_PORT = 6677;
  *
  * KEEP-ALIVE RECORD, 16 words, index = peer index, written by the datapath:
  *   0..1 newest sequence of its requests  2..3 newest sequence of its replies to us  4 requests answered  5 replies taken
- *   6 refused  7 inner frame length of our newest request that was answered  8 round trip of that request, µs  9..15 zero
+ *   6 refused  7 inner frame length of our newest request that was answered  8 round trip of that request, µs
+ *   9 what its newest request said of requests to which nothing was heard  10..15 zero
  * Record 0 is this host's own, written by the agent:
  *   0 whether there is a secret (1)  1 epoch of this host  2..5 the secret, 16 bytes as in SipHash's key, loaded little-endian
  */
@@ -275,6 +277,8 @@ export const KEEPALIVE_REFUSED = 6;
 export const KEEPALIVE_LENGTH = 7;
 /** Word of the round trip in a keep-alive record. */
 export const KEEPALIVE_TRIP = 8;
+/** Word of the number of requests to which a peer has heard nothing, in a keep-alive record. */
+export const KEEPALIVE_UNHEARD = 9;
 /** Word of the first of four words of the secret in record 0. */
 export const KEEPALIVE_SECRET = 2;
 

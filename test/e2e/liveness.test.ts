@@ -85,4 +85,37 @@ describe("hosts that watch each other", { skip, timeout: 180_000 }, () => {
     });
     assert.ok(await cloud.pings("vm1", v4));
   });
+
+  it("a path that is broken in one direction only is soon known to both hosts, and mended to both", async () => {
+    const { v4 } = cloud.vm("vm2");
+    await cloud.eventually("vm1 reaches vm2", () => cloud.pings("vm1", v4));
+    await cloud.eventually("both are alive", async () => {
+      const views = await Promise.all(["h1", "h2"].map(viewOf));
+      return views.every((view) => view?.state === "alive");
+    });
+    // Long enough for both to know that they are used.
+    await cloud.run("vm1", `ping -c 30 -i 0.05 -W 1 ${v4}`);
+    const traffic = cloud.run("vm1", `ping -c 100 -i 0.05 -W 1 ${v4}`);
+    const back = cloud.run("vm2", `ping -c 100 -i 0.05 -W 1 ${cloud.vm("vm1").v4}`);
+    // What h1 sends arrives under an address that h2 does not have; what h2 sends arrives as before.
+    const to = cloud.host("h2").underlay;
+    const cut = await underlay("h1", `ip neigh replace ${to} lladdr 02:de:ad:00:00:01 dev DEV nud permanent`);
+    assert.equal(cut.code, 0, cut.output);
+    const cutAt = Number(cut.output.trim());
+    for (const host of ["h1", "h2"]) {
+      await cloud.eventually(`${host} knows`, async () => (await viewOf(host))?.state === "dead");
+      const since = (await viewOf(host))?.since ?? Number.POSITIVE_INFINITY;
+      // Within one second, which virtual time shows; here two agents may wait for a processor.
+      assert.ok(since - cutAt <= 2_000, `${host} knows after ${since - cutAt} ms`);
+    }
+    assert.match(cloud.log("agent-h1"), /"why":"deaf".*peer\.dead/);
+    const mended = await underlay("h1", `ip neigh del ${to} dev DEV`);
+    assert.equal(mended.code, 0, mended.output);
+    await cloud.eventually("vm1 reaches vm2 again", () => cloud.pings("vm1", v4));
+    await cloud.eventually("both are alive again", async () => {
+      const views = await Promise.all(["h1", "h2"].map(viewOf));
+      return views.every((view) => view?.state === "alive");
+    });
+    await Promise.all([traffic, back]);
+  });
 });

@@ -63,6 +63,18 @@ class Segment {
     return received.length - before;
   }
 
+  /** vm1 and vm2 send to each other all the time, for so long. */
+  async talk(span: number): Promise<void> {
+    for (let passed = 0; passed < span; passed += 20) {
+      for (const [from, to] of [
+        ["vm1", "10.0.0.2"],
+        ["vm2", "10.0.0.1"],
+      ] as const)
+        this.cloud.vm(from).sendUdp({ to: unwrap(parseIp(to)), payload: Uint8Array.of(0) }, 1000, 2000);
+      await this.cloud.run(20);
+    }
+  }
+
   #objects(): readonly TopologyObject[] {
     const members = this.#specs.map(({ id, address }) => ({ hostId: id, address }));
     const bridgeId = uuid(this.#prng);
@@ -119,6 +131,35 @@ describe("liveness", () => {
     assert.equal(net.lifeOf("h1", "h2"), "alive");
     assert.equal(await net.send("vm1", 2, 10), 10);
   });
+
+  for (const [broken, from, to] of [
+    ["from us to the peer", "192.0.2.1", "192.0.2.2"],
+    ["from the peer to us", "192.0.2.2", "192.0.2.1"],
+  ] as const) {
+    it(`a path that is broken only ${broken} is known to both within a second, and mended to both`, async () => {
+      await net.talk(2_000);
+      net.cloud.underlay.block(from, to);
+      const cut = net.cloud.scheduler.clock.now();
+      const knownAt = new Map<string, number>();
+      while (net.cloud.scheduler.clock.now() < cut + 5_000) {
+        await net.talk(20);
+        for (const [host, other] of [
+          ["h1", "h2"],
+          ["h2", "h1"],
+        ] as const)
+          if (net.lifeOf(host, other) === "dead" && !knownAt.has(host))
+            knownAt.set(host, net.cloud.scheduler.clock.now() - cut);
+      }
+      assert.ok((knownAt.get("h1") ?? Number.POSITIVE_INFINITY) <= 1_000, `h1: ${knownAt.get("h1")} ms`);
+      assert.ok((knownAt.get("h2") ?? Number.POSITIVE_INFINITY) <= 1_000, `h2: ${knownAt.get("h2")} ms`);
+      assert.deepEqual([net.lifeOf("h1", "h2"), net.lifeOf("h2", "h1")], ["dead", "dead"]);
+      assert.equal(await net.send("vm1", 3, 3), 3);
+      net.cloud.underlay.heal();
+      await net.talk(1_200);
+      assert.deepEqual([net.lifeOf("h1", "h2"), net.lifeOf("h2", "h1")], ["alive", "alive"]);
+      assert.equal(await net.send("vm1", 2, 10), 10);
+    });
+  }
 
   it("a host that only lost the store keeps its traffic, its owner unconfirmed; with both gone it ends", async () => {
     net.host("h2").isolateStore();

@@ -3,6 +3,7 @@ import type { PortOutcome, Underlay, WantedPeer, WantedPort, WantedTunnelKey } f
 import type { Id, TopologyObject } from "../../model/objects.ts";
 import type { WorldChange } from "../../sim/world-change.ts";
 import type { KeptKey, RestingKey } from "./kept.ts";
+import type { DeathCause } from "./liveness.ts";
 import type { FromWorker, MapName, Opinion, ToWorker } from "./messages.ts";
 import type { HostLife } from "./ownership.ts";
 import type { ObjectName } from "./slice.ts";
@@ -28,7 +29,12 @@ export type ControlEvent =
       readonly isWithdrawn?: boolean;
     }
   /** The datapath of a peer answers keep-alives, or does not any more. */
-  | { readonly kind: "peer-life"; readonly peer: number; readonly life: HostLife }
+  | {
+      readonly kind: "peer-life";
+      readonly peer: number;
+      readonly life: HostLife;
+      readonly why?: DeathCause | undefined;
+    }
   /** Time has passed since the last such event, by a clock that does not jump; comes about once a second. */
   | { readonly kind: "time"; readonly elapsed: Duration }
   /** A host said under which key it takes floods of a bridge, or took that back. */

@@ -321,10 +321,10 @@ export class ControlCore {
   }
 
   /** The datapath of a peer answers, or not any more: its ports are sent to, or not. */
-  #peerLife({ peer, life }: ControlEvent & { kind: "peer-life" }, now: Instant): void {
+  #peerLife({ peer, life, why = "silent" }: ControlEvent & { kind: "peer-life" }, now: Instant): void {
     const hostId = this.peers.setLife(peer, life);
     if (hostId === undefined) return;
-    if (life === "dead") this.#log("warn", "peer.dead", { peer: hostId });
+    if (life === "dead") this.#log("warn", "peer.dead", { peer: hostId, why });
     else if (life === "alive") this.#log("info", "peer.alive", { peer: hostId });
     for (const portId of this.remote.life(hostId, life, now)) this.#place(portId);
   }

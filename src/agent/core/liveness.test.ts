@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Prng } from "../../base/prng.ts";
 import {
   KEEPALIVE_REPLIES,
+  KEEPALIVE_UNHEARD,
   KEEPALIVE_WORDS,
   PEER_EPOCH,
   PEER_FAMILY,
@@ -10,8 +11,8 @@ import {
   PEER_SENT,
   PEER_WORDS,
 } from "../../flow/layout.ts";
-import { PEER_IDLE_MS, PEER_LOOK_MS, PEER_QUIET_MS, PEER_RETRY_MS, PEERS_AT_FULL_PACE } from "./limits.ts";
-import { type LifeState, Liveness } from "./liveness.ts";
+import { PEER_IDLE_MS, PEER_LOOK_MS, PEER_MISSES, PEER_QUIET_MS, PEER_RETRY_MS, PEERS_AT_FULL_PACE } from "./limits.ts";
+import { type LifeState, Liveness, type Question } from "./liveness.ts";
 
 const START = 5_000_000_000;
 
@@ -24,8 +25,14 @@ class Network {
   };
   readonly liveness = new Liveness(this.memory, new Prng(1));
   readonly answering = new Set<number>();
-  readonly asked: { readonly peer: number; readonly at: number; readonly sequence: number }[] = [];
-  readonly lives: { readonly peer: number; readonly at: number; readonly state: LifeState }[] = [];
+  readonly asked: {
+    readonly peer: number;
+    readonly at: number;
+    readonly sequence: number;
+    readonly unheard: number;
+  }[] = [];
+  readonly lives: { readonly peer: number; readonly at: number; readonly state: LifeState; readonly why?: string }[] =
+    [];
   now = START;
   mayAsk = true;
   #used: readonly number[] = [];
@@ -59,8 +66,14 @@ class Network {
       for (const peer of this.#used) this.memory.peers[peer * PEER_WORDS + PEER_SENT] = this.#sentAt >>> 0;
     }
     for (const effect of this.liveness.look(this.now, this.now, this.mayAsk)) {
-      if (effect.kind === "life") this.lives.push({ peer: effect.peer, at: this.now, state: effect.state });
-      else this.#take(effect.peer, effect.sequence);
+      if (effect.kind === "probe") this.#take(effect);
+      else
+        this.lives.push({
+          peer: effect.peer,
+          at: this.now,
+          state: effect.state,
+          ...(effect.why && { why: effect.why }),
+        });
     }
   }
 
@@ -71,8 +84,16 @@ class Network {
     this.now = end;
   }
 
-  #take(peer: number, sequence: number): void {
-    this.asked.push({ peer, at: this.now, sequence });
+  /** A peer asks, and says to how many questions it has heard nothing. */
+  request(peer: number, unheard: number): void {
+    const at = peer * KEEPALIVE_WORDS;
+    this.memory.keepAlives[at] = (this.memory.keepAlives[at] as number) + 1;
+    this.memory.keepAlives[at + KEEPALIVE_UNHEARD] = unheard;
+    this.hear(peer);
+  }
+
+  #take({ peer, sequence, unheard }: { readonly peer: number } & Question): void {
+    this.asked.push({ peer, at: this.now, sequence, unheard });
     if (!this.answering.has(peer)) return;
     this.hear(peer, this.now + 1);
     const at = peer * KEEPALIVE_WORDS + KEEPALIVE_REPLIES;
@@ -269,4 +290,121 @@ test("a question is missed only after the time for its answer", () => {
   net.run(900);
   const gaps = net.asked.slice(1).map(({ at }, i) => at - (net.asked[i]?.at ?? 0));
   for (const gap of gaps) assert.ok(gap >= PEER_RETRY_MS, `${gap}`);
+});
+
+test("a question says how many before it were followed by silence, and the peer that dies of it hears so at once", () => {
+  const net = new Network();
+  net.add(1);
+  net.use(1);
+  net.run(3_000);
+  assert.ok(net.asked.every(({ unheard }) => unheard === 0));
+  net.answering.clear();
+  net.asked.length = 0;
+  net.run(1_200);
+  const dead = net.lives.at(-1);
+  assert.deepEqual([dead?.state, dead?.why], ["dead", "silent"]);
+  const told = net.asked.slice(0, PEER_MISSES + 1);
+  assert.deepEqual(
+    told.map(({ unheard }) => unheard),
+    [0, 1, 2, 3, 4, 5],
+  );
+  assert.equal(told.at(-1)?.at, dead?.at);
+  net.answering.add(1);
+  net.run(2_000);
+  assert.equal(net.stateOf(1), "alive");
+  assert.equal(net.asked.at(-1)?.unheard, 0);
+});
+
+/** A peer that is heard of all the time: it sends data, and asks. */
+function talk(net: Network, unheard: (i: number) => number, span: number): void {
+  for (let i = 0; i < span / 50; i++) {
+    if (i % 2 === 0) net.request(1, unheard(i));
+    else net.hear(1);
+    net.run(50);
+  }
+}
+
+test("a peer that says it hears nothing of us is dead although it is heard of, until it answers a question", () => {
+  const net = new Network();
+  net.add(1);
+  net.use(1);
+  net.run(3_000);
+  net.answering.clear();
+  talk(net, (i) => Math.min(i, PEER_MISSES - 1), 1_000);
+  assert.equal(net.stateOf(1), "alive");
+  const from = net.now;
+  net.asked.length = 0;
+  talk(net, () => PEER_MISSES, 5_000);
+  assert.equal(net.stateOf(1), "dead");
+  const death = net.lives.at(-1);
+  assert.equal(death?.why, "deaf");
+  assert.ok((death?.at ?? 0) - from <= 100, `${(death?.at ?? 0) - from} ms`);
+  assert.ok(net.asked.length <= 11, `${net.asked.length} questions in 5 s`);
+  net.answering.add(1);
+  // It does not ask any more: its last words must not count for ever.
+  for (let i = 0; i < 30; i++) {
+    net.hear(1);
+    net.run(50);
+  }
+  assert.equal(net.stateOf(1), "alive");
+});
+
+test("a deaf peer that says it hears again is alive at once", () => {
+  const net = new Network();
+  net.add(1, false);
+  net.run(100);
+  net.request(1, PEER_MISSES);
+  net.run(1_000);
+  assert.equal(net.stateOf(1), "dead");
+  net.request(1, 0);
+  net.run(PEER_LOOK_MS.idle);
+  assert.equal(net.stateOf(1), "alive");
+});
+
+test("what a peer said before this agent looked, or before its last answer, makes it not deaf", () => {
+  const net = new Network();
+  net.add(1);
+  net.request(1, PEER_MISSES);
+  net.use(1);
+  net.run(3_000);
+  assert.equal(net.stateOf(1), "alive");
+  assert.ok(!net.lives.some(({ state }) => state === "dead"));
+});
+
+test("both ways broken and mended at once: each hears old words of the other, and both live again soon", () => {
+  const net = new Network();
+  net.add(1);
+  net.use(1);
+  net.run(3_000);
+  net.answering.clear();
+  net.run(5_000);
+  assert.equal(net.stateOf(1), "dead");
+  net.answering.add(1);
+  net.request(1, 40);
+  net.run(300);
+  assert.equal(net.stateOf(1), "alive");
+});
+
+test("whoever does not hear us is watched closely until it has decided, and not longer", () => {
+  const net = new Network();
+  net.add(1);
+  net.use(1);
+  net.run(3_000);
+  net.request(1, 1);
+  net.run(PEER_LOOK_MS.used);
+  let looks = 0;
+  const count = (span: number): number => {
+    looks = 0;
+    for (const end = net.now + span; net.now < end; looks++) {
+      net.now = Math.min(end, net.liveness.nextAt);
+      net.look();
+    }
+    return looks;
+  };
+  net.request(1, 2);
+  net.look();
+  assert.ok(count(PEER_RETRY_MS) >= PEER_RETRY_MS / PEER_LOOK_MS.least - 1, `${looks}`);
+  net.request(1, 0);
+  net.look();
+  assert.ok(count(1_000) <= 15, `${looks}`);
 });

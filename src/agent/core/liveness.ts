@@ -8,6 +8,7 @@ import {
   KEEPALIVE_REPLIES,
   KEEPALIVE_REQUESTS,
   KEEPALIVE_TRIP,
+  KEEPALIVE_UNHEARD,
   KEEPALIVE_WORDS,
   PEER_EPOCH,
   PEER_FAMILY,
@@ -44,10 +45,27 @@ export interface PeerLife {
   readonly answeredBytes: number;
 }
 
+/** Why a peer is dead: nothing is heard of it, or it says that it hears nothing of us, so that nothing we send gets there. */
+export type DeathCause = "silent" | "deaf";
+
+/** What a question to a peer says. `unheard`: questions before it, in a row, to which nothing was heard. */
+export interface Question {
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly unheard: number;
+}
+
 /** What is to be done after a look. */
 export type LivenessEffect =
-  | { readonly kind: "probe"; readonly peer: number; readonly epoch: number; readonly sequence: number }
-  | { readonly kind: "life"; readonly peer: number; readonly state: LifeState; readonly before: LifeState };
+  | ({ readonly kind: "probe"; readonly peer: number } & Question)
+  | {
+      readonly kind: "life";
+      readonly peer: number;
+      readonly state: LifeState;
+      readonly before: LifeState;
+      /** Of a peer that is dead now. */
+      readonly why: DeathCause | undefined;
+    };
 
 interface Track {
   readonly peer: number;
@@ -61,18 +79,30 @@ interface Track {
   usedUntil: Instant;
   /** Questions without an answer. */
   missed: number;
+  /** Questions since it was heard of. */
+  unheard: number;
+  /** It has said that it hears nothing of us, and has answered nothing since. */
+  isDeaf: boolean;
+  /** Replies taken so far, and the newest of its requests (low word) that one of them has outdated. */
+  replies: number;
+  outdated: number;
   /** Keep-alives of it that were refused before it was heard of last. */
   refused: number;
   askAt: Instant;
   sequence: number;
 }
 
-/** Sequence of the newest reply in a keep-alive record. */
+/** Sequences of the newest request and the newest reply in a keep-alive record. */
+const NEWEST_REQUEST = 0;
 const NEWEST_REPLY = 2;
 
 /**
  * Tells which peers live, from the words that the datapath writes: when each was heard of, and when something was sent to it. A peer
  * that is used and silent is asked, and after some unanswered questions it is dead; whoever is heard of again lives at once.
+ *
+ * A path may be broken in one direction only. Each question says how many before it were followed by silence. Who is asked and reads
+ * that its answers do not arrive knows that its own direction is broken: the peer, although heard of, is dead (deaf) until it answers
+ * a question of ours or says otherwise.
  *
  * Nobody dies because we slept: a question counts as missed only when a look that came at least PEER_RETRY_MS after it finds
  * nothing new, and the datapath notes what comes in meanwhile without us.
@@ -113,19 +143,24 @@ export class Liveness {
     let nextAt = now + (used > 0 ? PEER_LOOK_MS.used : PEER_LOOK_MS.idle);
     for (const track of this.#tracks.values()) {
       if (mayAsk) this.#ask(track, now);
-      const isWaited = track.state === "dead" && track.usedUntil > now;
-      nextAt = Math.min(nextAt, mayAsk ? track.askAt : nextAt, isWaited ? now + PEER_LOOK_MS.dead : nextAt);
+      nextAt = Math.min(nextAt, mayAsk ? track.askAt : nextAt, this.#patience(track, now));
     }
     this.#nextAt = Math.max(nextAt, now + PEER_LOOK_MS.least);
     return this.#effects;
   }
 
+  /** When to look again for the sake of one peer. */
+  #patience({ peer, state, usedUntil, heardAt, outdated }: Track, now: Instant): Instant {
+    if (state === "dead") return usedUntil > now ? now + PEER_LOOK_MS.dead : Number.POSITIVE_INFINITY;
+    // It waits for our answers, and asks every PEER_RETRY_MS: its verdict is to be seen when it falls.
+    const isWarned = this.#wordOf(peer, NEWEST_REQUEST) !== outdated && this.#wordOf(peer, KEEPALIVE_UNHEARD) > 0;
+    return isWarned && now < heardAt + 2 * PEER_RETRY_MS ? now + PEER_LOOK_MS.least : Number.POSITIVE_INFINITY;
+  }
+
   /** What a question beyond the usual ones is to say; it never counts as missed. Undefined: no such peer. */
-  question(peer: number): { readonly epoch: number; readonly sequence: number } | undefined {
+  question(peer: number): Question | undefined {
     const track = this.#tracks.get(peer);
-    if (track === undefined) return undefined;
-    track.sequence++;
-    return { epoch: track.epoch, sequence: track.sequence };
+    return track === undefined ? undefined : nextQuestion(track);
   }
 
   /** Every peer. */
@@ -161,6 +196,8 @@ export class Liveness {
       ...{ peer, epoch, state: "unknown", since: now, sequence },
       ...{ seenWord: peerSeen[peer] as number, sentWord: peers[peer * PEER_WORDS + PEER_SENT] as number },
       ...{ heardAt: Number.NEGATIVE_INFINITY, usedUntil: now, missed: 0, refused: this.#refusedOf(peer) },
+      ...{ unheard: 0, isDeaf: false, replies: this.#wordOf(peer, KEEPALIVE_REPLIES) },
+      outdated: this.#wordOf(peer, NEWEST_REQUEST),
       askAt: now + this.#prng.float() * PEER_IDLE_MS,
     };
   }
@@ -179,10 +216,32 @@ export class Liveness {
     if (seen === track.seenWord) return;
     track.seenWord = seen;
     track.heardAt = Math.max(track.heardAt, now - Math.max(0, (Math.floor(now) - seen) | 0));
-    track.missed = 0;
     track.refused = this.#refusedOf(track.peer);
+    track.unheard = 0;
+    if (this.#hearsNothing(track)) return this.#deafen(track, now);
+    track.isDeaf = false;
+    track.missed = 0;
     track.askAt = track.heardAt + this.#quietMs(track, now);
     this.#become(track, "alive", now);
+  }
+
+  /** Whether it says so. A reply says that it heard our question, and counts for more than what it said before. */
+  #hearsNothing(track: Track): boolean {
+    const { peer } = track;
+    const replies = this.#wordOf(peer, KEEPALIVE_REPLIES);
+    const newest = this.#wordOf(peer, NEWEST_REQUEST);
+    if (replies !== track.replies) track.outdated = newest;
+    track.replies = replies;
+    return newest !== track.outdated && this.#wordOf(peer, KEEPALIVE_UNHEARD) >= PEER_MISSES;
+  }
+
+  /** It is asked at once, and on as a dead peer is: an answer shows that the way there is whole again. */
+  #deafen(track: Track, now: Instant): void {
+    if (track.isDeaf) return;
+    track.isDeaf = true;
+    track.missed = PEER_MISSES - 1;
+    track.askAt = now;
+    this.#become(track, "dead", now);
   }
 
   #ask(track: Track, now: Instant): void {
@@ -190,30 +249,38 @@ export class Liveness {
     if (track.missed > 0 && track.state === "alive") this.#become(track, "suspect", now);
     if (track.missed >= PEER_MISSES) return this.#giveUp(track, now);
     track.missed++;
-    track.sequence++;
     track.askAt = now + PEER_RETRY_MS;
-    this.#effects.push({ kind: "probe", peer: track.peer, epoch: track.epoch, sequence: track.sequence });
+    this.#probe(track);
+  }
+
+  #probe(track: Track): void {
+    this.#effects.push({ kind: "probe", peer: track.peer, ...nextQuestion(track) });
+    track.unheard++;
   }
 
   /**
    * Nobody answers. It is asked on, one question at a time. Of one that never answered, or that speaks to us with another secret, that
-   * means nothing.
+   * means nothing. One that dies hears so at once: it may be only the way from it that is broken.
    */
   #giveUp(track: Track, now: Instant): void {
-    this.#become(track, this.#wouldAnswer(track) ? "dead" : "unknown", now);
+    const isNews = track.state !== "dead";
+    this.#become(track, track.isDeaf || this.#wouldAnswer(track) ? "dead" : "unknown", now);
+    if (isNews && track.state === "dead") this.#probe(track);
     track.missed = PEER_MISSES - 1;
     track.askAt = now + (track.usedUntil > now ? PEER_DEAD_MS : PEER_IDLE_MS * (0.5 + this.#prng.float()));
   }
 
   #wouldAnswer({ peer, refused }: Track): boolean {
-    const { keepAlives } = this.#memory;
-    const at = peer * KEEPALIVE_WORDS;
     if (refused !== this.#refusedOf(peer)) return false;
-    return keepAlives[at + KEEPALIVE_REQUESTS] !== 0 || keepAlives[at + KEEPALIVE_REPLIES] !== 0;
+    return this.#wordOf(peer, KEEPALIVE_REQUESTS) !== 0 || this.#wordOf(peer, KEEPALIVE_REPLIES) !== 0;
   }
 
   #refusedOf(peer: number): number {
-    return this.#memory.keepAlives[peer * KEEPALIVE_WORDS + KEEPALIVE_REFUSED] as number;
+    return this.#wordOf(peer, KEEPALIVE_REFUSED);
+  }
+
+  #wordOf(peer: number, word: number): number {
+    return this.#memory.keepAlives[peer * KEEPALIVE_WORDS + word] as number;
   }
 
   #quietMs(track: Track, now: Instant): number {
@@ -226,6 +293,12 @@ export class Liveness {
     if (before === state) return;
     track.state = state;
     track.since = now;
-    this.#effects.push({ kind: "life", peer: track.peer, state, before });
+    const why = state !== "dead" ? undefined : track.isDeaf ? "deaf" : "silent";
+    this.#effects.push({ kind: "life", peer: track.peer, state, before, why });
   }
+}
+
+function nextQuestion(track: Track): Question {
+  track.sequence++;
+  return { epoch: track.epoch, sequence: track.sequence, unheard: track.unheard };
 }

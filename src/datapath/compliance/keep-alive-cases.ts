@@ -8,6 +8,7 @@ import {
   KEEPALIVE_REPLY,
   KEEPALIVE_REQUEST,
   KEEPALIVE_REQUESTS,
+  KEEPALIVE_UNHEARD,
   KEEPALIVE_WORDS,
   PEER_SENT,
   PEER_WORDS,
@@ -32,6 +33,7 @@ const request: KeepAlive = {
   sequence: 0x1_0000_0005,
   timeUs: 77,
   requestBytes: 0,
+  unheard: 0,
 };
 const reply: KeepAlive = { ...request, kind: KEEPALIVE_REPLY, requestBytes: 999 };
 
@@ -94,6 +96,27 @@ export const KEEP_ALIVE_CASES: readonly Case[] = [
         const out = [{ kind: "tunnel", peer: narrowPeer, tunnelKey, frame: answerTo(asked, bytes) } as const];
         const frame = buildKeepAlive(asked, SECRET, bytes);
         await scene.expect({ out }, () => scene.rig.sendTunnelled(narrowPeer, tunnelKey, frame));
+      }
+    },
+  },
+  {
+    name: "what a peer has not heard of us is noted from its newest request, not from an old one, and not sent back",
+    needs: ["tunnel-ingress"],
+    run: async (scene) => {
+      begin(scene);
+      const { sequence } = request;
+      const said = [
+        [sequence, 4, 4],
+        [sequence + 1, 5, 5],
+        [sequence, 9, 5],
+        [sequence + 2, 0x1_0000, 0xffff],
+        [sequence + 3, 0, 0],
+      ] as const;
+      for (const [at, unheard, noted] of said) {
+        const asked = { ...request, sequence: at, unheard };
+        const out = [{ kind: "tunnel", peer, tunnelKey, frame: answerTo(asked) } as const];
+        await scene.expect({ out }, () => scene.rig.sendTunnelled(peer, tunnelKey, buildKeepAlive(asked, SECRET)));
+        assert.equal(recordOf(scene, peer)[KEEPALIVE_UNHEARD], noted);
       }
     },
   },

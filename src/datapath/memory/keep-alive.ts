@@ -7,6 +7,7 @@ import {
   KEEPALIVE_REQUEST,
   KEEPALIVE_REQUESTS,
   KEEPALIVE_TRIP,
+  KEEPALIVE_UNHEARD,
   KEEPALIVE_WORDS,
   PEER_EPOCH,
   PEER_WORDS,
@@ -43,6 +44,7 @@ export function takeKeepAlive(
   const isNews = read.sequence > sequenceAt(keepAlives, newestAt);
   if (isNews) setSequenceAt(keepAlives, newestAt, read.sequence);
   if (read.kind === KEEPALIVE_REQUEST) {
+    if (isNews) keepAlives[at + KEEPALIVE_UNHEARD] = read.unheard;
     count(keepAlives, at + KEEPALIVE_REQUESTS);
     const answer = { ...read, kind: KEEPALIVE_REPLY, sender: own.epoch, receiver: sender } as const;
     return {

@@ -44,6 +44,15 @@ describe("flows that an earlier process left", () => {
     assert.ok(bench.flows().every(({ tags }) => tags > 0));
   });
 
+  for (const inUse of [1, 2] as const) {
+    it(`are simulated again in order of use: vm${inUse} sends, the other does not`, () => {
+      bench.pass(10_000);
+      bench.send(inUse, 3 - inUse);
+      restart([]);
+      assert.deepEqual([...bench.claims.keys()], [vm(inUse), vm(3 - inUse)]);
+    });
+  }
+
   it("claim again what the store still has of us: nobody else would", () => {
     restart([
       [1, "p1"],

@@ -14,7 +14,7 @@ import {
 import { NOTE_ARMED_AT, NOTE_STATE, NOTE_WORDS, SlotNotes } from "../../flow/slot-notes.ts";
 import { type ReferenceListener, TagIndex, type TagList } from "../../flow/tag-index.ts";
 import type { Groups } from "./groups.ts";
-import { FLOW_LIFE_S, IDLE_TAG_SETS_MAX, PORT_FLOW_SHARE } from "./limits.ts";
+import { ADOPT_FIRST_MS, FLOW_LIFE_S, IDLE_TAG_SETS_MAX, PORT_FLOW_SHARE } from "./limits.ts";
 import type { WorkerCounts } from "./worker-counts.ts";
 
 /** A flow younger than this that is thrown out is a sign of hash flooding. */
@@ -93,16 +93,17 @@ export class FlowBook {
 
   /**
    * Takes over the flows that an earlier process left in this worker's shards: they go on forwarding, are simulated again one
-   * after another (which earns their tags anew), and end like all others. Half-written ones go.
+   * after another (which earns their tags anew), and end like all others. Half-written ones go. Those in use come first: it is them
+   * that forward by what was true before.
    */
   adopt(now: Instant): void {
-    const left = this.#left;
+    const left = this.#left.filter((slot) => this.table.isLive(slot) && !this.#tags.has(slot));
     this.#left = [];
-    for (const slot of left) {
-      if (!this.table.isLive(slot) || this.#tags.has(slot)) continue;
-      this.#arm(slot, FLOW_LIFE_S, now >>> 0);
-      this.#enqueue(slot, QUEUED);
-    }
+    for (const slot of left) this.#arm(slot, FLOW_LIFE_S, now >>> 0);
+    const isInUse = (slot: number): boolean => (((now >>> 0) - this.table.usedAt(slot)) | 0) <= ADOPT_FIRST_MS;
+    for (const slot of left) if (isInUse(slot)) this.#enqueue(slot, QUEUED);
+    if (this.#queueAt >= this.#queue.length) this.#takeArrived();
+    for (const slot of left) if (!isInUse(slot)) this.#enqueue(slot, QUEUED);
   }
 
   /** Flows that wait to be simulated again. */
@@ -188,10 +189,15 @@ export class FlowBook {
         if (this.table.isLive(slot)) return slot;
       }
       if (this.#arrived.length === 0) return -1;
-      this.#queue = Int32Array.from(this.#arrived).sort();
-      this.#queueAt = 0;
-      this.#arrived = [];
+      this.#takeArrived();
     }
+  }
+
+  /** What has arrived is worked off next, in the order of the table. */
+  #takeArrived(): void {
+    this.#queue = Int32Array.from(this.#arrived).sort();
+    this.#queueAt = 0;
+    this.#arrived = [];
   }
 
   /** The next flow whose time is over, or -1. */

@@ -84,6 +84,8 @@ export const PEER_LOOK_MS = {
 export const UNCONFIRMED_MS = 600_000;
 /** A flow of an earlier agent that was used within this time says where its source is, as its packets did: the FDB's linger time. */
 export const ADOPT_EVIDENCE_MS = 15_000;
+/** Flows of an earlier agent that were used within this time are simulated again before the others: those that forward now. */
+export const ADOPT_FIRST_MS = 2_000;
 /** Time between two looks of an idle worker at installed flows: it wakes about once a second anyway. */
 export const AUDIT_TURN_MS = 1_000;
 /** Flows of one such look, which cost it about 0.2 ms: a thousand flows are gone through in a minute. */

@@ -68,7 +68,7 @@ export const GONE_WINDOW_MS = 60_000;
 export const GUARD_RETRY_MS = 1_000;
 /** Wait before a state key is said again that somebody removed: longer than emptying a small store takes. */
 export const REMOVED_AGAIN_MS = 1_000;
-/** Time between two audits of the datapath's records: a thousand ports and keys cost about 2 ms. */
+/** Time between two audits of the datapath's records: a thousand ports and keys cost about 8 ms. */
 export const DATAPATH_AUDIT_MS = 10_000;
 /** Connections that others may hold to the agent on the management network: a few API servers, each with its pool. */
 export const MANAGEMENT_CONNECTIONS_MAX = 64;

@@ -80,10 +80,11 @@ export class PortTable {
   /** Puts right the records that are not as they were written; their vports. */
   audit(): readonly number[] {
     const { vports, interfaces } = this.#parts;
-    const found = new Uint8Array(4);
+    const found = new Uint32Array(1);
+    const foundBytes = new Uint8Array(found.buffer);
     const differing = [...this.#ports.values()].filter(({ wanted, ifindex, record }) => {
       if (record === undefined || ifindex === 0) return false;
-      const isNamed = interfaces.lookup(u32Bytes(ifindex), found) && `${found}` === `${u32Bytes(wanted.vport)}`;
+      const isNamed = interfaces.lookup(u32Bytes(ifindex), foundBytes) && found[0] === wanted.vport;
       if (isNamed && isVport(vports, wanted.vport, record)) return false;
       interfaces.update(u32Bytes(ifindex), u32Bytes(wanted.vport));
       writeVport(vports, wanted.vport, { record, credits: CREDITS });

@@ -13,7 +13,7 @@ import type { BpfMap } from "../linux/bpf/map.ts";
 import { datapathError } from "./errors.ts";
 import { DROP_ENTRIES_MAX } from "./limits.ts";
 
-/** An entry of a kernel table, in words. `id` is its key in a form that can be compared. */
+/** An entry of a kernel table, in words (u32). `id` is its key in a form that can be compared: see `idOf`. */
 interface Entry {
   readonly id: number | string;
   readonly key: readonly number[];
@@ -56,29 +56,34 @@ export class WantedTable {
   audit(): readonly string[] {
     if (this.#isFirst) return [];
     const differing: string[] = [];
-    const written = new Set<string>();
-    for (const { key, value } of this.#written.values()) {
-      const [keyBytes, valueBytes] = [bytesOf(key), bytesOf(value)];
-      written.add(`${keyBytes}`);
-      const found = new Uint8Array(valueBytes.length);
-      if (this.#map.lookup(keyBytes, found) && `${found}` === `${valueBytes}`) continue;
-      this.#map.update(keyBytes, valueBytes);
+    const { keyBytes, valueBytes } = this.#map.shape;
+    const [key, found] = [new Uint32Array(keyBytes / 4), new Uint32Array(valueBytes / 4)];
+    const [keyView, foundView] = [new Uint8Array(key.buffer), new Uint8Array(found.buffer)];
+    for (const entry of this.#written.values()) {
+      key.set(entry.key);
+      if (this.#map.lookup(keyView, foundView) && sameWords(entry.value, found)) continue;
+      this.#map.update(keyView, bytesOf(entry.value));
       differing.push(key.join(" "));
     }
-    for (const key of this.#map.keys()) {
-      if (written.has(`${key}`)) continue;
-      this.#map.delete(key);
-      differing.push([...new Uint32Array(key.slice().buffer)].join(" "));
+    for (const bytes of this.#map.keys()) {
+      keyView.set(bytes);
+      if (this.#written.has(idOf(key))) continue;
+      this.#map.delete(bytes);
+      differing.push(key.join(" "));
     }
     return differing;
   }
+}
+
+function idOf(key: ArrayLike<number> & { join(): string }): Entry["id"] {
+  return key.length === 1 ? (key[0] as number) : key.join();
 }
 
 function bytesOf(words: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(words).buffer);
 }
 
-function sameWords(a: readonly number[], b: readonly number[]): boolean {
+function sameWords(a: readonly number[], b: ArrayLike<number>): boolean {
   return a.length === b.length && a.every((word, i) => word === b[i]);
 }
 
@@ -87,7 +92,7 @@ export function writePeerAddresses(table: WantedTable, peers: readonly WantedPee
   return table.set(
     peers.map(({ peer, address }) => {
       const key = [...addressWords(address)];
-      return { id: key.join(), key, value: [peer] };
+      return { id: idOf(key), key, value: [peer] };
     }),
   );
 }
@@ -96,7 +101,7 @@ export function writePeerAddresses(table: WantedTable, peers: readonly WantedPee
 export function writeTunnelKeys(table: WantedTable, keys: readonly WantedTunnelKey[]): Result<void, DatapathError> {
   return table.set(
     keys.map(({ key, target }) => ({
-      id: key,
+      id: idOf([key]),
       key: [key],
       value: target.kind === "vport" ? [TUNNEL_KIND_VPORT, target.vport] : [TUNNEL_KIND_GROUP, target.group],
     })),

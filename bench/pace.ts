@@ -8,6 +8,8 @@ export interface Pace {
   readonly connectS: number;
   readonly roundTrips: number;
   readonly firstPackets: number;
+  /** New flows so far apart that each is one of its own. */
+  readonly lonePackets: number;
   /** New flows are sent for so long when a rate is tried, and again when the best one must last. */
   readonly probeS: number;
   readonly sustainS: number;
@@ -32,6 +34,7 @@ export const fullPace: Pace = {
   connectS: 3,
   roundTrips: 30_000,
   firstPackets: 600,
+  lonePackets: 60,
   probeS: 4,
   sustainS: 16,
   changes: 200,
@@ -52,6 +55,7 @@ export const quickPace: Pace = {
   connectS: 1,
   roundTrips: 8_000,
   firstPackets: 200,
+  lonePackets: 40,
   probeS: 2,
   sustainS: 4,
   changes: 40,

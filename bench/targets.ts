@@ -34,7 +34,13 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   rtt_vs_kernel: { what: "round trip of a warm flow", of: "ratio", ...atMost, must: 0.8, aim: 0.7 },
   crr16_vs_kernel: { what: "TCP connect, request, close, 16 at once", of: "ratio", ...atLeast, must: 1.1, aim: 1.25 },
   crr16_l4_vs_kernel: { what: "the same with filters that read ports", of: "ratio", ...atLeast, must: 0.9, aim: 1 },
-  first_packet_vs_kernel: { what: "round trip of a flow's first packet", of: "ratio", ...atMost, must: 3, aim: 2 },
+  first_packet_vs_kernel: {
+    what: "round trip of a flow's first packet, processors kept awake on both sides",
+    of: "ratio",
+    ...atMost,
+    must: 3,
+    aim: 2,
+  },
   agent_idle_mb: { what: "idle agent, one worker, table of 128k flows", of: "value", ...atMost, must: 160 },
   agent_1000_ports_mb: { what: "what 1,000 ports add to it", of: "value", ...atMost, must: 40 },
   api_to_datapath_p99_ms: {

@@ -77,7 +77,7 @@ export class WeftCloud {
   /** Starts store, API and one or two hosts, which tunnel to each other. */
   static async start(
     site: BenchSite,
-    options: { readonly hosts: 1 | 2; readonly form: BuiltForm },
+    options: { readonly hosts: 1 | 2; readonly form: BuiltForm; readonly agentArgs?: readonly string[] },
   ): Promise<WeftCloud> {
     const mainPath = (name: string): { readonly path?: string } =>
       options.form === undefined ? {} : { path: join(options.form, name, "main.js") };
@@ -93,7 +93,10 @@ export class WeftCloud {
     site.onClear(() => api.close());
     const names = ["h1", "h2"].slice(0, options.hosts);
     if (names.length === 2) joinUnderlay(site);
-    const hosts = await Promise.all(names.map((name) => startHost(site, { name, store, ...mainPath("agent") })));
+    const { agentArgs = [] } = options;
+    const hosts = await Promise.all(
+      names.map((name) => startHost(site, { name, store, agentArgs, ...mainPath("agent") })),
+    );
     const cloud = new WeftCloud(site, api, hosts);
     if (hosts.length === 2) await cloud.#tunnel();
     return cloud;
@@ -225,10 +228,11 @@ function joinUnderlay(site: BenchSite): void {
 interface HostStart {
   readonly name: string;
   readonly store: string;
+  readonly agentArgs: readonly string[];
   readonly path?: string;
 }
 
-async function startHost(site: BenchSite, { name, store, ...path }: HostStart): Promise<BenchHost> {
+async function startHost(site: BenchSite, { name, store, agentArgs, ...path }: HostStart): Promise<BenchHost> {
   const id = randomUUID();
   const space = site.space(name);
   const socket = site.of(`${name}.sock`);
@@ -237,7 +241,7 @@ async function startHost(site: BenchSite, { name, store, ...path }: HostStart): 
     args: [
       ...["--host-id", id, "--host-name", name, "--store", store, "--datapath", "ebpf"],
       ...["--api-socket", socket, "--pin-folder", site.name, "--workers", "1", "--log.level", "warn"],
-      ...["--state-folder", site.of(`${name}.state`)],
+      ...["--state-folder", site.of(`${name}.state`), ...agentArgs],
     ],
   };
   const agent = await site.startWeft(plan);

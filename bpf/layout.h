@@ -67,6 +67,7 @@
 
 #define WEFT_VPORT_WORDS 16
 #define WEFT_VPORT_MAX 4096
+#define WEFT_VPORT_HINT 7
 #define WEFT_VPORT_UP 1
 #define WEFT_VPORT_PEER_REDIRECT 2
 #define WEFT_PEER_WORDS 16
@@ -178,7 +179,8 @@ struct weft_vport {
 	__u32 epoch;
 	__u32 credit_packets;
 	__u32 credit_bytes;
-	__u32 zero[9];
+	__u32 hint;
+	__u32 zero[8];
 };
 
 struct weft_peer {
@@ -322,6 +324,7 @@ struct weft_drop_count {
 _Static_assert(sizeof(struct weft_bucket) == 4 * WEFT_BUCKET_WORDS, "bucket");
 _Static_assert(sizeof(struct weft_counters) == 4 * WEFT_COUNTER_WORDS, "counters");
 _Static_assert(sizeof(struct weft_vport) == 4 * WEFT_VPORT_WORDS, "vport");
+_Static_assert(__builtin_offsetof(struct weft_vport, hint) == 4 * WEFT_VPORT_HINT, "hint");
 _Static_assert(sizeof(struct weft_peer) == 4 * WEFT_PEER_WORDS, "peer");
 _Static_assert(__builtin_offsetof(struct weft_peer, sent_ms) == 4 * WEFT_PEER_SENT, "sent");
 _Static_assert(sizeof(struct weft_keepalive) == 4 * WEFT_KEEPALIVE_WORDS, "keep-alive");

@@ -1,3 +1,5 @@
+import { unwrap } from "../../src/base/result.ts";
+import { WakeLatency } from "../../src/linux/wake-latency.ts";
 import type { Bench, BenchGroup } from "../bench-group.ts";
 import { type Figure, figureOf } from "../figure.ts";
 import { Load } from "../load/load.ts";
@@ -9,7 +11,14 @@ const PARALLEL = 16;
 /** Two hosts over VXLAN, in turns with a Linux bridge and kernel VXLAN between the same kind of VMs. */
 export const twoHosts: BenchGroup = {
   name: "two hosts",
-  figures: ["tcp_vs_kernel", "rtt_vs_kernel", "crr16_vs_kernel", "crr16_l4_vs_kernel", "first_packet_vs_kernel"],
+  figures: [
+    "tcp_vs_kernel",
+    "rtt_vs_kernel",
+    "crr16_vs_kernel",
+    "crr16_l4_vs_kernel",
+    "first_packet_vs_kernel",
+    "lone_packet_vs_kernel",
+  ],
   isNative: true,
   async run(bench) {
     const pairs = await buildPairs(bench);
@@ -55,8 +64,8 @@ class Pair {
   }
 
   /** Median round trips in µs: of first packets and of second ones. */
-  async first(count: number): Promise<{ readonly first: number; readonly second: number }> {
-    const { first, second } = await this.near.first(this.address, count, this.#flows);
+  async first(count: number, gapMs: number): Promise<{ readonly first: number; readonly second: number }> {
+    const { first, second } = await this.near.first(this.address, { count, gapMs, from: this.#flows });
     this.#flows += count;
     if (first.p50 === undefined || second.p50 === undefined || first.lost > count / 20)
       throw new Error(`${first.lost} of ${count} first packets were lost`);
@@ -78,7 +87,7 @@ async function buildPairs(bench: Bench): Promise<Pairs> {
   const rival = buildKernelVxlan(site);
   const kernel = await startPair(bench, { vms: [rival.near, rival.far], address: rival.address });
   bench.progress("starting two hosts of weft");
-  const cloud = await WeftCloud.start(site, { hosts: 2, form });
+  const cloud = await WeftCloud.start(site, { hosts: 2, form, agentArgs: ["--wake-latency", "0"] });
   const plain = await weftPair(bench, cloud, { number: 1, filter: "addresses" });
   const ports = await weftPair(bench, cloud, { number: 2, filter: "ports" });
   return { plain, ports, kernel };
@@ -113,14 +122,36 @@ async function startPair(
   return pair;
 }
 
+/** New flows one after the other, and so far apart that an agent sees nothing in it that goes on (`HOLD_MS`). */
+const GAP_MS = 1;
+const LONE_GAP_MS = 30;
+
+/**
+ * Does something while processors are kept from idling deeply, if `isHeld`. Agents ask for that while new flows come one by one
+ * (wake-latency), and for the whole machine: when it is the rival's turn it gets what weft gets.
+ */
+async function awake<T>(isHeld: boolean, work: () => Promise<T>): Promise<T> {
+  if (!isHeld) return work();
+  const latency = unwrap(WakeLatency.open());
+  try {
+    unwrap(latency.ask(0));
+    return await work();
+  } finally {
+    latency.close();
+  }
+}
+
 /** Values by measurement and side, one a round. */
-type Measured = Record<"tcp" | "rtt" | "crr" | "crrPorts" | "first" | "second", Record<"weft" | "kernel", number[]>>;
+type Measured = Record<
+  "tcp" | "rtt" | "crr" | "crrPorts" | "first" | "second" | "lone",
+  Record<"weft" | "kernel", number[]>
+>;
 
 async function measureRounds(bench: Bench, pairs: Pairs): Promise<Measured> {
   const { pace } = bench;
   const sides = (): Record<"weft" | "kernel", number[]> => ({ weft: [], kernel: [] });
   const measured: Measured = {
-    ...{ tcp: sides(), rtt: sides(), crr: sides(), crrPorts: sides(), first: sides(), second: sides() },
+    ...{ tcp: sides(), rtt: sides(), crr: sides(), crrPorts: sides(), first: sides(), second: sides(), lone: sides() },
   };
   const { plain, ports, kernel } = pairs;
   for (const pair of [plain, ports, kernel]) {
@@ -140,17 +171,19 @@ async function measureRounds(bench: Bench, pairs: Pairs): Promise<Measured> {
     await inTurn(measured.rtt, plain, (pair) => pair.rtt(pace.roundTrips));
     await inTurn(measured.tcp, plain, (pair) => pair.stream(pace.streamS));
     await inTurn(measured.crr, plain, (pair) => pair.connect(pace.connectS));
-    await inTurn(measured.crrPorts, ports, (pair) => pair.connect(pace.connectS));
+    await inTurn(measured.crrPorts, ports, (pair) => awake(pair === kernel, () => pair.connect(pace.connectS)));
     for (const side of order) {
-      const { first, second } = await (side === "weft" ? ports : kernel).first(pace.firstPackets);
+      const pair = side === "weft" ? ports : kernel;
+      const { first, second } = await awake(side === "kernel", () => pair.first(pace.firstPackets, GAP_MS));
       measured.first[side].push(first);
       measured.second[side].push(second);
     }
+    await inTurn(measured.lone, ports, async (pair) => (await pair.first(pace.lonePackets, LONE_GAP_MS)).first);
   }
   return measured;
 }
 
-function figures({ tcp, rtt, crr, crrPorts, first, second }: Measured): readonly Figure[] {
+function figures({ tcp, rtt, crr, crrPorts, first, second, lone }: Measured): readonly Figure[] {
   const beside = (name: string, unit: string, { weft, kernel }: Measured["tcp"]): Figure =>
     figureOf({ name, unit, values: weft, rival: { name: KERNEL_VXLAN, values: kernel } });
   return [
@@ -160,5 +193,6 @@ function figures({ tcp, rtt, crr, crrPorts, first, second }: Measured): readonly
     beside("crr16_l4_vs_kernel", "conn/s", crrPorts),
     beside("first_packet_vs_kernel", "us", first),
     beside("second_packet_vs_kernel", "us", second),
+    beside("lone_packet_vs_kernel", "us", lone),
   ];
 }

@@ -80,13 +80,12 @@ export class Load {
     return (await this.#run<{ rtt: Times }>(["rtt", address, count, 30])).rtt;
   }
 
-  /** First and second round trips of flows that are new, the `from`th and on. */
+  /** First and second round trips of flows that are new, the `from`th and on, one every `gapMs`. */
   async first(
     address: string,
-    count: number,
-    from: number,
+    { count, from, gapMs }: { readonly count: number; readonly from: number; readonly gapMs: number },
   ): Promise<{ readonly first: Times; readonly second: Times }> {
-    return this.#run(["first", address, SERVER_PORT, count, 1_000, from]);
+    return this.#run(["first", address, SERVER_PORT, count, gapMs * 1_000, from]);
   }
 
   /** Bits a second of one TCP stream. */

@@ -31,6 +31,10 @@ export const agentSchema = {
   },
   datapath: { type: "string", default: "ebpf", choices: ["ebpf", "memory"], help: "Driver of the datapath." },
   workers: { type: "integer", default: 1, help: "Simulation workers, 1..8. Default: one." },
+  "wake-latency": {
+    type: "integer",
+    help: "Longest time in µs that a processor may take to wake up while new flows come: 0 where halting is slow (virtual machines), 2 on bare metal. It costs power. Default: as the system idles.",
+  },
   "flow-limit": { type: "integer", default: 131_072, help: "Flows that the table holds at 3/4 load." },
   "ring-bytes": { type: "integer", default: 524_288, help: "Upcall ring of each of the 16 shards, a power of two." },
   "pin-folder": {

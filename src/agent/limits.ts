@@ -12,6 +12,10 @@ export const ANSWER_MS = 2_000;
 export const FLOWS_DEFAULT = 100;
 /** How long a worker looks for more work before it waits, in milliseconds. */
 export const SPIN_MS = 0.05;
+/** How long processors are kept awake after the last wake-up of a worker: longer than a dialog of a few packets takes. */
+export const HOLD_MS = 20;
+/** Wake-ups, each within `HOLD_MS` of the one before, after which processors are kept awake. */
+export const HOLD_AFTER_WAKES = 8;
 /** Time between two reports of a worker's counters. */
 export const COUNTS_MS = 1000;
 /** Longest time between two visits of a worker to its event loop: how long the end of a process may wait for its threads. */

@@ -28,6 +28,12 @@ export const AGENT_LOG_EVENTS = {
     meaning: "a bug in a simulation worker; the agent ends",
     fields: ["worker", "error", "stack"],
   },
+  "wake-latency.refused": {
+    level: "warn",
+    meaning:
+      "the kernel takes no request for short wake-ups (wake-latency): new flows wake processors as the system idles",
+    fields: ["error"],
+  },
   "audit.difference": {
     level: "warn",
     meaning:

@@ -47,7 +47,11 @@ describe("mail of a worker", () => {
 
   it("wakes a worker that waits, and only one that waits", () => {
     const { mail: control, inbox, log } = mail();
-    inbox.waitBy(() => control.post([message(1)]));
+    const isWoken = inbox.waitBy(() => {
+      control.post([message(1)]);
+      return true;
+    });
+    assert.equal(isWoken, true);
     assert.deepEqual(log, ["wake"]);
     control.post([message(2)]);
     assert.deepEqual(log, ["wake"]);

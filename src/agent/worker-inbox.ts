@@ -58,11 +58,12 @@ export class WorkerInbox {
     return taken;
   }
 
-  /** Waits by `wait`, unless mail is there already. */
-  waitBy(wait: () => void): void {
+  /** Waits by `wait`, unless mail is there already; its answer, or false. */
+  waitBy(wait: () => boolean): boolean {
     Atomics.store(this.#flags, WAITING, 1);
-    if (Atomics.load(this.#flags, POSTED) === 0) wait();
+    const answer = Atomics.load(this.#flags, POSTED) === 0 && wait();
     Atomics.store(this.#flags, WAITING, 0);
+    return answer;
   }
 }
 

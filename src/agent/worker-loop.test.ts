@@ -9,6 +9,8 @@ import { NEIGHBOR_DEFAULTS } from "../state/neighbor-settings.ts";
 import { buildFrame } from "../wire/build-frame.ts";
 import type { FromWorker } from "./core/messages.ts";
 import type { WorkerCore } from "./core/worker.ts";
+import { IdleHold } from "./idle-hold.ts";
+import { HOLD_MS } from "./limits.ts";
 import { makeWorker } from "./make-worker.ts";
 import { WorkerLoop } from "./worker-loop.ts";
 import { shardsOf } from "./worker-settings.ts";
@@ -112,12 +114,52 @@ describe("worker loop", () => {
       wait(span) {
         waits.push(span);
         clock.advance(span);
+        return false;
       },
     });
     waiting.kick();
     kicks.pop()?.();
     assert.deepEqual(waits, [30, 30, 30, 10]);
     assert.equal(kicks.length, 1);
+  });
+
+  it("keeps processors awake while frames wake it, and no longer", () => {
+    const clock = new ManualClock();
+    const said: string[] = [];
+    const spans: number[] = [];
+    const request = {
+      begin: () => void said.push("begin"),
+      end: () => void said.push("end"),
+      close: () => void said.push("close"),
+    };
+    const core = { turn: () => false, nextAt: () => clock.now() + 1_000, countsMessage: () => ({}), receive() {} };
+    const parts = {
+      core: core as unknown as WorkerCore,
+      datapath: datapath.openWorker(0, []),
+      scheduler: {
+        clock,
+        after: () => assert.fail("a timer"),
+        soon: (callback: () => void) => void kicks.push(callback),
+      },
+      takeMessages: () => [],
+      send: () => undefined,
+      maySpin: false,
+      hold: new IdleHold(request, () => undefined),
+      wait(span: number) {
+        spans.push(span);
+        const isFrame = spans.length <= 10;
+        clock.advance(isFrame ? 1 : span);
+        return isFrame;
+      },
+    };
+    const kicks: (() => void)[] = [];
+    const held = new WorkerLoop(parts);
+    held.kick();
+    kicks.pop()?.();
+    assert.deepEqual(said, ["begin", "end"]);
+    assert.deepEqual(spans.slice(8), [HOLD_MS, HOLD_MS, HOLD_MS, 70]);
+    held.close();
+    assert.equal(said.at(-1), "close");
   });
 
   it("does nothing after it was closed", () => {

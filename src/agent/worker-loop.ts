@@ -3,6 +3,7 @@ import type { Scheduler, Timer } from "../base/scheduler.ts";
 import type { DatapathWorker } from "../datapath/datapath.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
 import type { WorkerCore } from "./core/worker.ts";
+import type { IdleHold } from "./idle-hold.ts";
 import { COUNTS_MS, EVENT_LOOP_MS, SPIN_MS } from "./limits.ts";
 
 /** What a worker loop drives. */
@@ -17,9 +18,11 @@ export interface WorkerLoopParts {
   readonly maySpin: boolean;
   /**
    * Waits for a frame or a message on the spot, at most so many milliseconds, and may return at any time. Without it the loop waits
-   * in the event loop, which costs three times as much for a single frame.
+   * in the event loop, which costs three times as much for a single frame. True when a frame came.
    */
-  wait?(span: Duration): void;
+  wait?(span: Duration): boolean;
+  /** Keeps processors awake while frames wake this worker again and again. */
+  readonly hold?: IdleHold | undefined;
 }
 
 /**
@@ -60,13 +63,15 @@ export class WorkerLoop {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#timer?.cancel();
+    this.#parts.hold?.close();
     this.#parts.datapath.close();
   }
 
   #turns(): void {
     this.#isScheduled = false;
-    const { scheduler, datapath, core, wait } = this.#parts;
+    const { scheduler, datapath, core, wait, hold } = this.#parts;
     const until = scheduler.clock.now() + EVENT_LOOP_MS;
+    let isWoken = false;
     while (!this.#isClosed) {
       const now = scheduler.clock.now();
       const isMore = this.#turn(now);
@@ -77,8 +82,9 @@ export class WorkerLoop {
         if (isMore || !datapath.sleep(this.#wake)) return this.kick();
         return this.#wakeBy(core.nextAt());
       }
+      hold?.turn(now, isWoken);
       if (now >= until) return this.kick();
-      if (!isMore) wait(Math.min(core.nextAt(), until) - now);
+      isWoken = !isMore && wait(Math.min(core.nextAt(), until, hold?.endsAt ?? until) - now);
     }
   }
 

@@ -10,6 +10,8 @@ export interface WorkerStart {
   readonly datapath: WorkerSettings;
   readonly neighbor: NeighborSettings;
   readonly maySpin: boolean;
+  /** Longest wake-up of a processor while new flows come, in µs; undefined: whatever it takes. */
+  readonly wakeLatencyUs?: number | undefined;
   /** An earlier agent served this host's ports, which go on forwarding. */
   readonly isTakingOver?: boolean;
 }

@@ -3,7 +3,9 @@ import { assert } from "../base/assert.ts";
 import { unwrap } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { EbpfWorker } from "../ebpf/ebpf-worker.ts";
+import { WakeLatency } from "../linux/wake-latency.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
+import { IdleHold } from "./idle-hold.ts";
 import { makeWorker } from "./make-worker.ts";
 import { type Mail, WorkerInbox } from "./worker-inbox.ts";
 import { WorkerLoop } from "./worker-loop.ts";
@@ -27,12 +29,21 @@ function begin(start: ThreadStart): WorkerLoop {
   const send = (message: FromWorker): void => port.postMessage(message);
   const core = makeWorker(start, { datapath, clock: systemScheduler.clock, send });
   const inbox = new WorkerInbox(start.mail, () => receiveMessageOnPort(port)?.message as Mail | undefined);
-  const wait = (span: number): void => inbox.waitBy(() => datapath.wait(span));
+  const wait = (span: number): boolean => inbox.waitBy(() => datapath.wait(span));
   const { maySpin } = start;
+  const hold = holdOf(start.wakeLatencyUs, () => core.counts.metrics.add("weft_worker_idle_holds"));
   const takeMessages = (): readonly ToWorker[] => taken(inbox);
-  const begun = new WorkerLoop({ core, datapath, scheduler: systemScheduler, takeMessages, send, maySpin, wait });
+  const begun = new WorkerLoop({ core, datapath, scheduler: systemScheduler, takeMessages, send, maySpin, wait, hold });
   begun.kick();
   return begun;
+}
+
+/** Whether there is the request was seen when the agent started. */
+function holdOf(us: number | undefined, onBegin: () => void): IdleHold | undefined {
+  const latency = us === undefined ? undefined : WakeLatency.open();
+  if (us === undefined || latency?.ok !== true) return undefined;
+  const { value } = latency;
+  return new IdleHold({ begin: () => value.ask(us), end: () => value.clear(), close: () => value.close() }, onBegin);
 }
 
 /** The thread ends when its inbox is closed, wherever it was when it was told to. */

@@ -17,7 +17,7 @@ import type { Netns } from "../linux/netns.ts";
 import { type Poll, pollFd } from "../linux/poll.ts";
 import { datapathError } from "./errors.ts";
 import { Injector } from "./injector.ts";
-import { STALE_UPCALL_NS } from "./limits.ts";
+import { SLEEPS_BETWEEN_ROUNDS, STALE_UPCALL_NS } from "./limits.ts";
 import { RECORD_HEADER_BYTES, RingReader } from "./ring-reader.ts";
 import { WakeDevice } from "./wake-device.ts";
 import { openWorkerMemory, type WorkerMemory } from "./worker-settings.ts";
@@ -53,6 +53,9 @@ export class EbpfWorker implements DatapathWorker {
   readonly #wakeDevice: WakeDevice | undefined;
   #isDeviceReadable = false;
   readonly #fence = new Int32Array(1);
+  #sleeps = 0;
+  /** Indices of the shards whose flags were set last. */
+  readonly #armed = new Uint8Array(SHARD_COUNT);
   readonly #record: UpcallRecord;
   readonly #tagged = new Uint8Array(EXECUTE_FRAME_BYTES_MAX + 4);
   /** Upcalls from before this moment of the kernel's clock are too old. */
@@ -80,6 +83,8 @@ export class EbpfWorker implements DatapathWorker {
     this.#kick = EventFd.attach(memory.kickFds[place.worker] as number);
     this.#staleBefore = kernelNanoseconds() - BigInt(place.staleAfterNs ?? STALE_UPCALL_NS);
     this.#record = { words: new Uint32Array(0), offset: 0, bytes: this.#tagged, frameOffset: 0, frameLength: 0 };
+    // An earlier process that was killed in its sleep left flags: what they say of its rings is not known to be so.
+    this.#disarm();
   }
 
   /** Opens the face on the calling thread, from what `EbpfDatapath.workerSettings` gave. */
@@ -101,11 +106,15 @@ export class EbpfWorker implements DatapathWorker {
   }
 
   poll(limit: number, handle: UpcallHandler): number {
+    const { shards } = this;
+    const { control } = this.memory;
     const count = this.#rings.length;
     let taken = 0;
-    // Each poll begins with another shard, so that a busy one does not keep the others waiting.
+    // Each poll begins with another shard, so that a busy one does not keep the others waiting. A ring whose flag still stands is
+    // empty, or its producer is about to take the flag: looking at it would fetch memory that nobody has touched for long.
     for (let i = 0; i < count && taken < limit; i++) {
       const index = (this.#turn + i) % count;
+      if (control[CONTROL_SLEEPING + (shards[index] as number)] !== 0) continue;
       if (this.#rings[index]?.mayHaveNext() === true) taken += this.#drain(index, limit - taken, handle);
     }
     this.#turn = (this.#turn + 1) % count;
@@ -132,24 +141,28 @@ export class EbpfWorker implements DatapathWorker {
   /**
    * Waits on the spot until a frame comes or control calls `wakeWorker`, at most `span` milliseconds. The thread gets no messages
    * and no timers meanwhile. One system call, where a wait in the event loop takes several and two crossings into JavaScript.
+   * True when a frame came.
    */
-  wait(span: Duration): void {
+  wait(span: Duration): boolean {
     const device = this.#wakeDevice;
     // Not before: whoever was woken has a packet to send first.
     if (this.#isDeviceReadable) device?.take();
     this.#isDeviceReadable = false;
-    if (!this.#announceSleep(device === undefined ? BY_RING : device.ifindex)) return;
+    if (!this.#announceSleep(device === undefined ? BY_RING : device.ifindex)) return true;
     const { ready } = this.#epoll;
     const count = this.#epoll.wait(Math.ceil(span));
-    this.#setSleeping(0);
+    let frames = count;
     for (let i = 0; i < count; i++) {
       if (ready[i] === device?.fd) this.#isDeviceReadable = true;
-      else if (ready[i] === this.#kick.fd) this.#kick.drain();
+      if (ready[i] !== this.#kick.fd) continue;
+      this.#kick.drain();
+      frames--;
     }
+    return frames > 0;
   }
 
   close(): void {
-    this.#setSleeping(0);
+    this.#disarm();
     this.#wake = undefined;
     this.#poll?.close();
     this.#epoll.close();
@@ -157,32 +170,46 @@ export class EbpfWorker implements DatapathWorker {
     this.#injector.close();
   }
 
-  /** Sets the sleep flags; false, and awake, when there is work. */
+  /**
+   * Sets the sleep flags that do not stand; false when there is work. A flag is taken away only by who puts a record into its shard's
+   * ring, so those that stand need no second look, and tell after the sleep which rings to look at.
+   */
   #announceSleep(flag: number): boolean {
-    this.#setSleeping(flag);
-    // A record that is still being written counts as work: its writer may have read the flag before it was set.
-    for (const ring of this.#rings) {
-      if (ring.isEmpty()) continue;
-      this.#setSleeping(0);
-      return false;
+    const { control } = this.memory;
+    const { shards } = this;
+    const armed = this.#armed;
+    // Now and then all rings are looked at: a record that its writer gave up takes room, but no flag.
+    if (++this.#sleeps % SLEEPS_BETWEEN_ROUNDS === 0) this.#disarm();
+    let count = 0;
+    // Plain stores and a fence behind them, which is what matters: what is loaded afterwards is loaded after all of them are seen.
+    for (let i = 0; i < shards.length; i++) {
+      const at = CONTROL_SLEEPING + (shards[i] as number);
+      if (control[at] === flag) continue;
+      control[at] = flag;
+      armed[count++] = i;
     }
-    return true;
+    if (count > 0) Atomics.store(this.#fence, 0, flag);
+    let isIdle = true;
+    for (let i = 0; i < count; i++) {
+      const index = armed[i] as number;
+      // A record that is still being written counts as work: its writer may have read the flag before it was set.
+      if (this.#rings[index]?.isEmpty() === true) continue;
+      control[CONTROL_SLEEPING + (shards[index] as number)] = 0;
+      isIdle = false;
+    }
+    return isIdle;
   }
 
   #onReadable(): void {
     const wake = this.#wake;
     if (wake === undefined) return;
     this.#wake = undefined;
-    this.#setSleeping(0);
     wake();
   }
 
-  #setSleeping(value: number): void {
-    const { control } = this.memory;
-    const { shards } = this;
-    // Plain stores and a fence behind them, which is what matters: what is loaded afterwards is loaded after all of them are seen.
-    for (let i = 0; i < shards.length; i++) control[CONTROL_SLEEPING + (shards[i] as number)] = value;
-    if (value !== 0) Atomics.store(this.#fence, 0, value);
+  /** Takes all flags away: nobody wakes us, and each ring is looked at. */
+  #disarm(): void {
+    for (const shard of this.shards) this.memory.control[CONTROL_SLEEPING + shard] = 0;
   }
 
   #drain(index: number, limit: number, handle: UpcallHandler): number {

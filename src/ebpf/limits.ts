@@ -16,3 +16,5 @@ export const SURVEY_ALL_FROM = 20;
 export const ATTACH_AT_ONCE = 32;
 /** Datagrams that one first packet may stand for: what a socket may ask its device to cut (UDP_MAX_SEGMENTS of Linux 6.9). */
 export const UDP_SEGMENTS_MAX = 128;
+/** Sleeps of a worker after which it looks at all of its rings again, not only at those that woke it: some seconds when nothing comes. */
+export const SLEEPS_BETWEEN_ROUNDS = 64;

@@ -175,11 +175,15 @@ export const ACTION_PUSH_SHIFT = 18;
 /**
  * VPORT RECORD, 16 words, index = vport index; of 0 only the credits are used (traced frames of groups go up under it).
  *   0 generation (seqlock)  1 ifindex  2 kind (0 none, 1 veth, 2 tap, 3 other)  3 flags (1 up, 2 redirect_peer allowed)
- *   4 binding epoch  5 upcall credit in packets per shard  6 the same in bytes  7..15 zero
+ *   4 binding epoch  5 upcall credit in packets per shard  6 the same in bytes
+ *   7 the mask class in which the datapath found the last frame of this vport, + 1 (0: none yet): where it looks first; written by
+ *     the datapath  8..15 zero
  */
 export const VPORT_WORDS = 16;
 /** Word of the binding epoch in a vport record. */
 export const VPORT_EPOCH = 4;
+/** Word of the class in which a vport's last frame was found, + 1. */
+export const VPORT_HINT = 7;
 /** Vports of one host, index 0 included. */
 export const VPORT_MAX = 4096;
 /** Flag of a vport record: forwards. */

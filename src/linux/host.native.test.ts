@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -16,6 +16,7 @@ import { changeLink, getLink } from "./netlink/route/link.ts";
 import { isAlive, ownIdentity, processStart } from "./process.ts";
 import { disableIpv6, readSysctl, writeSysctl } from "./sysctl.ts";
 import { Tap } from "./tap.ts";
+import { WakeLatency } from "./wake-latency.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "weft-linux-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -177,3 +178,18 @@ test("a persistent TAP outlives its descriptor, and several queues open one", ()
 function testName(): string {
   return `weftlinux-${process.pid}-0`;
 }
+
+test("a request for short wake-ups holds until it is taken back or closed", (t) => {
+  const opened = WakeLatency.open();
+  if (!opened.ok) return t.skip(opened.error.text);
+  const request = opened.value;
+  // Others may ask for less at the same time.
+  const inForce = (): number => readFileSync("/dev/cpu_dma_latency").readInt32LE();
+  unwrap(request.ask(12_345));
+  assert.ok(inForce() <= 12_345);
+  unwrap(request.clear());
+  assert.notEqual(inForce(), 12_345);
+  unwrap(request.ask(12_345));
+  request.close();
+  assert.notEqual(inForce(), 12_345);
+});

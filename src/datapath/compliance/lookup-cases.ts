@@ -187,10 +187,31 @@ const SLOT_CASES: readonly Case[] = [
       ];
       for (const [word, expected] of orders) {
         order.fill(word);
+        scene.forgetHint(1);
         await scene.expect(expected, () => scene.rig.send(1, frame));
       }
       order.set(kept);
+      scene.forgetHint(1);
       await scene.expect(to3, () => scene.rig.send(1, frame));
+    },
+  },
+  {
+    name: "the class in which the port's last frame was found goes first, as long as the shard has it",
+    run: async (scene) => {
+      const { control } = scene.rig.control.memory;
+      const order = control.subarray(CONTROL_ORDER, CONTROL_ORDER + SHARD_COUNT);
+      const to3: Expected = { out: [{ kind: "vport", vport: 3, frame }] };
+      scene.installInAllShards(1, frame, { class: CLASS_L2, action: TO_2 });
+      await scene.expect(hit(frame), () => scene.rig.send(1, frame));
+      const fine = scene.install(1, frame, { class: CLASS_FULL, action: { to: { vport: 3 } } });
+      await scene.expect(hit(frame), () => scene.rig.send(1, frame));
+      const kept = order.slice();
+      order.fill(CLASS_FULL + 1);
+      await scene.expect(to3, () => scene.rig.send(1, frame));
+      order.set(kept);
+      await scene.expect(to3, () => scene.rig.send(1, frame));
+      scene.flows.revoke(fine);
+      await scene.expect(hit(frame), () => scene.rig.send(1, frame));
     },
   },
   {

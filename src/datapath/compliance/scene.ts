@@ -13,6 +13,7 @@ import {
   SHARD_COUNT,
   UPCALL_HEADER_WORDS,
   UPCALL_KEY,
+  VPORT_HINT,
   VPORT_MAX,
   VPORT_WORDS,
 } from "../../flow/layout.ts";
@@ -98,6 +99,7 @@ export class Scene {
     this.drain();
     for (let slot = 0; slot < this.flows.slots; slot++) if (this.flows.isLive(slot)) this.flows.remove(slot);
     for (const vport of WORLD.vports) this.setCredits(vport, [CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT]);
+    for (const vport of WORLD.vports) this.forgetHint(vport);
     control.memory.keepAlives.fill(0);
     assert.equal((await control.setUnderlay(around.underlay)).ok, true);
     assert.equal((await control.setPeers(around.peers)).ok, true);
@@ -155,6 +157,11 @@ export class Scene {
       return [head & (ACTION_KIND_MASK | 0xf_0000), index, tunnelKey, tcis];
     });
     writeRecord(this.rig.control.memory.groups, groupAt(group), [members.length, 0, 0, ...words]);
+  }
+
+  /** As if no frame had come in by the vport yet: no mask class goes before the others. */
+  forgetHint(vport: number): void {
+    this.rig.control.memory.vports[vport * VPORT_WORDS + VPORT_HINT] = 0;
   }
 
   /** Sets the upcall credit of a vport per shard, in packets and bytes. */

@@ -44,6 +44,7 @@ import {
   UPCALL_TOO_BIG,
   UPCALL_TRACE,
   UPCALL_TTL_EXPIRED,
+  VPORT_HINT,
   VPORT_MAX,
   VPORT_UP,
   VPORT_WORDS,
@@ -118,7 +119,7 @@ export class MemoryKernel {
     const state = parseStateOf(packet);
     if (state === PARSE_SHORT || state === PARSE_BAD) return this.#drop("malformed", packet);
     const shard = shardOf(packet.key, 0, this.#memory.control);
-    const found = this.#find(packet.key, shard);
+    const found = this.#find(packet.key, shard, vport);
     if (found.slot < 0) return this.#upcall(packet, { kind: UPCALL_MISS, shard }, found.isRetry);
     this.#count(found.slot, lengthOf(packet));
     const actionAt = this.#flows.keyAt(found.slot) + SLOT_ACTION;
@@ -164,18 +165,25 @@ export class MemoryKernel {
     this.drops.count("host-originated", { vport, bytes: frame.length });
   }
 
-  /** The slot of the flow in the first class that has one, or -1. Of a flow in the middle of a write: -1, and so it is told. */
-  #find(key: Uint32Array, shard: number): { readonly slot: number; readonly isRetry: boolean } {
+  /**
+   * The slot of the flow in the first class that has one, or -1; the class of the vport's last frame goes first. Of a flow in the
+   * middle of a write: -1, and so it is told.
+   */
+  #find(key: Uint32Array, shard: number, vport: number): { readonly slot: number; readonly isRetry: boolean } {
+    const { vports, buckets, control } = this.#memory;
+    const hintAt = vport * VPORT_WORDS + VPORT_HINT;
     let isRetry = false;
-    let order = (this.#memory.control[CONTROL_ORDER + shard] as number) || ORDER_ALL;
-    for (let i = 0; i < CLASS_COUNT; i++, order >>>= 4) {
-      const flowClass = (order & 15) - 1;
-      if (flowClass < 0 || flowClass >= CLASS_COUNT) break;
+    for (const flowClass of classesIn(
+      (control[CONTROL_ORDER + shard] as number) || ORDER_ALL,
+      vports[hintAt] as number,
+    )) {
       const slot = this.#flows.find(key, 0, { flowClass, shard });
       if (slot < 0) continue;
-      const generation = this.#memory.buckets[bucketOf(slot) + BUCKET_GENERATION + (slot % BUCKET_WAYS)] as number;
-      if (isValidGeneration(generation)) return { slot, isRetry };
-      isRetry = true;
+      const generation = buckets[bucketOf(slot) + BUCKET_GENERATION + (slot % BUCKET_WAYS)] as number;
+      isRetry = !isValidGeneration(generation) || isRetry;
+      if (!isValidGeneration(generation)) continue;
+      vports[hintAt] = flowClass + 1;
+      return { slot, isRetry };
     }
     return { slot: -1, isRetry };
   }
@@ -308,6 +316,18 @@ export class MemoryKernel {
   #drop(reason: DropReason, packet: MemoryPacket): void {
     this.drops.count(reason, { vport: packet.vport, bytes: lengthOf(packet) });
   }
+}
+
+/** Mask classes in the order in which they are looked through: first that of `hint`, a class + 1, if `order` has it. */
+function classesIn(order: number, hint: number): readonly number[] {
+  const classes: number[] = [];
+  for (let rest = order, i = 0; i < CLASS_COUNT; i++, rest >>>= 4) {
+    const flowClass = (rest & 15) - 1;
+    if (flowClass < 0 || flowClass >= CLASS_COUNT) break;
+    if (flowClass + 1 === hint) classes.unshift(flowClass);
+    else classes.push(flowClass);
+  }
+  return classes;
 }
 
 /** What sends a packet up although it has a flow: no action known, too long for the flow, at the end of its life. */

@@ -9,7 +9,6 @@ import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
 import type { DatapathControl } from "../datapath/datapath.ts";
 import { SHARD_COUNT } from "../flow/layout.ts";
-import { WakeLatency } from "../linux/wake-latency.ts";
 import type { Id } from "../model/objects.ts";
 import type { StoreConnection } from "../store/recipes/connection.ts";
 import { MapMetrics } from "../store/recipes/map-metrics.ts";
@@ -184,7 +183,6 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   });
   const audit = new DatapathAudit({ datapath, scheduler, log });
   const keepAlives = watchPeers(running, prng.fork(), (event) => shell.dispatch(event));
-  warnOfLatency(values["wake-latency"], log);
   for (let worker = 0; worker < workers; worker++) beginWorker(running, { worker, seed: prng.u32(), shell });
   const stop: Agent["stop"] = async ({ keep }) => {
     if (!keep) await withdraw(shell, connection);
@@ -239,13 +237,6 @@ function settingsOf(hostId: Id, values: AgentValues): ControlSettings {
 async function withdraw(shell: ControlShell, connection: StoreConnection): Promise<void> {
   if (connection.tree.session.state !== "connected") return;
   await Promise.race([shell.withdrawAll(), sleep(connection.scheduler, WITHDRAW_MS)]);
-}
-
-/** Workers make the request each for itself; here it is only seen whether they can. */
-function warnOfLatency(us: number | undefined, log: Log): void {
-  const latency = us === undefined ? undefined : WakeLatency.open();
-  if (latency?.ok === true) latency.value.close();
-  else if (latency !== undefined) log.warn("wake-latency.refused", { error: latency.error.text });
 }
 
 interface NewWorker {

@@ -1,5 +1,6 @@
 import { createSocket } from "node:dgram";
 import { readFileSync } from "node:fs";
+import type { Log } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Scheduler } from "../base/scheduler.ts";
 import type { DatapathControl, DatapathError } from "../datapath/datapath.ts";
@@ -30,6 +31,15 @@ export async function datapathNeeds(values: AgentValues): Promise<Result<void, s
     : err(
         `UDP port ${values["udp-port"]} is in use on this host: stop who has it, or give every host another --udp-port`,
       );
+}
+
+/** Says so when workers will not get what `wake-latency` wants: each makes the request for itself, and does without. */
+export async function warnOfLatency(values: AgentValues, log: Log): Promise<void> {
+  if (values["wake-latency"] === undefined) return;
+  const { WakeLatency } = await import("../linux/wake-latency.ts");
+  const latency = WakeLatency.open();
+  if (latency.ok) latency.value.close();
+  else log.warn("wake-latency.refused", { error: latency.error.text });
 }
 
 /** Whether our tunnels can have the port. A tunnel device that an earlier agent left has it already, and is taken over. */

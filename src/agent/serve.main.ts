@@ -19,7 +19,7 @@ import type { agentSchema } from "./config.ts";
 import type { Rights } from "./confine.main.ts";
 import { EXIT_CONFIG, EXIT_FAILED, fail } from "./exit.ts";
 import { managementOf } from "./management.ts";
-import { datapathNeeds } from "./open-datapath.main.ts";
+import { datapathNeeds, warnOfLatency } from "./open-datapath.main.ts";
 import { openMemory } from "./open-memory.main.ts";
 import { readHostFacts } from "./read-host-facts.main.ts";
 import { workerThreads } from "./worker-thread.ts";
@@ -54,6 +54,7 @@ export async function serve(config: Config<typeof agentSchema>, rights: Rights |
   const storeCounters = new CounterSum(zookeeperCatalogue);
   // What the threads load and what this one loads takes as long: side by side it is half of a restart.
   const threads = workerThreads(values.workers);
+  await warnOfLatency(values, log);
   const { startAgent } = await import("./agent.ts");
   const starting = startAgent({
     hostId,

@@ -3,6 +3,9 @@ import type { Scheduler, Timer } from "../base/scheduler.ts";
 import type { LayoutGuard } from "./layout-guard.ts";
 import { ABSENCE_MAX_MS, ABSENCE_QUIET_MS, GONE_WINDOW_MS } from "./limits.ts";
 
+/** What tells whether the store was emptied. */
+export type WipeWatch = Pick<LayoutGuard, "isWiped" | "check" | "onChange">;
+
 /** Something that has gone from the store. */
 export interface Absence {
   /** Says that it is gone. */
@@ -17,7 +20,7 @@ export interface Absence {
  * cannot wait is told at once, and taken back when the store turns out to be emptied.
  */
 export class Absences {
-  readonly #guard: LayoutGuard;
+  readonly #guard: WipeWatch;
   readonly #scheduler: Scheduler;
   /** Not told, by what it is about. */
   readonly #held = new Map<object, Absence>();
@@ -26,7 +29,7 @@ export class Absences {
   #timer: Timer | undefined;
   #since: Instant | undefined;
 
-  constructor(guard: LayoutGuard, scheduler: Scheduler) {
+  constructor(guard: WipeWatch, scheduler: Scheduler) {
     this.#guard = guard;
     this.#scheduler = scheduler;
     guard.onChange((isWiped) => (isWiped ? this.#takeBack() : this.#arm()));
@@ -49,6 +52,11 @@ export class Absences {
     this.#told.delete(about);
     this.#told.set(about, { absence, at: now });
     absence.gone();
+  }
+
+  /** Whether it may be taken back or told later. */
+  mayReturn(about: object): boolean {
+    return this.#held.has(about) || this.#told.has(about);
   }
 
   /** It is there, or nobody wants to know. */

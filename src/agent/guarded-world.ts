@@ -3,13 +3,14 @@ import type { Id, TopologyObject } from "../model/objects.ts";
 import { Absences } from "./absences.ts";
 import type { MapName } from "./core/messages.ts";
 import type { ObjectName } from "./core/slice.ts";
+import { GuardedMap } from "./guarded-map.ts";
 import type { LayoutGuard } from "./layout-guard.ts";
 import type { FloodWatcher, FoundActive, FoundObject, MapToOpen, OpenMap, Watch, World } from "./world.ts";
 
 /**
  * The store's world, in which a store that was emptied removes nothing. An object that goes while it is still referred to was not
- * deleted through the model's rules, which take the references along: that can wait. What hosts say goes with their sessions and is
- * told at once.
+ * deleted through the model's rules, which take the references along: that can wait. What hosts say, and what they learn, goes with their
+ * sessions and is told at once; it is taken back when the store turns out to be emptied.
  */
 export class GuardedWorld implements World {
   readonly #live: World;
@@ -84,7 +85,7 @@ export class GuardedWorld implements World {
   }
 
   openMap(map: MapName, device: MapToOpen): OpenMap {
-    return this.#live.openMap(map, device);
+    return new GuardedMap((guarded) => this.#live.openMap(map, guarded), device, this.#absences);
   }
 
   #closing(watch: Watch, abouts: readonly object[]): Watch {

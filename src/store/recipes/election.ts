@@ -2,6 +2,7 @@ import { childOf } from "../data-tree-path.ts";
 import type { Tree, TreeEvent } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
 import { DirtyWatch } from "./dirty-watch.ts";
+import { fenceOf, termPathOf } from "./fences.ts";
 import { QueuePlace, sequenceOf } from "./queue-place.ts";
 import { steadily } from "./steadily.ts";
 import { Tenure } from "./tenure.ts";
@@ -148,7 +149,9 @@ export class LeaderWatch extends DirtyWatch {
     const read = await steadily(this.connection, (tree) => tree.get(childOf(this.#folder, first)));
     if (!read.ok) return this.#again();
     const { data, stat } = read.value;
-    return this.#tell({ label: new TextDecoder().decode(data), fence: stat.czxid, owner: stat.ephemeralOwner });
+    const fence = await steadily(this.connection, (tree) => fenceOf(tree, termPathOf(this.#folder, 2), stat.czxid));
+    if (!fence.ok) return this.#again();
+    return this.#tell({ label: new TextDecoder().decode(data), fence: fence.value, owner: stat.ephemeralOwner });
   }
 
   #again(): boolean {

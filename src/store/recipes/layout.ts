@@ -16,6 +16,7 @@ export const defaultRoot = "/weft";
  *
  *     <root>/layout                                       {"layout":1}; with "migratingTo" while a migration runs
  *     <root>/incomplete                                   a copy or restore into this store has not ended; no layout then
+ *     <root>/term                                         what fencing numbers of this store begin with, see fences.ts
  *     <root>/secret                                       what the hosts of the cloud share: 32 hexadecimal digits
  *     <root>/objects/bridges/<id>                         the document (JSON)
  *     <root>/objects/chains/<id>/bridge.inboundFilterId,<id>   who refers to it, where the document has no list for that
@@ -48,6 +49,11 @@ export class Layout {
   /** The node that holds the version of the layout. */
   get version(): string {
     return `${this.root}/layout`;
+  }
+
+  /** The node that holds the store's term, see `fenceOf`. */
+  get term(): string {
+    return `${this.root}/term`;
   }
 
   /** The node that holds the cloud's secret. */

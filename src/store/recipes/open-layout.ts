@@ -4,6 +4,7 @@ import { parentOf } from "../data-tree-path.ts";
 import type { TreeOperation } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
 import { deletionCountersMax } from "./deletion-counts.ts";
+import { formatTerm, nextTerm } from "./fences.ts";
 import type { Layout } from "./layout.ts";
 import { type FoundLayout, formatLayout, parseLayout } from "./layout-document.ts";
 import { steadily, storeError, unavailable } from "./steadily.ts";
@@ -97,8 +98,11 @@ async function findLayout(
     if (!mayCreate) return err(emptied(layout));
     const rooted = await makeFolders(connection, [layout.root]);
     if (!rooted.ok) return rooted;
+    const term = await steadily(connection, (tree) => tree.exists(layout.term));
+    if (!term.ok) return err(storeError(term.error));
+    const begun = term.value === undefined ? nextTerm([], connection.scheduler.clock.wall()) : undefined;
     const made = await steadily(connection, async (tree) => {
-      const reply = await tree.multi(creationOf(layout));
+      const reply = await tree.multi(creationOf(layout, begun));
       return reply.ok ? ok(undefined) : err(reply.error.error);
     });
     const isLost = !made.ok && made.error.kind !== "node-exists" && made.error.kind !== "no-node";
@@ -108,10 +112,13 @@ async function findLayout(
 }
 
 /** The layout's node, made only while nobody fills the store: a copy that begins at the same moment wins. */
-function creationOf(layout: Layout): readonly TreeOperation[] {
+function creationOf(layout: Layout, term: bigint | undefined): readonly TreeOperation[] {
+  const terms: TreeOperation[] =
+    term === undefined ? [] : [{ op: "create", path: layout.term, data: formatTerm(term) }];
   return [
     { op: "create", path: layout.incomplete, data: noBytes },
     { op: "create", path: layout.version, data: formatLayout({ layout: layout.written }) },
+    ...terms,
     { op: "remove", path: layout.incomplete },
   ];
 }

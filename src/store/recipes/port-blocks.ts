@@ -5,6 +5,7 @@ import { childOf } from "../data-tree-path.ts";
 import { blocksPerAddress, portsPerBlock, reconnectWaitMs, retryWaitMs } from "../limits.ts";
 import type { MultiError, NodeStat, Tree, TreeError, TreeOperation } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
+import { fenceOf, termPathOf } from "./fences.ts";
 import { makeFolders } from "./open-layout.ts";
 import type { PortBlockRequest } from "./port-lease.ts";
 import { each, steadily, storeError, unavailable } from "./steadily.ts";
@@ -115,9 +116,10 @@ export class PortBlocks {
       if (taken.ok && block.ok) {
         const isOurs = taken.value !== undefined && taken.value.ephemeralOwner === tree.session.id;
         if (!isOurs || taken.value === undefined || block.value === undefined) return undefined;
-        return { tree, turn: block.value.version, fence: taken.value.czxid };
-      }
-      if (!block.ok) await this.#recover(block.error);
+        const fence = await fenceOf(tree, termPathOf(path, 4), taken.value.czxid);
+        if (fence.ok) return { tree, turn: block.value.version, fence: fence.value };
+        await this.#recover(fence.error);
+      } else if (!block.ok) await this.#recover(block.error);
     }
     return undefined;
   }

@@ -3,6 +3,7 @@ import { childOf, nameOf } from "../data-tree-path.ts";
 import { reconnectWaitMs, retryWaitMs } from "../limits.ts";
 import type { Tree, TreeError, TreeWatch } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
+import { fenceOf, termPathOf } from "./fences.ts";
 import { makeContainers } from "./open-layout.ts";
 import { Signal } from "./signal.ts";
 
@@ -12,7 +13,7 @@ export interface QueueOptions {
   /** Stands in the node, for whoever looks. */
   readonly label: string;
   /**
-   * This place is the first of the queue now, by this session. `fence` is the id of the transaction that made its node: it grows
+   * This place is the first of the queue now, by this session. `fence` is the number of its node (see `fenceOf`): it grows
    * from each first to the next.
    */
   onFirst(tree: Tree, fence: bigint): void;
@@ -22,7 +23,9 @@ export interface QueueOptions {
 
 interface OwnNode {
   readonly path: string;
-  readonly fence: bigint;
+  readonly czxid: bigint;
+  /** Known from the first turn on. */
+  fence?: bigint;
 }
 
 /**
@@ -120,7 +123,7 @@ export class QueuePlace {
       }
       if (path !== undefined) {
         const stat = await tree.exists(path);
-        if (stat.ok) return stat.value === undefined ? undefined : { path, fence: stat.value.czxid };
+        if (stat.ok) return stat.value === undefined ? undefined : { path, czxid: stat.value.czxid };
         await this.#recover(stat.error);
         continue;
       }
@@ -169,12 +172,27 @@ export class QueuePlace {
         await this.#remove(tree, childOf(this.#options.folder, before));
         continue;
       }
-      if (before === undefined) this.#first(tree, own.fence);
+      if (before === undefined && !(await this.#turn(tree, own))) continue;
       const watched = before === undefined ? own.path : childOf(this.#options.folder, before);
       // What happened between the list and the watch is seen by looking once more.
       if (watched !== this.#watched) await this.#watchInstead(tree, watched);
       else await this.#signal.wait();
     }
+  }
+
+  /** Says that it is this place's turn; false when that has to be looked at again. */
+  async #turn(tree: Tree, own: OwnNode): Promise<boolean> {
+    if (own.fence === undefined) {
+      const fence = await fenceOf(tree, termPathOf(this.#options.folder, 2), own.czxid);
+      if (!fence.ok) {
+        await this.#recover(fence.error);
+        return false;
+      }
+      own.fence = fence.value;
+      if (this.#isLeft || !this.#isOf(tree)) return false;
+    }
+    this.#first(tree, own.fence);
+    return true;
   }
 
   #isLeftBehind(name: string): boolean {

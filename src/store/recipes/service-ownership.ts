@@ -3,6 +3,7 @@ import { childOf, nameOf } from "../data-tree-path.ts";
 import { claimStaggerMaxMs, claimStaggerMs, reconnectWaitMs, retryWaitMs } from "../limits.ts";
 import type { Tree, TreeError } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
+import { fenceOf, termPathOf } from "./fences.ts";
 import { escapeName, unescapeName } from "./layout.ts";
 import { makeContainers } from "./open-layout.ts";
 import { Signal } from "./signal.ts";
@@ -115,7 +116,7 @@ class Claim {
   readonly #tenure: Tenure;
   readonly #options: ClaimOptions;
   readonly #signal = new Signal();
-  #held: { readonly tree: Tree; readonly fence: bigint } | undefined;
+  #held: { readonly tree: Tree; readonly czxid: bigint; readonly fence: bigint } | undefined;
   #isTold = false;
   #isReleased = false;
 
@@ -175,12 +176,23 @@ class Claim {
     if (tree !== this.#connection.tree) return false;
     const stat = read.ok ? read.value.stat : undefined;
     const isOurs = stat !== undefined && stat.ephemeralOwner === tree.session.id;
-    this.#held = isOurs ? { tree, fence: stat.czxid } : undefined;
+    if (isOurs && !(await this.#hold(tree, stat.czxid))) return false;
+    if (!isOurs) this.#held = undefined;
     this.look();
     if (this.#isReleased) return isOurs ? this.#remove(tree) : true;
     if (stat === undefined) await this.#take(tree);
     else await this.#signal.wait();
     return false;
+  }
+
+  /** Notes the number of our node; false when that has to be looked at again. */
+  async #hold(tree: Tree, czxid: bigint): Promise<boolean> {
+    if (this.#held?.tree === tree && this.#held.czxid === czxid) return true;
+    const fence = await fenceOf(tree, termPathOf(this.#options.path, 3), czxid);
+    if (!fence.ok) await this.#recover(tree, fence.error);
+    if (!fence.ok || tree !== this.#connection.tree) return false;
+    this.#held = { tree, czxid, fence: fence.value };
+    return true;
   }
 
   /** Whatever comes of it is seen by the next look: a second attempt harms nothing. */

@@ -15,6 +15,8 @@ export interface BackupHead {
   readonly takenAtMs: number;
   readonly takenAt: string;
   readonly release: string;
+  /** Term of the store, decimal; none in backups of earlier releases. */
+  readonly term?: string;
   readonly nodes: number;
 }
 
@@ -76,7 +78,8 @@ export function readBackup(text: string, checksum: (text: string) => string): Re
 
 function isHead(head: Partial<BackupHead>): head is BackupHead {
   const numbers = [head.layout, head.takenAtMs, head.nodes];
-  return numbers.every((number) => Number.isInteger(number)) && typeof head.root === "string";
+  const isTerm = head.term === undefined || (typeof head.term === "string" && /^\d{1,18}$/.test(head.term));
+  return isTerm && numbers.every((number) => Number.isInteger(number)) && typeof head.root === "string";
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });

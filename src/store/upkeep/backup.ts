@@ -1,6 +1,7 @@
 import { isoTime } from "../../base/clock.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { StoreConnection } from "../recipes/connection.ts";
+import { parseTerm } from "../recipes/fences.ts";
 import type { Layout } from "../recipes/layout.ts";
 import { parseLayout } from "../recipes/layout-document.ts";
 import type { StoreError } from "../recipes/store-error.ts";
@@ -15,6 +16,8 @@ import { type ScannedTree, scanStore } from "./store-scan.ts";
 export interface StoreSnapshot {
   readonly layout: number;
   readonly nodes: readonly PersistentNode[];
+  /** What fencing numbers of this store begin with. */
+  readonly term: bigint;
 }
 
 /** Told now and then how far a long work is; `of` is undefined when nobody knows yet. */
@@ -55,16 +58,16 @@ function snapshotOf(tree: ScannedTree, layout: Layout): Result<StoreSnapshot, St
         why: `no-auth at ${layout.root}/${path}: what we take would not be whole`,
       });
   }
-  return ok({ layout: found.layout, nodes: persistentPart(tree) });
+  return ok({ layout: found.layout, nodes: persistentPart(tree), term: parseTerm(tree.get("term")?.data) });
 }
 
 /** A snapshot as a backup. `takenAtMs` is the wall clock's. */
 export function backupOf(
-  { layout, nodes }: StoreSnapshot,
+  { layout, nodes, term }: StoreSnapshot,
   about: { readonly root: string; readonly release: string; readonly takenAtMs: number },
 ): Backup {
   const takenAt = isoTime(about.takenAtMs);
-  return { head: { weftBackup: backupFormat, layout, ...about, takenAt, nodes: nodes.length }, nodes };
+  return { head: { weftBackup: backupFormat, layout, ...about, takenAt, term: `${term}`, nodes: nodes.length }, nodes };
 }
 
 /** What a restore or a copy would find at its target, and do there. */
@@ -102,6 +105,7 @@ export function restoreBackup(
   return fillStore(connection, layout, {
     wanted: nodes,
     layoutVersion: head.layout,
+    term: BigInt(head.term ?? "0"),
     what: `restore of the backup of ${head.takenAt}`,
     onProgress: (done, all) => restore.onProgress?.("written", done, all),
   });
@@ -136,6 +140,7 @@ export async function copyStore(ends: CopyEnds): Promise<Result<Copied, StoreErr
   const filled = await fillStore(to.connection, to.layout, {
     wanted: nodes,
     layoutVersion: taken.value.layout,
+    term: taken.value.term,
     what: `copy of ${ends.source}`,
     onProgress: (done, all) => onProgress("written", done, all),
     latest: async () => {

@@ -1,6 +1,7 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import { fillBatchBytes, fillBatchOperations, fillTriesMax, reconnectWaitMs } from "../limits.ts";
 import type { StoreConnection } from "../recipes/connection.ts";
+import { formatTerm, nextTerm, parseTerm } from "../recipes/fences.ts";
 import type { Layout } from "../recipes/layout.ts";
 import { formatLayout } from "../recipes/layout-document.ts";
 import { makeFolders } from "../recipes/open-layout.ts";
@@ -16,6 +17,8 @@ export interface FillOptions {
   readonly wanted: readonly PersistentNode[];
   /** Version of the layout of what is wanted. */
   readonly layoutVersion: number;
+  /** Term of the store that it comes from: fencing numbers go on above those that were given out there. */
+  readonly term: bigint;
   /** Says to people who look what is going on: stands in the marker. */
   readonly what: string;
   onProgress?(done: number, all: number): void;
@@ -57,7 +60,7 @@ export async function fillStore(
       plan = planFill(layout.root, target.value, wanted);
     }
     if (plan.groups.length === 0) {
-      const ended = await end(connection, layout, { version: begun.value, layoutVersion: options.layoutVersion });
+      const ended = await end(connection, layout, { version: begun.value, options });
       return ended.ok ? ok({ ...total, left: plan.left }) : ended;
     }
     const written = await write(connection, layout, { plan, version: begun.value, options });
@@ -123,12 +126,15 @@ async function write(
 async function end(
   connection: StoreConnection,
   layout: Layout,
-  { version, layoutVersion }: { readonly version: number; readonly layoutVersion: number },
+  { version, options }: Omit<Writing, "plan">,
 ): Promise<Result<void, StoreError>> {
   for (let attempt = 0; attempt < fillTriesMax; attempt++) {
+    const termed = await termWrite(connection, layout, options.term);
+    if (!termed.ok) return termed;
     const outcome = await attemptMulti(connection, [
       { op: "remove", path: layout.incomplete, version },
-      { op: "create", path: layout.version, data: formatLayout({ layout: layoutVersion }) },
+      { op: "create", path: layout.version, data: formatLayout({ layout: options.layoutVersion }) },
+      termed.value,
     ]);
     if (!outcome.ok) return outcome;
     if (outcome.value === "done") return ok(undefined);
@@ -141,6 +147,23 @@ async function end(
     if (outcome.value !== "unknown") return err(overtaken(layout));
   }
   return err({ kind: "outcome-unknown" });
+}
+
+/** Above the term of the source and that of this store before: whoever fenced with a number of either is not overtaken by a lower one. */
+async function termWrite(
+  connection: StoreConnection,
+  layout: Layout,
+  source: bigint,
+): Promise<Result<TreeOperation, StoreError>> {
+  const read = await steadily(connection, (tree) => tree.get(layout.term));
+  if (!read.ok && read.error.kind !== "no-node") return err(storeError(read.error));
+  const own = read.ok ? parseTerm(read.value.data) : 0n;
+  const data = formatTerm(nextTerm([source, own], connection.scheduler.clock.wall()));
+  return ok(
+    read.ok
+      ? { op: "set", path: layout.term, data, version: read.value.stat.version }
+      : { op: "create", path: layout.term, data },
+  );
 }
 
 type MultiOutcome = "done" | "unknown" | "refused" | "overtaken";

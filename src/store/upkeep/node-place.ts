@@ -8,7 +8,7 @@ import type { NodeStat } from "../tree.ts";
  * without content that hold others.
  */
 export type NodePlace =
-  | { readonly place: "root" | "layout" | "incomplete" | "secret" | "folder" | "counter" | "mark" | "foreign" }
+  | { readonly place: "root" | "layout" | "incomplete" | "term" | "secret" | "folder" | "counter" | "mark" | "foreign" }
   | { readonly place: "document"; readonly kind: Kind; readonly id: Id }
   | { readonly place: "referrer"; readonly kind: Kind; readonly id: Id; readonly name: string }
   | { readonly place: "name"; readonly kind: Kind; readonly tenant: string; readonly name: string }
@@ -35,6 +35,7 @@ export function placeOf(path: string): NodePlace {
   switch (top) {
     case "layout":
     case "incomplete":
+    case "term":
     case "secret":
       return rest.length === 0 ? { place: top } : foreign;
     case "objects":

@@ -14,8 +14,8 @@ export interface PersistentNode {
   readonly leases?: number;
 }
 
-/** Tops of what lives with sessions only, folders included. */
-const fleeting = new Set(["layout", "incomplete", "transactions", "state", "locks", "elections", "owners"]);
+/** Tops of what lives with sessions or with one store only, folders included. */
+const fleeting = new Set(["layout", "incomplete", "term", "transactions", "state", "locks", "elections", "owners"]);
 
 /**
  * What a copy or a backup carries of a tree: everything that is persistent, in an order in which it can be created again. The

@@ -12,6 +12,7 @@ import {
 } from "../store/upkeep/backup.ts";
 import type { Backup } from "../store/upkeep/backup-text.ts";
 import { readBackupFile, writeBackupFile } from "./backup-file.ts";
+import { closeToStrangers } from "./tool-secure.ts";
 import { counted, pathLines, storeSentence } from "./tool-text.ts";
 
 /** What the verbs of `weft store` work with. */
@@ -28,6 +29,8 @@ export interface Tool {
 export interface ToolStore {
   readonly connection: StoreConnection;
   readonly layout: Layout;
+  /** What is brought into it belongs to our secret alone. */
+  readonly isPrivate: boolean;
 }
 
 /** Time between two lines of progress, in milliseconds. */
@@ -82,7 +85,7 @@ export async function restoreVerb(
   const { plan, hasLayout } = preview.value;
   if (hasLayout && plan.groups.length === 0) {
     tool.print(`the store is what the backup of ${backup.head.takenAt} says: nothing was written`);
-    return 0;
+    return secure(tool, store);
   }
   const loses = plan.changed.length + plan.removed.length;
   if (hasLayout && loses > 0 && !how.mayReplace) {
@@ -97,6 +100,15 @@ export async function restoreVerb(
   );
   noteLeft(tool, left);
   if (backup.head.layout < layout.written) tool.print("its layout is older: run weft store migrate next");
+  return secure(tool, store);
+}
+
+/** What was there before has the access list that it was made with. The value is the exit code. */
+async function secure(tool: Tool, store: ToolStore): Promise<number> {
+  if (!store.isPrivate) return 0;
+  const closed = await closeToStrangers(store);
+  if (!closed.ok) return refuse(tool, `the content is there, but not all is closed: ${storeSentence(closed.error)}`);
+  if (closed.value > 0) tool.print(`closed to whoever lacks the secret: ${counted(closed.value, "node")}`);
   return 0;
 }
 
@@ -136,7 +148,7 @@ export async function copyVerb(
   tool.print(`copied ${counted(nodes, "node")}${again}; read back and equal`);
   noteLeft(tool, left);
   tool.print("the source is as it was: what is written to it from now on is not in the target");
-  return 0;
+  return secure(tool, to);
 }
 
 function noteLeft(tool: Tool, left: readonly string[]): void {

@@ -116,7 +116,7 @@ async function open(values: StoreClientValues, root: string): Promise<Result<Too
       throw new Error(JSON.stringify(client.error));
     },
   });
-  return ok({ connection, layout: new Layout(root) });
+  return ok({ connection, layout: new Layout(root), isPrivate: settings.value.isPrivate === true });
 }
 
 function connectSentence(error: ConnectError): string {

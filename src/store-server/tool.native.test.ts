@@ -117,6 +117,10 @@ describe("weft store", { timeout: 120_000 }, () => {
     assert.match(used.err, /is in use: .*--dry-run; --replace/);
     assert.equal((await weftStore("restore", file("x.gz"), "--store", at("b"), "--replace")).code, 0);
     assert.match((await weftStore("restore", file("x.gz"), "--store", at("b"))).out, /nothing was written/);
+    const asOurs = ["--store", second?.addresses[1] ?? "", "--store-secret-file", file("b/secret"), "--store-private"];
+    const closed = await weftStore("restore", file("x.gz"), ...asOurs);
+    assert.equal(closed.code, 0, closed.err);
+    assert.doesNotMatch(closed.out, /closed/, "an embedded store keeps no access lists, and does not say so");
   });
 
   test("copy refuses a target that holds something, and makes it equal when told to", async () => {

@@ -210,6 +210,16 @@ export class ZooKeeperClient implements ResumableTree {
     return ok(reply.value.paths.map((one) => this.#clientPath(one)).filter((one) => isAtOrUnder(one, path)));
   }
 
+  /** Takes a node that is open to everybody for our credentials alone; the value is whether it was open. */
+  async closeToStrangers(path: string): Promise<Result<boolean, TreeError>> {
+    const server = this.#chroot.toServer(path);
+    const read = await this.#read(path, { op: "getAcl", path: server });
+    if (!read.ok) return read;
+    if (read.value.op !== "acl" || !read.value.acl.some(({ scheme }) => scheme === "world")) return ok(false);
+    const set = await this.#read(path, { op: "setAcl", path: server, acl: creatorAcl, version: -1 });
+    return set.ok ? ok(true) : set;
+  }
+
   /** Stops without ending the session: it lives on at the server until its time-out, for another process to resume. */
   detach(): void {
     this.#core.detach();

@@ -136,11 +136,16 @@ describe("a store in its operator's hands", { timeout: 240_000, skip: needs("jav
     assert.ok(!refused.ok);
     assert.match(JSON.stringify(refused.error), /everything under \/weft is gone: .*weft store restore/);
     assert.equal((await weft("check", ...onApache())).code, 1);
-    const restored = await weft("restore", file("cloud.jsonl.gz"), ...onApache(), "--store-private");
+    const restored = await weft("restore", file("cloud.jsonl.gz"), ...onApache());
     assert.equal(restored.code, 0, restored.err);
+    assert.equal(await kazoo("acl", "/weft/objects/bridges"), "world", "open to everybody, as nothing else was said");
+    const closed = await weft("restore", file("cloud.jsonl.gz"), ...onApache(), "--store-private", "--replace");
+    assert.equal(closed.code, 0, closed.err);
+    assert.match(closed.out, /closed to whoever lacks the secret: \d+ nodes/);
     await eventually("the API writes again", async () => (await client.create("bridge", { name: "black" })).ok);
     assert.equal(unwrap(await client.list("bridge")).items.length, 5);
-    assert.equal(await kazoo("acl", "/weft/objects/bridges"), "digest");
+    for (const path of ["/weft", "/weft/layout", "/weft/objects/bridges"])
+      assert.equal(await kazoo("acl", path), "digest");
     const sound = await weft("check", ...onApache());
     assert.deepEqual([sound.code, sound.out], [0, "nothing is wrong\n"]);
     client.close();

@@ -68,6 +68,8 @@ export interface WantedPort {
   readonly vport: number;
   readonly interfaceName: string;
   readonly epoch: number;
+  /** Its interface may be one of a physical network: what leaves there is guarded. */
+  readonly isExternal?: boolean;
 }
 
 /** What became of a wanted port. */

@@ -6,7 +6,7 @@ import type { BpfMap } from "../linux/bpf/map.ts";
 import { changeLink, getLink, isAdminUp, type Link, linkFlags } from "../linux/netlink/route/link.ts";
 import { listFilters } from "../linux/netlink/route/traffic-control.ts";
 import { disableIpv6 } from "../linux/sysctl.ts";
-import { INJECT_DEVICE, INJECT_PEER, TUNNEL_DEVICE } from "./devices.ts";
+import { whyNotBound } from "./bindable.ts";
 import type { HostNetwork } from "./host-network.ts";
 import { HostSurvey } from "./host-survey.ts";
 import { ATTACH_AT_ONCE } from "./limits.ts";
@@ -33,7 +33,6 @@ interface Port {
 }
 
 const INGRESS_NAME = "vport_ingress";
-const OWN_DEVICES: readonly string[] = [INJECT_DEVICE, INJECT_PEER, TUNNEL_DEVICE];
 const CREDITS = [CREDIT_PACKETS_DEFAULT, CREDIT_BYTES_DEFAULT] as const;
 
 /** Binds vports to interfaces: attaches the programs, and keeps each vport's record as its link is. */
@@ -49,7 +48,9 @@ export class PortTable {
   async set(wanted: readonly WantedPort[]): Promise<readonly PortOutcome[]> {
     const next = new Map(wanted.map((port) => [port.vport, port]));
     for (const [vport, port] of this.#ports) {
-      if (next.get(vport)?.interfaceName !== port.wanted.interfaceName) await this.#remove(vport, port);
+      const after = next.get(vport);
+      const isRefused = port.wanted.isExternal === true && after?.isExternal !== true;
+      if (isRefused || after?.interfaceName !== port.wanted.interfaceName) await this.#remove(vport, port);
     }
     const changed = wanted.filter((port) => this.#unchanged(port) === undefined);
     if (changed.length > 0) await this.#bindAll(changed);
@@ -147,7 +148,7 @@ export class PortTable {
   async #attach(port: Port, link: Link, survey: HostSurvey): Promise<void> {
     const { host, ingressFd, egressFd, interfaces } = this.#parts;
     const { vport } = port.wanted;
-    port.refusal = await whyNot(link, survey);
+    port.refusal = await whyNotBound(link, { survey, isExternal: port.wanted.isExternal === true });
     if (port.refusal !== undefined) return;
     const { ifindex } = link;
     // After a restart our programs are there already: such a port stays as it is, and only its programs are replaced.
@@ -214,19 +215,6 @@ export class PortTable {
     this.#forget(port);
     if (ifindex !== 0) await this.#parts.host.detach(ifindex);
   }
-}
-
-async function whyNot(link: Link, survey: HostSurvey): Promise<string | undefined> {
-  const taken = `interface ${link.name} cannot be bound:`;
-  if ((link.flags & linkFlags.loopback) !== 0) return `${taken} it is the loopback`;
-  if (OWN_DEVICES.includes(link.name)) return `${taken} it is one of weft's own`;
-  if (link.masterIfindex !== undefined && link.masterIfindex !== 0)
-    return `${taken} it belongs to a bridge or bond; take it out first`;
-  if (await survey.hasAddress(link.ifindex))
-    return `${taken} the host has an address on it; remove the address if the interface shall carry virtual ports`;
-  if (await survey.hasDefaultRoute(link.ifindex))
-    return `${taken} the host's default route leaves by it; remove the route if the interface shall carry virtual ports`;
-  return undefined;
 }
 
 /** Runs the work of all items, a bounded number at once. */

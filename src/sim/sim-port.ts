@@ -3,6 +3,7 @@ import { type Mac, macHigh, macLow, parseMac } from "../addr/mac.ts";
 import { parsePrefix } from "../addr/prefix.ts";
 import { unwrap } from "../base/result.ts";
 import { type FlowTag, tagObject, tagPlacement } from "../flow/tag.ts";
+import { leadsOut } from "../model/leads-out.ts";
 import type { Id, Port } from "../model/objects.ts";
 import type { Handles } from "./handles.ts";
 import { IpMask } from "./ip-words.ts";
@@ -68,7 +69,7 @@ export function compilePort(port: Port, handles: Handles): SimPort {
     peer: handles.ofOptional(port.peerId),
     isBound: port.binding !== undefined,
     vlan: isRouter ? 0 : (port.vlan ?? 0),
-    isExternal: port.binding !== undefined && (isRouter || port.isExternal === true),
+    isExternal: port.binding !== undefined && leadsOut(port),
     guard: isRouter ? undefined : compileGuard(port),
     mac,
     macHigh: macHigh(mac),

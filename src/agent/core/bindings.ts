@@ -1,6 +1,7 @@
 import type { PortOutcome, WantedPort, WantedTunnelKey } from "../../datapath/datapath.ts";
 import { VPORT_EPOCH, VPORT_MAX, VPORT_WORDS } from "../../flow/layout.ts";
-import type { Binding, Id } from "../../model/objects.ts";
+import { leadsOut } from "../../model/leads-out.ts";
+import type { Binding, Id, Port } from "../../model/objects.ts";
 import type { Placement } from "../../sim/world-change.ts";
 import type { PortActive } from "./control-events.ts";
 import { epochOf } from "./epoch.ts";
@@ -10,6 +11,7 @@ interface Bound {
   readonly portId: Id;
   readonly vport: number;
   binding: Binding;
+  isExternal: boolean;
   tunnelKey: number;
   state: "wanted" | "up" | "down" | "absent" | "refused";
 }
@@ -49,21 +51,26 @@ export class Bindings {
 
   /** Takes a port's present binding to this host; undefined vport: the host has no number left. */
   bind(
-    portId: Id,
+    port: Port,
     binding: Binding,
     tunnelKey: number,
   ): { readonly isChanged: boolean; readonly vport: number | undefined } {
+    const portId = port.id;
+    const isExternal = leadsOut(port);
     const known = this.#byPort.get(portId);
     if (known !== undefined) {
       const isChanged =
-        known.binding.generation !== binding.generation || known.binding.interfaceName !== binding.interfaceName;
+        known.binding.generation !== binding.generation ||
+        known.binding.interfaceName !== binding.interfaceName ||
+        known.isExternal !== isExternal;
       known.binding = binding;
+      known.isExternal = isExternal;
       if (isChanged) known.state = "wanted";
       return { isChanged, vport: known.vport };
     }
     const vport = this.#takeVport(epochOfBinding(portId, binding));
     if (vport === undefined) return { isChanged: false, vport };
-    const bound: Bound = { portId, vport, binding, tunnelKey, state: "wanted" };
+    const bound: Bound = { portId, vport, binding, isExternal, tunnelKey, state: "wanted" };
     this.#byPort.set(portId, bound);
     this.#byVport.set(vport, bound);
     return { isChanged: true, vport };
@@ -131,10 +138,11 @@ export class Bindings {
 
   /** The wanted ports, for the datapath. */
   wantedPorts(): readonly WantedPort[] {
-    return [...this.#byPort.values()].map(({ portId, vport, binding }) => ({
+    return [...this.#byPort.values()].map(({ portId, vport, binding, isExternal }) => ({
       vport,
       interfaceName: binding.interfaceName,
       epoch: epochOfBinding(portId, binding),
+      isExternal,
     }));
   }
 

@@ -207,6 +207,22 @@ describe("control core", () => {
     assert.notEqual(bench.of("publish-active")[0]?.state.tunnelKey, first);
   });
 
+  it("tells the datapath which ports lead to a physical network, also when that is said later", () => {
+    const bench = new Bench().step({ kind: "start" });
+    for (const object of [{ ...host, portIds: ["p1"] }, zone, port("p1", "h1"), { ...bridge, portIds: ["p1"] }])
+      bench.object(object);
+    const said = (): readonly (boolean | undefined)[] | undefined =>
+      bench
+        .of("set-ports")
+        .at(-1)
+        ?.wanted()
+        .map(({ isExternal }) => isExternal);
+    bench.object({ ...port("p1", "h1"), isExternal: true });
+    assert.deepEqual(said(), [true]);
+    bench.object(port("p1", "h1"));
+    assert.deepEqual(said(), [false]);
+  });
+
   it("offers peers a flood group as soon as two unfiltered ports of a bridge are up here, and keeps it current", () => {
     const bench = new Bench().step({ kind: "start" });
     const own = ["p1", "p3", "p4"];

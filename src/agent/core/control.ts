@@ -194,17 +194,17 @@ export class ControlCore {
 
   #port(id: Id, port: Port | undefined, now: Instant): void {
     const binding = port?.binding;
-    if (binding !== undefined && binding.hostId === this.#settings.hostId) this.#bindHere(id, binding, now);
+    if (port !== undefined && binding?.hostId === this.#settings.hostId) this.#bindHere(port, binding, now);
     else if (this.#bindings.unbind(id)) this.#unbound(id, now);
     this.#watchActive(id, binding !== undefined && binding.hostId !== this.#settings.hostId);
     this.#place(id);
   }
 
-  #bindHere(id: Id, binding: NonNullable<Port["binding"]>, now: Instant): void {
-    const key = this.#keys.take(id, now, binding.generation);
-    if (!key.ok) return this.#log("warn", "tunnel-key.limit", { port: id, limit: key.error.limit });
-    const bound = this.#bindings.bind(id, binding, key.value);
-    if (bound.vport === undefined) return this.#log("warn", "vport.limit", { port: id });
+  #bindHere(port: Port, binding: NonNullable<Port["binding"]>, now: Instant): void {
+    const key = this.#keys.take(port.id, now, binding.generation);
+    if (!key.ok) return this.#log("warn", "tunnel-key.limit", { port: port.id, limit: key.error.limit });
+    const bound = this.#bindings.bind(port, binding, key.value);
+    if (bound.vport === undefined) return this.#log("warn", "vport.limit", { port: port.id });
     if (bound.isChanged) this.#setPorts();
   }
 

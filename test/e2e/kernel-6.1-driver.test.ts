@@ -43,7 +43,7 @@ test("the driver does under Debian's 6.1 kernel what it does here: VMs of one ho
     files: Object.fromEntries(PARTS.map((part) => [`weft/${part}`, fileOf(part)])),
     modules: MODULES,
     // libbpf is opened by name at run time: the loader has to find it too.
-    programs: [process.execPath, pathOf("ping"), pathOf("iperf3"), pathOf("nsenter")],
+    programs: [process.execPath, ...["ping", "iperf3", "nsenter", "env"].map(pathOf)],
     libraries: ["/usr/lib/x86_64-linux-gnu/libbpf.so.1"],
     commands: ["cd /weft", ...TESTS.map(commandOf)],
     limitMs: 330_000,

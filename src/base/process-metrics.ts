@@ -25,8 +25,8 @@ export const PROCESS_METRICS = {
 } as const satisfies MetricSpecs;
 
 /**
- * Time between two looks at the event loop. Each wakes the process, which costs up to 0.13 ms: a thousandth of a processor,
- * and half a percent if one looked every 20 ms. A shorter stall is found as often as a message would meet it.
+ * Time between two looks at the event loop. Each wakes the process, which costs up to 0.13 ms: a thousandth of a
+ * processor, and half a percent if one looked every 20 ms. A shorter stall is found as often as a message would meet it.
  */
 const LOOK_MS: Duration = 100;
 /** Looks of which only the largest lag is kept for the last minute: about a second of them. */

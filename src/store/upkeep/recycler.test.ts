@@ -153,17 +153,17 @@ describe("recycler", () => {
             ({ connection }, i) => new Recycler({ connection, layout, log: new MemoryLog(), label: `${i}` }),
           );
           const configured = new Set<number>();
-          let isWriting = false;
+          let writing = 0;
+          let last: Promise<unknown> = Promise.resolve();
           // The law: an entry of an object that exists, configured since it was created, is there.
           world.observe = () => {
-            if (isWriting) return;
+            if (writing > 0) return;
             for (const n of configured) {
               const entries = world.server.tree.children(fdb(idOf(n)));
               assert.ok(entries.ok && entries.value.names.length > 0, `entries of bridge ${n}`);
             }
           };
           const write = async (n: number, isThere: boolean): Promise<void> => {
-            isWriting = true;
             configured.delete(n);
             const change = isThere
               ? ({ op: "create", object: bridge(n) } as const)
@@ -181,11 +181,13 @@ describe("recycler", () => {
               if ((await map.configure("a", `${n}`)).ok) configured.add(n);
               await map.close();
             }
-            isWriting = false;
+            writing--;
           };
           for (const { what, n, wait } of steps) {
             if (what === "create" || what === "delete") {
-              void write(n, what === "create");
+              // One after the other: what an earlier write still does would be held against a later one.
+              writing++;
+              last = last.then(() => write(n, what === "create"));
               await world.pass(wait);
             } else if (what === "look") {
               void Promise.all(recyclers.map((recycler) => recycler.pass()));

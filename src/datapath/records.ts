@@ -9,7 +9,7 @@ import {
   VPORT_UP,
   VPORT_WORDS,
 } from "../flow/layout.ts";
-import { closedGeneration, openedGeneration } from "../flow/slot-protocol.ts";
+import { closedGeneration, isValidGeneration, openedGeneration } from "../flow/slot-protocol.ts";
 import type { DatapathMemory, WantedPeer } from "./datapath.ts";
 
 /** What a vport record says of its interface. */
@@ -40,13 +40,14 @@ export const ABSENT_VPORT: VportRecord = {
  */
 export function writeRecord(words: Uint32Array, at: number, content: readonly number[]): void {
   const before = words[at] as number;
-  const isOpen = (before & 1) !== 0;
-  const differing = content.flatMap((word, i) => (words[at + 1 + i] === word >>> 0 ? [] : [i]));
-  const [first] = differing;
-  if (before !== 0 && !isOpen && first === undefined) return;
-  if (before !== 0 && !isOpen && first !== undefined && differing.length === 1) {
-    Atomics.store(words, at + 1 + first, (content[first] as number) >>> 0);
-    return;
+  if (isValidGeneration(before)) {
+    const differing = content.flatMap((word, i) => (words[at + 1 + i] === word >>> 0 ? [] : [i]));
+    const [first] = differing;
+    if (first === undefined) return;
+    if (differing.length === 1) {
+      Atomics.store(words, at + 1 + first, (content[first] as number) >>> 0);
+      return;
+    }
   }
   const opened = openedGeneration(before);
   Atomics.store(words, at, opened);

@@ -16,9 +16,7 @@ export const capability = {
   dacOverride: 1,
   netAdmin: 12,
   netRaw: 13,
-  ipcLock: 14,
   sysAdmin: 21,
-  sysResource: 24,
   perfmon: 38,
   bpf: 39,
 } as const;
@@ -49,11 +47,6 @@ export function keepCapabilities(kept: readonly number[]): Result<undefined, Lin
   const sealed = prctl("set no_new_privs", { option: setNoNewPrivileges, value: 1 });
   if (!sealed.ok) return sealed;
   return writeCapabilities(kept);
-}
-
-/** The effective capabilities of the calling thread, by number. */
-export function effectiveCapabilities(): readonly number[] {
-  return threadRights().effective;
 }
 
 /** What a thread may do: the calling one, or the one whose folder of /proc is named, as `/proc/12/task/14`. */

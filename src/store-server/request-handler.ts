@@ -7,6 +7,7 @@ import type { MultiError, OperationResult, TreeError, TreeEvent } from "../store
 import {
   errorCode,
   type Identity,
+  isWriteOperation,
   type MultiResult,
   openAcl,
   type Reply,
@@ -45,15 +46,8 @@ const none: Reply = { op: "none" };
 /** Serves one request. `auth` is the connection's own business and does not come here. */
 export function handleRequest(request: Request, context: RequestContext): Handled {
   const { tree, session } = context;
+  if (isWriteOperation(request)) return write(request, context);
   switch (request.op) {
-    case "create":
-    case "create2":
-    case "createContainer":
-    case "createTtl":
-    case "setData":
-    case "delete":
-    case "check":
-      return write(request, context);
     case "multi":
       return multi(request.operations, context);
     case "exists":

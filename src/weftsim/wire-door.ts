@@ -11,7 +11,7 @@ import { FrameSplitter } from "../zookeeper/frames.ts";
 import { readConnectRequest, writeConnectResponse } from "../zookeeper/handshake.ts";
 import { JuteWriter } from "../zookeeper/jute.ts";
 import { zookeeperLimits } from "../zookeeper/limits.ts";
-import { errorCode, type Request, specialXid, type WriteOperation } from "../zookeeper/protocol.ts";
+import { errorCode, isWriteOperation, type Request, specialXid, type WriteOperation } from "../zookeeper/protocol.ts";
 import { writeNotification, writeReply } from "../zookeeper/reply.ts";
 import { readRequest } from "../zookeeper/request.ts";
 import { noteSeen } from "./ensemble-member.ts";
@@ -124,15 +124,8 @@ export class WireDoor implements LinkEnd {
     if (!read.ok) throw new Error(`the client's request is malformed: ${read.error.field}: ${read.error.why}`);
     const { request } = read.value;
     const xid = request.op === "ping" ? specialXid.ping : read.value.xid;
+    if (isWriteOperation(request)) return this.#write(xid, request, [request]);
     switch (request.op) {
-      case "create":
-      case "create2":
-      case "createContainer":
-      case "createTtl":
-      case "setData":
-      case "delete":
-      case "check":
-        return this.#write(xid, request, [request]);
       case "multi":
         return this.#write(xid, request, request.operations);
       case "sync":

@@ -233,3 +233,19 @@ export interface ReplyHeader {
   readonly zxid: bigint;
   readonly error: number;
 }
+
+/** Whether a request is a single write; `multi` holds several. */
+export function isWriteOperation(request: Request): request is WriteOperation {
+  switch (request.op) {
+    case "create":
+    case "create2":
+    case "createContainer":
+    case "createTtl":
+    case "setData":
+    case "delete":
+    case "check":
+      return true;
+    default:
+      return false;
+  }
+}

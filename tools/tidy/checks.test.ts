@@ -161,7 +161,7 @@ describe("repository", () => {
   test("a path or a registry of one machine is refused", () => {
     assert.deepEqual(rulesOf(checkText("README.md", `cd /${"work"}/main`)), ["machine"]);
     assert.deepEqual(rulesOf(checkText("README.md", `https:/${"/registry"}.example.org/x`)), ["machine"]);
-    assert.deepEqual(checkText("README.md", "see src/work/main.ts and https://example.org/registry"), []);
+    assert.deepEqual(checkText("README.md", `see src/${"work"}/main.ts and https://example.org/${"registry"}`), []);
   });
 
   test("an install script and a host in the lock file are refused", () => {

@@ -1,6 +1,6 @@
 import type { Instant } from "../../base/clock.ts";
 import { ACTION_VPORT, GROUP_HEADER_WORDS, GROUP_OUTPUT_WORDS, GROUP_OUTPUTS } from "../../flow/layout.ts";
-import { closedGeneration, openedGeneration } from "../../flow/slot-protocol.ts";
+import { closedGeneration, isValidGeneration, openedGeneration } from "../../flow/slot-protocol.ts";
 import { CONTROL_GROUP_FIRST, GROUP_REST_MS } from "./limits.ts";
 
 const RECORD_WORDS = GROUP_HEADER_WORDS + GROUP_OUTPUTS * GROUP_OUTPUT_WORDS;
@@ -97,7 +97,7 @@ export class Groups {
 export function writeGroup(records: Uint32Array, group: number, content: GroupContent): void {
   const at = group * RECORD_WORDS;
   const before = records[at] as number;
-  if (before !== 0 && (before & 1) === 0 && isSameGroup(records, group, content)) return;
+  if (isValidGeneration(before) && isSameGroup(records, group, content)) return;
   const opened = openedGeneration(before);
   Atomics.store(records, at, opened);
   records[at + 1] = content.count;

@@ -173,17 +173,16 @@ export class MemoryKernel {
     const { vports, buckets, control } = this.#memory;
     const hintAt = vport * VPORT_WORDS + VPORT_HINT;
     let isRetry = false;
-    for (const flowClass of classesIn(
-      (control[CONTROL_ORDER + shard] as number) || ORDER_ALL,
-      vports[hintAt] as number,
-    )) {
+    const order = (control[CONTROL_ORDER + shard] as number) || ORDER_ALL;
+    for (const flowClass of classesIn(order, vports[hintAt] as number)) {
       const slot = this.#flows.find(key, 0, { flowClass, shard });
       if (slot < 0) continue;
       const generation = buckets[bucketOf(slot) + BUCKET_GENERATION + (slot % BUCKET_WAYS)] as number;
-      isRetry = !isValidGeneration(generation) || isRetry;
-      if (!isValidGeneration(generation)) continue;
-      vports[hintAt] = flowClass + 1;
-      return { slot, isRetry };
+      if (isValidGeneration(generation)) {
+        vports[hintAt] = flowClass + 1;
+        return { slot, isRetry };
+      }
+      isRetry = true;
     }
     return { slot: -1, isRetry };
   }

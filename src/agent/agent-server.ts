@@ -1,5 +1,5 @@
 import { chmodSync } from "node:fs";
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { AGENT_PATHS, agentTraceRequest } from "../api-schema/agent-api.ts";
 import { parseBody } from "../api-schema/convert.ts";
 import type { AgentDoctor, SupportPart } from "../api-schema/doctor-resource.ts";
@@ -8,6 +8,7 @@ import { FLOWS_MAX, FRAME_BYTES_MAX } from "../api-schema/limits.ts";
 import type { Instant } from "../base/clock.ts";
 import { EXPOSITION_TYPE } from "../base/exposition.ts";
 import { freeSocket } from "../base/free-socket.ts";
+import { createServer } from "../base/http.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { AgentState } from "./agent-state.ts";
 import { FLOWS_DEFAULT } from "./limits.ts";

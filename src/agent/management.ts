@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { createServer, type RequestListener, type Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import { isIP } from "node:net";
+import { createServer } from "../base/http.ts";
 import { formatTcpAddress, parseTcpAddress, type TcpAddress } from "../base/listen-address.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { TokenCheck } from "../base/token-check.ts";

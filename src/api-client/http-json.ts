@@ -1,5 +1,6 @@
-import { Agent, type IncomingMessage, request } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Duration } from "../base/clock.ts";
+import { Agent, request } from "../base/http.ts";
 import { formatTcpAddress, type ListenAddress } from "../base/listen-address.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { ANSWER_BYTES_MAX, ANSWER_WITHIN_MS, CONNECTIONS_MAX } from "./limits.ts";

@@ -1,5 +1,6 @@
-import { createServer, type RequestListener, type Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import { EXPOSITION_TYPE } from "./exposition.ts";
+import { createServer } from "./http.ts";
 import { SCRAPE_WITHIN_MS, SCRAPERS_MAX } from "./limits.ts";
 import { formatTcpAddress, type TcpAddress } from "./listen-address.ts";
 import { parseMetricsListen } from "./metrics-listen.ts";

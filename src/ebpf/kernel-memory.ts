@@ -19,6 +19,7 @@ import { mmapRingbuf, type RingbufMappings } from "../linux/bpf/ringbuf.ts";
 import type { LinuxError } from "../linux/errno.ts";
 import type { Mapping } from "../linux/memory.ts";
 import { datapathError } from "./errors.ts";
+import { RING_RECORD_BYTES_MAX } from "./limits.ts";
 import { type Loaded, loadPrograms } from "./loaded.ts";
 import type { PinDirectory } from "./pins.ts";
 import { pendingOf } from "./ring-reader.ts";
@@ -150,7 +151,7 @@ function mapAll(object: Loaded): Result<Mapped, LinuxError> {
   for (let shard = 0; shard < SHARD_COUNT; shard++) {
     const map = mapOf(object, ringName(shard));
     if (!map.ok) return fail(map.error);
-    const ring = mmapRingbuf(map.value);
+    const ring = mmapRingbuf(map.value, RING_RECORD_BYTES_MAX);
     if (!ring.ok) return fail(ring.error);
     undo.push(() => unmapRing(ring.value));
     rings.push({ map: map.value, mappings: ring.value });

@@ -1,7 +1,9 @@
 /** Buckets of a shard: 16 shards x 1376 x 8 slots are 176,128; three quarters of them are 132,096 flows in 32 MB. */
 export const BUCKETS_PER_SHARD = 1376;
-/** Bytes of one shard's upcall ring. Mapped twice, so 16 of them are resident with twice 8 MB; a tiny record takes 256. */
+/** Bytes of one shard's upcall ring; a tiny record takes 256. */
 export const RING_BYTES = 512 << 10;
+/** Longest record of a ring with its header: WEFT_RECORD_HUGE of bpf/upcall.h and 8 bytes. So much of each ring is mapped twice. */
+export const RING_RECORD_BYTES_MAX = 67_584;
 /** MTU of the inject device: packets without offload may be as long as IP allows. */
 export const INJECT_MTU = 65_535;
 /** Send buffer of a worker's inject socket: a batch of the longest frames. */

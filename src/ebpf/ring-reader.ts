@@ -28,7 +28,7 @@ export interface RingHandles {
 export class RingReader {
   /** Index of the record's first word in `words`. */
   offset = 0;
-  /** Words of the data, mapped twice in a row: no record wraps. */
+  /** Words of the data, with its beginning once more behind its end: no record wraps. */
   readonly words: Uint32Array;
   /** The same memory as bytes; record word `offset` is byte `4 * offset`. */
   readonly bytes: Uint8Array;
@@ -45,8 +45,8 @@ export class RingReader {
     this.#mask = ring.dataBytes - 1;
     this.#producer = new Uint32Array(ring.producerAndData.buffer, 0, 2);
     this.#consumer = new Float64Array(ring.consumer.buffer, 0, 1);
-    this.words = new Uint32Array(ring.producerAndData.buffer, ring.dataOffset, (2 * ring.dataBytes) / 4);
-    this.bytes = new Uint8Array(ring.producerAndData.buffer, ring.dataOffset, 2 * ring.dataBytes);
+    this.words = new Uint32Array(ring.producerAndData.buffer, ring.dataOffset);
+    this.bytes = new Uint8Array(ring.producerAndData.buffer, ring.dataOffset);
     this.#positionBits[0] = this.#consumer[0] as number;
   }
 
@@ -91,7 +91,7 @@ export class RingReader {
 export function pendingOf(ring: RingBuffers): ReadonlyMap<number, { packets: number; bytes: number }> {
   const mask = ring.dataBytes - 1;
   const producer = new Uint32Array(ring.producerAndData.buffer, 0, 2);
-  const words = new Uint32Array(ring.producerAndData.buffer, ring.dataOffset, (2 * ring.dataBytes) / 4);
+  const words = new Uint32Array(ring.producerAndData.buffer, ring.dataOffset);
   const pending = new Map<number, { packets: number; bytes: number }>();
   const end = Atomics.load(producer, 0);
   let at = new Uint32Array(ring.consumer.buffer, 0, 2)[0] as number;

@@ -4,6 +4,7 @@ import {
   NOTE_WHEEL_NEXT,
   NOTE_WHEEL_PREVIOUS,
   NOTE_WORDS,
+  noteOf,
   type SlotNotes,
 } from "./slot-notes.ts";
 
@@ -16,7 +17,8 @@ const BUCKETS = 512;
  */
 export class ExpiryWheel {
   readonly #notes: Int32Array;
-  readonly #heads = new Int32Array(BUCKETS).fill(NOTE_NONE);
+  /** Record of the first slot of each bucket. */
+  readonly #heads = new Int32Array(BUCKETS);
   #tick: number;
 
   constructor(notes: SlotNotes, tick: number) {
@@ -28,31 +30,31 @@ export class ExpiryWheel {
   arm(slot: number, ticks: number): void {
     this.disarm(slot);
     const notes = this.#notes;
-    const at = slot * NOTE_WORDS;
+    const at = noteOf(slot);
     const bucket = (this.#tick + Math.min(Math.max(1, ticks), BUCKETS - 1)) & (BUCKETS - 1);
     const head = this.#heads[bucket] as number;
     notes[at + NOTE_WHEEL_NEXT] = head;
     notes[at + NOTE_WHEEL_PREVIOUS] = NOTE_NONE;
-    if (head !== NOTE_NONE) notes[head * NOTE_WORDS + NOTE_WHEEL_PREVIOUS] = slot;
-    this.#heads[bucket] = slot;
-    notes[at + NOTE_WHEEL_BUCKET] = bucket;
+    if (head !== NOTE_NONE) notes[head * NOTE_WORDS + NOTE_WHEEL_PREVIOUS] = slot + 1;
+    this.#heads[bucket] = slot + 1;
+    notes[at + NOTE_WHEEL_BUCKET] = bucket + 1;
   }
 
   /** True when the slot expires at most `ticks` after the wheel's present tick. */
   expiresWithin(slot: number, ticks: number): boolean {
-    const bucket = this.#notes[slot * NOTE_WORDS + NOTE_WHEEL_BUCKET] as number;
-    return bucket !== NOTE_NONE && ((bucket - this.#tick) & (BUCKETS - 1)) <= ticks;
+    const bucket = this.#notes[noteOf(slot) + NOTE_WHEEL_BUCKET] as number;
+    return bucket !== NOTE_NONE && ((bucket - 1 - this.#tick) & (BUCKETS - 1)) <= ticks;
   }
 
   /** Takes the expiry of a slot back; nothing happens when it has none. */
   disarm(slot: number): void {
     const notes = this.#notes;
-    const at = slot * NOTE_WORDS;
+    const at = noteOf(slot);
     const bucket = notes[at + NOTE_WHEEL_BUCKET] as number;
     if (bucket === NOTE_NONE) return;
     const next = notes[at + NOTE_WHEEL_NEXT] as number;
     const previous = notes[at + NOTE_WHEEL_PREVIOUS] as number;
-    if (previous === NOTE_NONE) this.#heads[bucket] = next;
+    if (previous === NOTE_NONE) this.#heads[bucket - 1] = next;
     else notes[previous * NOTE_WORDS + NOTE_WHEEL_NEXT] = next;
     if (next !== NOTE_NONE) notes[next * NOTE_WORDS + NOTE_WHEEL_PREVIOUS] = previous;
     notes[at + NOTE_WHEEL_BUCKET] = NOTE_NONE;
@@ -66,10 +68,10 @@ export class ExpiryWheel {
     for (;;) {
       const head = this.#heads[this.#tick & (BUCKETS - 1)] as number;
       if (head !== NOTE_NONE) {
-        this.disarm(head);
-        return head;
+        this.disarm(head - 1);
+        return head - 1;
       }
-      if (this.#tick >= tick) return NOTE_NONE;
+      if (this.#tick >= tick) return -1;
       this.#tick++;
     }
   }

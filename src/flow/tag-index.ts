@@ -1,5 +1,13 @@
 import { assert } from "../base/assert.ts";
-import { NOTE_NONE, NOTE_TAG_NEXT, NOTE_TAG_PREVIOUS, NOTE_TAG_SET, NOTE_WORDS, type SlotNotes } from "./slot-notes.ts";
+import {
+  NOTE_NONE,
+  NOTE_TAG_NEXT,
+  NOTE_TAG_PREVIOUS,
+  NOTE_TAG_SET,
+  NOTE_WORDS,
+  noteOf,
+  type SlotNotes,
+} from "./slot-notes.ts";
 
 /** What is told when the first flow of a tag set comes and when its last one goes: the references that the set holds. */
 export interface ReferenceListener {
@@ -16,7 +24,8 @@ export interface ReferenceListener {
  */
 export class TagIndex {
   readonly #notes: Int32Array;
-  readonly #sets: (TagSet | undefined)[] = [];
+  /** From 1: `NOTE_NONE` is no set. */
+  readonly #sets: (TagSet | undefined)[] = [undefined];
   readonly #freeSets: number[] = [];
   readonly #byHash = new Map<number, number[]>();
   readonly #byTag = new Map<number, Set<number>>();
@@ -32,13 +41,13 @@ export class TagIndex {
 
   /** Number of tag sets, idle ones included. */
   get setCount(): number {
-    return this.#sets.length - this.#freeSets.length;
+    return this.#sets.length - 1 - this.#freeSets.length;
   }
 
   /** Puts the flow of `slot` under `tags`; an earlier entry of the slot is replaced. The words are copied when the set is new. */
   add(slot: number, tags: TagList): void {
     const notes = this.#notes;
-    const at = slot * NOTE_WORDS;
+    const at = noteOf(slot);
     const present = notes[at + NOTE_TAG_SET] as number;
     if (present !== NOTE_NONE) {
       if (sameSet(this.#sets[present] as TagSet, tags)) return;
@@ -51,18 +60,18 @@ export class TagIndex {
       this.#idle--;
       for (const reference of set.references) this.#references.held(reference);
     } else {
-      notes[head * NOTE_WORDS + NOTE_TAG_PREVIOUS] = slot;
+      notes[head * NOTE_WORDS + NOTE_TAG_PREVIOUS] = slot + 1;
     }
     notes[at + NOTE_TAG_NEXT] = head;
     notes[at + NOTE_TAG_PREVIOUS] = NOTE_NONE;
-    set.head = slot;
+    set.head = slot + 1;
     notes[at + NOTE_TAG_SET] = id;
   }
 
   /** Takes the flow of `slot` out; nothing happens when it is not in. */
   remove(slot: number): void {
     const notes = this.#notes;
-    const at = slot * NOTE_WORDS;
+    const at = noteOf(slot);
     const id = notes[at + NOTE_TAG_SET] as number;
     if (id === NOTE_NONE) return;
     const set = this.#sets[id] as TagSet;
@@ -80,20 +89,20 @@ export class TagIndex {
 
   /** True when the flow of `slot` is in. */
   has(slot: number): boolean {
-    return this.#notes[slot * NOTE_WORDS + NOTE_TAG_SET] !== NOTE_NONE;
+    return this.#notes[noteOf(slot) + NOTE_TAG_SET] !== NOTE_NONE;
   }
 
   /** Calls `visit` with every slot whose flow carries the tag. `visit` must not change the index. */
   forEach(tag: number, visit: (slot: number) => void): void {
     for (const id of this.#byTag.get(tag >>> 0) ?? []) {
-      let slot = (this.#sets[id] as TagSet).head;
-      for (; slot !== NOTE_NONE; slot = this.#notes[slot * NOTE_WORDS + NOTE_TAG_NEXT] as number) visit(slot);
+      let note = (this.#sets[id] as TagSet).head;
+      for (; note !== NOTE_NONE; note = this.#notes[note * NOTE_WORDS + NOTE_TAG_NEXT] as number) visit(note - 1);
     }
   }
 
   /** The tags of a flow, for people. */
   tagsOf(slot: number): readonly number[] {
-    const id = this.#notes[slot * NOTE_WORDS + NOTE_TAG_SET] as number;
+    const id = this.#notes[noteOf(slot) + NOTE_TAG_SET] as number;
     return id === NOTE_NONE ? [] : [...(this.#sets[id] as TagSet).tags];
   }
 
@@ -162,6 +171,7 @@ interface TagSet {
   readonly hash: number;
   readonly tags: Uint32Array;
   readonly references: Uint32Array;
+  /** Record of its first flow. */
   head: number;
 }
 

@@ -11,7 +11,7 @@ import {
   SLOT_ACTION,
   VPORT_MAX,
 } from "../../flow/layout.ts";
-import { NOTE_ARMED_AT, NOTE_STATE, NOTE_WORDS, SlotNotes } from "../../flow/slot-notes.ts";
+import { NOTE_ARMED_AT, NOTE_STATE, noteOf, SlotNotes } from "../../flow/slot-notes.ts";
 import { type ReferenceListener, TagIndex, type TagList } from "../../flow/tag-index.ts";
 import type { Groups } from "./groups.ts";
 import { ADOPT_FIRST_MS, FLOW_LIFE_S, IDLE_TAG_SETS_MAX, PORT_FLOW_SHARE } from "./limits.ts";
@@ -170,7 +170,7 @@ export class FlowBook {
 
   /** True while the flow of a slot waits to be simulated again. */
   isQueued(slot: number): boolean {
-    return this.#notes[slot * NOTE_WORDS + NOTE_STATE] !== 0;
+    return this.#notes[noteOf(slot) + NOTE_STATE] !== 0;
   }
 
   /** True for a flow of an earlier process that this one has not simulated yet. */
@@ -183,7 +183,7 @@ export class FlowBook {
     for (;;) {
       while (this.#queueAt < this.#queue.length) {
         const slot = this.#queue[this.#queueAt++] as number;
-        const at = slot * NOTE_WORDS + NOTE_STATE;
+        const at = noteOf(slot) + NOTE_STATE;
         if (this.#notes[at] === QUEUED) this.#outdated--;
         this.#notes[at] = 0;
         if (this.table.isLive(slot)) return slot;
@@ -207,7 +207,7 @@ export class FlowBook {
 
   /** True when the datapath used the flow since it was installed or renewed. */
   wasUsed(slot: number): boolean {
-    return ((this.table.usedAt(slot) - (this.#notes[slot * NOTE_WORDS + NOTE_ARMED_AT] as number)) | 0) > 0;
+    return ((this.table.usedAt(slot) - (this.#notes[noteOf(slot) + NOTE_ARMED_AT] as number)) | 0) > 0;
   }
 
   /** Copies the key of a flow, class bits cleared. */
@@ -250,19 +250,19 @@ export class FlowBook {
   #evict(slot: number, now: number): void {
     const { values } = this.#counts.metrics;
     values[this.#evicted] = (values[this.#evicted] as number) + 1;
-    if (((now - (this.#notes[slot * NOTE_WORDS + NOTE_ARMED_AT] as number)) | 0) < COLLISION_MS)
+    if (((now - (this.#notes[noteOf(slot) + NOTE_ARMED_AT] as number)) | 0) < COLLISION_MS)
       this.#counts.metrics.add("weft_worker_collisions");
     this.remove(slot);
   }
 
   #arm(slot: number, lifeS: number, now: number): void {
-    this.#notes[slot * NOTE_WORDS + NOTE_ARMED_AT] = now;
+    this.#notes[noteOf(slot) + NOTE_ARMED_AT] = now;
     this.#wheel.arm(slot, lifeS);
   }
 
   /** A flow that was revoked may have been installed anew since: a later change in place finds it forwarding. */
   #enqueue(slot: number, state: typeof QUEUED | typeof REVOKED): void {
-    const at = slot * NOTE_WORDS + NOTE_STATE;
+    const at = noteOf(slot) + NOTE_STATE;
     const before = this.#notes[at] as number;
     this.#notes[at] = state;
     if (state === QUEUED && before !== QUEUED) this.#outdated++;

@@ -21,6 +21,7 @@ import type { Mapping } from "../linux/memory.ts";
 import { datapathError } from "./errors.ts";
 import { RING_RECORD_BYTES_MAX } from "./limits.ts";
 import { type Loaded, loadPrograms } from "./loaded.ts";
+import { memoryOf } from "./memory-words.ts";
 import type { PinDirectory } from "./pins.ts";
 import { pendingOf } from "./ring-reader.ts";
 
@@ -185,25 +186,6 @@ function mapOf(object: Loaded, name: string): Result<BpfMap, LinuxError> {
 function unmapRing(ring: RingbufMappings): void {
   ring.consumer.unmap();
   ring.producerAndData.unmap();
-}
-
-/** The words behind mappings, or behind their handles in another thread. */
-export function memoryOf(
-  all: Readonly<Record<keyof DatapathMemory, { readonly buffer: ArrayBuffer }>>,
-): DatapathMemory {
-  const words = (field: keyof DatapathMemory): Uint32Array => new Uint32Array(all[field].buffer);
-  return {
-    control: words("control"),
-    buckets: words("buckets"),
-    counters: words("counters"),
-    vports: words("vports"),
-    peers: words("peers"),
-    peerSeen: words("peerSeen"),
-    keepAlives: words("keepAlives"),
-    groups: words("groups"),
-    credits: words("credits"),
-    exec: words("exec"),
-  };
 }
 
 function initialize({ control, vports }: DatapathMemory, sizes: MemorySizes): void {

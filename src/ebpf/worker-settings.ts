@@ -1,7 +1,8 @@
 import type { DatapathMemory, WorkerSettings } from "../datapath/datapath.ts";
 import { CONTROL_INJECT, SHARD_COUNT } from "../flow/layout.ts";
 import { type MappingHandle, viewMapping } from "../linux/memory.ts";
-import { type KernelMemory, memoryOf } from "./kernel-memory.ts";
+import type { KernelMemory } from "./kernel-memory.ts";
+import { memoryOf } from "./memory-words.ts";
 import type { RingBuffers } from "./ring-reader.ts";
 
 const FIELDS = [

@@ -147,7 +147,8 @@ export interface DatapathWorker {
   readonly shards: readonly number[];
   /**
    * Hands at most `limit` waiting upcalls to `handle` and returns how many there were. The words and bytes belong to the
-   * driver and are valid only during the call of `handle`: copy what is kept. Records are released and credits returned after each.
+   * driver and are valid only during the call of `handle`: copy what is kept. Credits are returned after each; its record is given
+   * back by `flush`, or by the next `poll`.
    */
   poll(limit: number, handle: UpcallHandler): number;
   /**
@@ -155,7 +156,7 @@ export interface DatapathWorker {
    * out by groups (0: none). Returns false when the frame cannot be sent in this form (see drop reason first-gso).
    */
   execute(frame: ExecuteFrame, action: Uint32Array, actionOffset: number): boolean;
-  /** Sends what `execute` queued, in order. */
+  /** Sends what `execute` queued, in order. A worker that is killed before that leaves its upcalls to the next one. */
   flush(): void;
   /** Calls `wake` when upcalls wait, once, after `sleep` was called with none waiting. False: there is work, do not sleep. */
   sleep(wake: () => void): boolean;

@@ -54,6 +54,9 @@ export class EbpfWorker implements DatapathWorker {
   #isDeviceReadable = false;
   readonly #fence = new Int32Array(1);
   #sleeps = 0;
+  /** Indices of rings with records that were passed and not released, and how many. */
+  readonly #handled = new Uint8Array(SHARD_COUNT);
+  #handledCount = 0;
   /** Indices of the shards whose flags were set last. */
   readonly #armed = new Uint8Array(SHARD_COUNT);
   readonly #record: UpcallRecord;
@@ -110,6 +113,7 @@ export class EbpfWorker implements DatapathWorker {
     const { control } = this.memory;
     const count = this.#rings.length;
     let taken = 0;
+    this.#release();
     // Each poll begins with another shard, so that a busy one does not keep the others waiting. A ring whose flag still stands is
     // empty, or its producer is about to take the flag: looking at it would fetch memory that nobody has touched for long.
     for (let i = 0; i < count && taken < limit; i++) {
@@ -126,8 +130,13 @@ export class EbpfWorker implements DatapathWorker {
     return this.#injector.add(frame, action, actionOffset);
   }
 
+  /**
+   * Sends, and only then gives the records of the frames back: a process that is killed before has lost nothing, its successor reads
+   * them again.
+   */
   flush(): void {
     this.#injector.flush();
+    this.#release();
   }
 
   sleep(wake: () => void): boolean {
@@ -162,6 +171,7 @@ export class EbpfWorker implements DatapathWorker {
   }
 
   close(): void {
+    this.#release();
     this.#disarm();
     this.#wake = undefined;
     this.#poll?.close();
@@ -223,11 +233,17 @@ export class EbpfWorker implements DatapathWorker {
       if (this.#mayHoldStale && this.#isStale(ring.words, at))
         this.memory.control[CONTROL_STALE] = (this.memory.control[CONTROL_STALE] as number) + 1;
       else handle(this.#view(ring, at, captured));
-      ring.release();
+      ring.pass();
       this.#returnCredit(vport * SHARD_COUNT + shard, captured);
       taken++;
     }
+    this.#handled[this.#handledCount++] = index;
     return taken;
+  }
+
+  #release(): void {
+    for (let i = 0; i < this.#handledCount; i++) this.#rings[this.#handled[i] as number]?.release();
+    this.#handledCount = 0;
   }
 
   #view(ring: RingReader, at: number, captured: number): UpcallRecord {

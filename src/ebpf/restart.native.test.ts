@@ -140,6 +140,25 @@ test("upcalls that waited while nobody was there are answered, and the credits c
   await datapath.close({ keep: false });
 });
 
+test("what was taken and not sent is found again by the next worker, what was sent is not", async () => {
+  const datapath = unwrap(await open("h6"));
+  await datapath.setPorts([1, 2].map((n) => ({ vport: n, interfaceName: `port${n}`, epoch: 1 })));
+  const place = { worker: 0, shards: ALL_SHARDS, netns: space.netns };
+  const worker = (): EbpfWorker => unwrap(EbpfWorker.open(datapath.workerSettings(), place));
+  await (vms[0] as TestVm).space.exec(["ping", "-c", "1", "-W", "0.1", "10.0.0.79"]);
+  const counts: number[] = [];
+  const killed = worker();
+  counts.push(killed.poll(1024, () => undefined));
+  // As if it had ended here: nothing of it is closed.
+  const next = worker();
+  counts.push(next.poll(1024, () => undefined));
+  next.flush();
+  counts.push(worker().poll(1024, () => undefined));
+  assert.ok((counts[0] as number) > 0);
+  assert.deepEqual(counts, [counts[0], counts[0], 0]);
+  await datapath.close({ keep: false });
+});
+
 test("upcalls that are too old when a worker comes are dropped and counted, younger ones are handed out", async () => {
   const datapath = unwrap(await open("h4"));
   await datapath.setPorts([1, 2].map((n) => ({ vport: n, interfaceName: `port${n}`, epoch: 1 })));

@@ -22,7 +22,7 @@ export interface RingHandles {
 }
 
 /**
- * Reads the records of one ring by plain loads. `next` moves to a record and `release` gives its room back. Positions are 64-bit byte
+ * Reads the records of one ring by plain loads. `next` moves to a record, `pass` beyond it, and `release` gives back the room of those passed. Positions are 64-bit byte
  * counts of the kernel; the lower half is enough to find a record, because a ring is far shorter than 4 GB.
  */
 export class RingReader {
@@ -63,16 +63,20 @@ export class RingReader {
         this.offset = word + HEADER_BYTES / 4;
         return true;
       }
-      this.release();
+      this.pass();
     }
   }
 
-  /** Gives the room of the present record back to the kernel. Its words may change from now on. */
-  release(): void {
+  /** Leaves the present record behind. It still takes its room, and a later process would read it again, until `release`. */
+  pass(): void {
     const before = this.#position[0] as number;
     const after = before + ((this.#length + HEADER_BYTES + 7) & ~7);
     this.#position[0] = after;
     if (after > 0xffff_ffff) this.#position[1] = (this.#position[1] as number) + 1;
+  }
+
+  /** Gives the room of all records that were passed back to the kernel. Their words may change from now on. */
+  release(): void {
     this.#consumer[0] = this.#positionBits[0] as number;
   }
 

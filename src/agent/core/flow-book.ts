@@ -51,6 +51,9 @@ export class FlowBook {
   #arrived: number[] = [];
   readonly #place = { flowClass: 0, shard: 0, now: 0 };
   readonly #content: { -readonly [K in keyof FlowContent]: FlowContent[K] };
+  /** The flow that was written and is not filed yet, and its slot; -1: none. */
+  #unfiled = -1;
+  #unfiledFlow: NewFlow | undefined;
   /** Queued flows that forward by what was true before. */
   #outdated = 0;
   readonly #visitInPlace = (slot: number): void => this.#enqueue(slot, QUEUED);
@@ -119,8 +122,12 @@ export class FlowBook {
     return this.#outdated;
   }
 
-  /** Writes a flow, in place of one with the same key and class if there is one. The slot. */
-  install(flow: NewFlow, now: Instant): number {
+  /**
+   * Writes a flow, in place of one with the same key and class if there is one, and files it: what it depends on, when it ends.
+   * With `filesLater` that waits for `file`, which must come before the next call of this book and before the flow's tags change:
+   * the flow's own packet goes first. The slot.
+   */
+  install(flow: NewFlow, now: Instant, filesLater = false): number {
     const at = this.#place;
     at.flowClass = flow.flowClass;
     at.shard = flow.shard;
@@ -132,12 +139,23 @@ export class FlowBook {
       if (this.table.placement === "evict") this.#evict(slot, at.now);
       this.#write(slot, flow, at.now);
     }
+    this.#unfiled = slot;
+    this.#unfiledFlow = flow;
+    if (!filesLater) this.file();
+    return slot;
+  }
+
+  /** Files the flow that was installed last, if that was left for later. */
+  file(): void {
+    const slot = this.#unfiled;
+    const flow = this.#unfiledFlow;
+    if (slot < 0 || flow === undefined) return;
+    this.#unfiled = -1;
     this.#tags.add(slot, flow.tags);
     this.#groups.use(slot, flow.group);
-    this.#arm(slot, flow.lifeS, at.now);
+    this.#arm(slot, flow.lifeS, this.#place.now);
     const { values } = this.#counts.metrics;
     values[this.#installed] = (values[this.#installed] as number) + 1;
-    return slot;
   }
 
   /**

@@ -171,6 +171,7 @@ export class WorkerCore {
     this.#groups.setNow(now);
     const upcalls = this.isHeld ? 0 : this.#datapath.poll(UPCALL_BATCH, this.#handle);
     this.#datapath.flush();
+    this.#book.file();
     const resimulated = this.#resimulation.turn(now);
     if (resimulated) this.#report();
     this.#state.process(now);
@@ -226,6 +227,8 @@ export class WorkerCore {
 
   /** Simulates what `#frame` and the record at `offset` say, and acts on the result. */
   #run(words: Uint32Array, offset: number, unresolved: NeighborKey | undefined): void {
+    // Before the simulator's facts, which the last flow's tags are, say something else.
+    this.#book.file();
     const input = this.#input;
     input.mode = "live";
     input.key = words;
@@ -270,6 +273,8 @@ export class WorkerCore {
       this.#install(result.facts, words, {
         offset,
         lifeS: nowhere === undefined ? FLOW_LIFE_S : TEMPORARY_DROP_LIFE_S,
+        // Nothing else is simulated for this packet: it can be sent before its flow is filed.
+        filesLater: fit === "fits" && frames.length === 0,
       });
     if (nowhere !== undefined) this.counts.drop(vport, nowhere);
     else if (fragments.length > 0) for (const bytes of fragments) this.#outbox.sendBytes(bytes, vport);
@@ -306,7 +311,11 @@ export class WorkerCore {
     this.#emitAll(keep(result.facts.frames));
   }
 
-  #install(facts: WalkFacts, words: Uint32Array, at: { readonly offset: number; readonly lifeS: number }): void {
+  #install(
+    facts: WalkFacts,
+    words: Uint32Array,
+    at: { readonly offset: number; readonly lifeS: number; readonly filesLater?: boolean },
+  ): void {
     const flow = this.#flow;
     flow.key = words;
     flow.keyOffset = at.offset + UPCALL_KEY;
@@ -315,7 +324,7 @@ export class WorkerCore {
     flow.group = this.#translator.group;
     flow.tags = facts.tags;
     flow.lifeS = at.lifeS;
-    this.#book.install(flow, this.#now);
+    this.#book.install(flow, this.#now, at.filesLater === true);
   }
 
   #emitAll(frames: readonly EmittedFrame[]): void {
@@ -341,6 +350,7 @@ export class WorkerCore {
   #release(on: string, unresolved: NeighborKey | undefined): void {
     for (const packet of this.#waiting.release(on)) this.#again(packet, unresolved);
     this.#datapath.flush();
+    this.#book.file();
   }
 
   #again({ origin, frame: bytes }: ParkedPacket, unresolved: NeighborKey | undefined): void {

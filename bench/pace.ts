@@ -1,6 +1,6 @@
 /** How long and how often a bench measures. */
 export interface Pace {
-  /** Rounds in which weft and its rival take turns. */
+  /** Rounds in which weft and its rival take turns: many short ones, because the speed of a shared machine drifts within a minute. */
   readonly rounds: number;
   /** Simulations a round. */
   readonly walks: number;
@@ -28,13 +28,13 @@ export interface Pace {
 
 /** What is published: about ten minutes. */
 export const fullPace: Pace = {
-  rounds: 7,
+  rounds: 19,
   walks: 200_000,
-  streamS: 3,
-  connectS: 3,
-  roundTrips: 30_000,
-  firstPackets: 600,
-  lonePackets: 60,
+  streamS: 1,
+  connectS: 1,
+  roundTrips: 10_000,
+  firstPackets: 300,
+  lonePackets: 30,
   probeS: 4,
   sustainS: 16,
   changes: 200,

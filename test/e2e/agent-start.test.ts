@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileOf } from "../../src/base/entry.ts";
 import { unwrap } from "../../src/base/result.ts";
+import { compileDatapath } from "../../src/ebpf/fixture/test-host.ts";
 import { DATAPATH_CAPABILITIES } from "../../src/ebpf/rights.ts";
 import { capability, type ThreadRights, threadRights } from "../../src/linux/capabilities.ts";
 import { LockFile } from "../../src/linux/flock.ts";
@@ -132,6 +133,7 @@ describe("an agent that starts", { skip, timeout: 60_000 }, () => {
   let cloud: Cloud;
 
   before(() => {
+    assert.ok(compileDatapath());
     cloud = Cloud.build();
   });
 

@@ -59,9 +59,7 @@ function agent() {
     memory: { counters: new Counters(hostMemoryMetrics) },
     audit: { counters: new Counters(datapathAuditMetrics) },
     maps: new MapMetrics(),
-    keepAlives: {
-      lives: () => [{ peer: 3, epoch: 9, state: "alive", since: 0, tripUs: 250, answeredBytes: 46 } as const],
-    },
+    keepAlives: { states: () => new Map([[3, "alive" as const]]) },
   };
   const families = (): ReadonlyMap<string, ParsedFamily> => parseExposition(formatExposition(collectMetrics(parts)));
   const value = (name: string, labels: Readonly<Record<string, string>> = {}): number | undefined => {

@@ -28,7 +28,7 @@ export interface MetricParts {
   readonly audit: Pick<DatapathAudit, "counters">;
   readonly state: AgentState;
   readonly datapath: DatapathControl;
-  readonly keepAlives: Pick<KeepAlives, "lives">;
+  readonly keepAlives: Pick<KeepAlives, "states">;
   /** Bytes of a shard's ring. */
   readonly ringBytes: number;
 }
@@ -113,7 +113,7 @@ function collectDatapath(samples: MetricSamples, { datapath, state, ringBytes }:
 
 function collectPeers(samples: MetricSamples, { datapath, state, clock, keepAlives }: MetricParts): void {
   samples.add("weft_ports_unconfirmed", state.unconfirmedPorts);
-  const lives = new Map(keepAlives.lives().map((life) => [life.peer, life.state]));
+  const lives = keepAlives.states();
   for (const [hostId, peer] of state.peers) {
     const { isUp, mtu, seenMs } = peerUse(datapath.memory, peer, clock.now());
     const labels: { readonly peer: Id } = { peer: hostId };

@@ -89,6 +89,11 @@ export class KeepAlives {
     return this.#liveness.lives();
   }
 
+  /** How every peer lives, by its number. */
+  states(): ReadonlyMap<number, PeerLife["state"]> {
+    return new Map(this.lives().map(({ peer, state }) => [peer, state]));
+  }
+
   /** Every peer as the API shows it. `hostOf`: the host behind a peer's number. */
   shown(hostOf: (peer: number) => Id | undefined): PeerLives {
     const { clock } = this.#parts.scheduler;

@@ -11,7 +11,7 @@ import { FrameSplitter } from "../zookeeper/frames.ts";
 import { readConnectRequest, writeConnectResponse } from "../zookeeper/handshake.ts";
 import { JuteWriter } from "../zookeeper/jute.ts";
 import { zookeeperLimits } from "../zookeeper/limits.ts";
-import { errorCode, isWriteOperation, type Request, specialXid, type WriteOperation } from "../zookeeper/protocol.ts";
+import { isWriteOperation, type Request, specialXid, type WriteOperation } from "../zookeeper/protocol.ts";
 import { writeNotification, writeReply } from "../zookeeper/reply.ts";
 import { readRequest } from "../zookeeper/request.ts";
 import { noteSeen } from "./ensemble-member.ts";
@@ -193,5 +193,5 @@ export class WireDoor implements LinkEnd {
 }
 
 function failed(error: number): { readonly error: number; readonly reply: { readonly op: "none" } } {
-  return { error: error === errorCode.ok ? errorCode.badArguments : error, reply: { op: "none" } };
+  return { error, reply: { op: "none" } };
 }

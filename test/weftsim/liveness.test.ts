@@ -48,7 +48,8 @@ class Segment {
   lifeOf(host: string, other: string): LifeState | undefined {
     const { core, keepAlives } = this.host(host).running;
     const { id } = this.host(other).spec;
-    return keepAlives.lives().find(({ peer }) => core.peers.hostOf(peer) === id)?.state;
+    const [, state] = [...keepAlives.states()].find(([peer]) => core.peers.hostOf(peer) === id) ?? [];
+    return state;
   }
 
   /** Sends `count` packets a tenth of a second apart and returns how many arrived. */

@@ -30,7 +30,7 @@ export interface DoctorParts {
   readonly storeClient: StoreClientMetrics;
   readonly process: ProcessMetrics;
   readonly drops: DropHistory;
-  readonly keepAlives: Pick<KeepAlives, "lives" | "probePath">;
+  readonly keepAlives: Pick<KeepAlives, "states" | "probePath">;
   /** Folder below /sys/fs/bpf/weft that this agent shares with others of its kind. */
   readonly pinFolder: string;
   /** Reads what can be seen of the host; `addresses` are those whose routes are wanted. */
@@ -83,7 +83,7 @@ async function gather(parts: DoctorParts): Promise<AgentFacts> {
 /** Every peer, and whether a frame as long as the tunnel zone promises gets through to those that live. */
 async function peerFacts(parts: DoctorParts): Promise<readonly PeerFact[]> {
   const { state, keepAlives } = parts;
-  const lives = new Map(keepAlives.lives().map((life) => [life.peer, life.state]));
+  const lives = keepAlives.states();
   const facts: PeerFact[] = [];
   const peers = [...state.peers];
   for (let i = 0; i < peers.length; i += PATHS_AT_ONCE) {

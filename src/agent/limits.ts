@@ -16,6 +16,23 @@ export const SPIN_MS = 0.05;
 export const HOLD_MS = 20;
 /** Wake-ups, each within `HOLD_MS` of the one before, after which processors are kept awake. */
 export const HOLD_AFTER_WAKES = 8;
+/** Time over which a worker's upcalls are counted to choose its scheduling policy: hundreds of wake-ups, and no time for anybody else. */
+export const BATCH_WINDOW_MS = 10;
+/** Upcalls a millisecond from which on a worker is scheduled in batches: what is at stake then is how many, not how fast one. */
+export const BATCH_FROM_RATE = 4;
+/** Upcalls a millisecond below which it is not any more. */
+export const BATCH_KEEP_RATE = 2;
+/** Longest wait of an upcall for a worker that slept, in batches: a slice of its own sender is shorter, a tick behind a computing VM longer. */
+export const BATCH_WAIT_MS = 2;
+/**
+ * How long a worker is not scheduled in batches after such a wait. Twice as long each time, up to the most, unless batches went well
+ * for several times as long: waits of one moment cost little, and where somebody computes all the time one packet in two seconds waits.
+ */
+export const BATCH_BARRED_MS = { least: 20, most: 2_000 } as const;
+/** Times as long as the last bar that batches must have gone well for it to count as a moment's. */
+export const BATCH_WELL_FACTOR = 5;
+/** Slice that a worker asks for: the shortest that the kernel gives. An upcall takes a third of it. */
+export const WORKER_SLICE_NS = 100_000;
 /** Time between two reports of a worker's counters. */
 export const COUNTS_MS = 1000;
 /** Longest time between two visits of a worker to its event loop: how long the end of a process may wait for its threads. */

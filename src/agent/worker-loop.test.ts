@@ -7,10 +7,11 @@ import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import { SHARD_COUNT } from "../flow/layout.ts";
 import { NEIGHBOR_DEFAULTS } from "../state/neighbor-settings.ts";
 import { buildFrame } from "../wire/build-frame.ts";
+import { BatchPolicy } from "./batch-policy.ts";
 import type { FromWorker } from "./core/messages.ts";
 import type { WorkerCore } from "./core/worker.ts";
 import { IdleHold } from "./idle-hold.ts";
-import { HOLD_MS } from "./limits.ts";
+import { BATCH_WAIT_MS, BATCH_WINDOW_MS, HOLD_MS } from "./limits.ts";
 import { makeWorker } from "./make-worker.ts";
 import { WorkerLoop } from "./worker-loop.ts";
 import { shardsOf } from "./worker-settings.ts";
@@ -160,6 +161,42 @@ describe("worker loop", () => {
     assert.deepEqual(spans.slice(8), [HOLD_MS, HOLD_MS, HOLD_MS, 70]);
     held.close();
     assert.equal(said.at(-1), "close");
+  });
+
+  it("is scheduled in batches while upcalls come fast, until one that came in its sleep has waited too long", () => {
+    const clock = new ManualClock();
+    const said: string[] = [];
+    let waits = 0;
+    const request = { begin: () => void said.push(`begin ${waits}`), end: () => void said.push(`end ${waits}`) };
+    const kicks: (() => void)[] = [];
+    const late = { awake: 300, asleep: 400 };
+    const core = {
+      upcalls: 0,
+      turn: () => false,
+      nextAt: () => clock.now() + 1_000,
+      countsMessage: () => ({}),
+      takeWaited: () => (waits === late.awake || waits === late.asleep ? BATCH_WAIT_MS + 1 : 0),
+    };
+    const batched = new WorkerLoop({
+      core: core as unknown as WorkerCore,
+      datapath: datapath.openWorker(0, []),
+      scheduler: { clock, after: () => assert.fail("a timer"), soon: (callback) => void kicks.push(callback) },
+      takeMessages: () => [],
+      send: () => undefined,
+      maySpin: false,
+      policy: new BatchPolicy(request, { onBegin: () => undefined, onBar: () => undefined }),
+      hasSlept: () => waits !== late.awake,
+      wait(span) {
+        assert.ok(said.length !== 1 || span <= BATCH_WINDOW_MS);
+        waits++;
+        core.upcalls++;
+        clock.advance(0.1);
+        return true;
+      },
+    });
+    batched.kick();
+    kicks.pop()?.();
+    assert.deepEqual([said[0]?.split(" ")[0], said[1]], ["begin", `end ${late.asleep}`]);
   });
 
   it("does nothing after it was closed", () => {

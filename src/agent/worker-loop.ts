@@ -1,6 +1,7 @@
 import type { Duration, Instant } from "../base/clock.ts";
 import type { Scheduler, Timer } from "../base/scheduler.ts";
 import type { DatapathWorker } from "../datapath/datapath.ts";
+import type { BatchPolicy } from "./batch-policy.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
 import type { WorkerCore } from "./core/worker.ts";
 import type { IdleHold } from "./idle-hold.ts";
@@ -23,6 +24,10 @@ export interface WorkerLoopParts {
   wait?(span: Duration): boolean;
   /** Keeps processors awake while frames wake this worker again and again. */
   readonly hold?: IdleHold | undefined;
+  /** Says how wake-ups of this worker are scheduled. With `wait` only. */
+  readonly policy?: BatchPolicy | undefined;
+  /** Whether the last `wait` slept, so that what came then has waited for this thread to run, and for nothing else. */
+  hasSlept?(): boolean;
 }
 
 /**
@@ -69,7 +74,7 @@ export class WorkerLoop {
 
   #turns(): void {
     this.#isScheduled = false;
-    const { scheduler, datapath, core, wait, hold } = this.#parts;
+    const { scheduler, datapath, core, wait, hold, policy } = this.#parts;
     const until = scheduler.clock.now() + EVENT_LOOP_MS;
     let isWoken = false;
     while (!this.#isClosed) {
@@ -83,9 +88,17 @@ export class WorkerLoop {
         return this.#wakeBy(core.nextAt());
       }
       hold?.turn(now, isWoken);
+      if (policy !== undefined) this.#schedule(policy, now, isWoken);
       if (now >= until) return this.kick();
-      isWoken = !isMore && wait(Math.min(core.nextAt(), until, hold?.endsAt ?? until) - now);
+      const ends = Math.min(hold?.endsAt ?? until, policy?.endsAt ?? until);
+      isWoken = !isMore && wait(Math.min(core.nextAt(), until, ends) - now);
     }
+  }
+
+  #schedule(policy: BatchPolicy, now: Instant, isWoken: boolean): void {
+    const { core, hasSlept } = this.#parts;
+    const waited = core.takeWaited();
+    policy.turn(now, { upcalls: core.upcalls, waited: isWoken && hasSlept?.() === true ? waited : 0 });
   }
 
   /** One turn, after everything that control said before it. True when there is more to do at once. */

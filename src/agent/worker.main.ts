@@ -3,9 +3,13 @@ import { assert } from "../base/assert.ts";
 import { unwrap } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { EbpfWorker } from "../ebpf/ebpf-worker.ts";
+import { ThreadPolicy } from "../linux/thread-policy.ts";
 import { WakeLatency } from "../linux/wake-latency.ts";
+import { BatchPolicy } from "./batch-policy.ts";
 import type { FromWorker, ToWorker } from "./core/messages.ts";
+import type { WorkerCore } from "./core/worker.ts";
 import { IdleHold } from "./idle-hold.ts";
+import { WORKER_SLICE_NS } from "./limits.ts";
 import { makeWorker } from "./make-worker.ts";
 import { type Mail, WorkerInbox } from "./worker-inbox.ts";
 import { WorkerLoop } from "./worker-loop.ts";
@@ -33,7 +37,8 @@ function begin(start: ThreadStart): WorkerLoop {
   const { maySpin } = start;
   const hold = holdOf(start.wakeLatencyUs, () => core.counts.metrics.add("weft_worker_idle_holds"));
   const takeMessages = (): readonly ToWorker[] => taken(inbox);
-  const begun = new WorkerLoop({ core, datapath, scheduler: systemScheduler, takeMessages, send, maySpin, wait, hold });
+  const parts = { core, datapath, scheduler: systemScheduler, takeMessages, send, maySpin, wait, hold };
+  const begun = new WorkerLoop({ ...parts, policy: policyOf(core), hasSlept: () => datapath.hasSlept });
   begun.kick();
   return begun;
 }
@@ -44,6 +49,18 @@ function holdOf(us: number | undefined, onBegin: () => void): IdleHold | undefin
   if (us === undefined || latency?.ok !== true) return undefined;
   const { value } = latency;
   return new IdleHold({ begin: () => value.ask(us), end: () => value.clear(), close: () => value.close() }, onBegin);
+}
+
+/** None for a thread whose scheduling somebody has chosen. */
+function policyOf({ counts: { metrics } }: WorkerCore): BatchPolicy | undefined {
+  const policy = ThreadPolicy.own();
+  if (!policy.ok) return undefined;
+  const { value } = policy;
+  value.shorten(WORKER_SLICE_NS);
+  return new BatchPolicy(
+    { begin: () => value.batch(), end: () => value.other() },
+    { onBegin: () => metrics.add("weft_worker_batch_spans"), onBar: () => metrics.add("weft_worker_batch_bars") },
+  );
 }
 
 /** The thread ends when its inbox is closed, wherever it was when it was told to. */

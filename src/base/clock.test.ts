@@ -17,6 +17,14 @@ test("the system's monotonic clock does not go back", () => {
   assert.ok(systemClock.now() >= first);
 });
 
+test("the system's monotonic clock is the kernel's", () => {
+  const before = Number(kernelNanoseconds()) / 1e6;
+  const now = systemClock.now();
+  const after = Number(kernelNanoseconds()) / 1e6;
+  // One may lag behind the other by what passed between two readings of both, when the module was loaded.
+  assert.ok(now > before - 0.1 && now < after + 0.001, `${before} ${now} ${after}`);
+});
+
 test("the kernel's clock is that of uptime, in nanoseconds", {
   skip: process.platform !== "linux" && "Linux only",
 }, () => {

@@ -41,6 +41,7 @@ import { datapathObject } from "./object.ts";
 import { type DatapathName, PinDirectory } from "./pins.ts";
 import { isUsable, macOf, PortTable, u32Bytes } from "./port-table.ts";
 import { readDrops, WantedTable, workerDrops, writePeerAddresses, writeTunnelKeys } from "./tables.ts";
+import { chooseTunnelGro } from "./tunnel-gro.ts";
 import { settingsOf } from "./worker-settings.ts";
 
 /** How to open the eBPF datapath of a host. */
@@ -170,6 +171,8 @@ export class EbpfDatapath implements DatapathControl {
     const program = programOf(this.#kernel, "tunnel_ingress");
     const device = await this.#inOrder(() => ensureTunnel(this.#host, program, udpPort));
     if (!device.ok) return err(datapathError("device-refused", device.error));
+    // Only a matter of speed: what the kernel refuses stays as it is.
+    await chooseTunnelGro(this.#host, underlay.address);
     writeUnderlay(control, underlay.address);
     control[CONTROL_UDP_PORT] = underlay.udpPort;
     Atomics.store(control, CONTROL_TUNNEL, device.value);

@@ -52,6 +52,7 @@ export class EbpfWorker implements DatapathWorker {
   readonly #kick: EventFd;
   readonly #wakeDevice: WakeDevice | undefined;
   #isDeviceReadable = false;
+  #hasSlept = false;
   readonly #fence = new Int32Array(1);
   #sleeps = 0;
   /** Indices of rings with records that were passed and not released, and how many. */
@@ -157,7 +158,9 @@ export class EbpfWorker implements DatapathWorker {
     // Not before: whoever was woken has a packet to send first.
     if (this.#isDeviceReadable) device?.take();
     this.#isDeviceReadable = false;
+    this.#hasSlept = false;
     if (!this.#announceSleep(device === undefined ? BY_RING : device.ifindex)) return true;
+    this.#hasSlept = true;
     const { ready } = this.#epoll;
     const count = this.#epoll.wait(Math.ceil(span));
     let frames = count;
@@ -168,6 +171,11 @@ export class EbpfWorker implements DatapathWorker {
       frames--;
     }
     return frames > 0;
+  }
+
+  /** Whether the last `wait` slept: all rings were empty then, so what they hold now has waited for this thread to run. */
+  get hasSlept(): boolean {
+    return this.#hasSlept;
   }
 
   close(): void {

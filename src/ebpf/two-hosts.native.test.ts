@@ -1,15 +1,25 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { type Ip, ipFromV4, ipFromWords } from "../addr/ip.ts";
 import { type Result, unwrap } from "../base/result.ts";
 import { type DropReason, dropCode } from "../flow/drop-reason.ts";
 import { ACTION_TUNNEL, TUNNEL_KIND_SHIFT, TUNNEL_TRACE, TUNNEL_UDP_PORT, UPCALL_TRACE } from "../flow/layout.ts";
 import type { LinuxError } from "../linux/errno.ts";
+import { hasGro, setGro } from "../linux/offloads.ts";
 import { PacketReceiver, type ReceivedFrame } from "../linux/packet-receiver.ts";
 import { PacketSender } from "../linux/packet-sender.ts";
 import { buildFrame } from "../wire/build-frame.ts";
+import { TUNNEL_DEVICE } from "./devices.ts";
 import { actionOf } from "./fixture/switch-agent.ts";
 import { compileDatapath, type TestVm } from "./fixture/test-host.ts";
 import { closeTwoHosts, openTwoHosts, type Side, UNDERLAY_DEVICE, vportKey } from "./fixture/two-hosts.ts";
+
+/** An interface of the underlay that is a card of its own, not the end of a veth. */
+const CARD = { 4: "ip addr add 192.0.2.9/24 dev card", 6: "ip addr add 2001:db8::9/64 dev card nodad" } as const;
+const CARD_ADDRESS = {
+  4: ipFromV4(0xc000_0209),
+  6: ipFromWords(0x2001_0db8, 0, [0, 9]),
+} as const;
 
 let sides: readonly Side[] = [];
 const side = (n: number): Side => sides[n - 1] as Side;
@@ -74,6 +84,25 @@ for (const family of [4, 6] as const) {
       );
       own.delete(dropCode("upcall-budget"));
       assert.deepEqual([...own], []);
+    });
+
+    test("what was joined where it arrived is not joined again behind the tunnel", async () => {
+      const { space, datapath } = side(1).host;
+      const place = { name: TUNNEL_DEVICE, netns: space.netns };
+      assert.equal(unwrap(hasGro(place)), false);
+      // As an agent finds the device of one before it, or when somebody has moved the underlay.
+      const again = (address: Ip) => datapath.setUnderlay({ address, udpPort: TUNNEL_UDP_PORT, mtu: 1500 });
+      unwrap(setGro(place, true));
+      unwrap(await again(side(1).address));
+      assert.equal(unwrap(hasGro(place)), false);
+      const under = (what: string) => space.exec(["sh", "-c", what]);
+      assert.equal((await under(`ip tuntap add card mode tap && ip link set card up && ${CARD[family]}`)).code, 0);
+      unwrap(setGro({ name: "card", netns: space.netns }, false));
+      unwrap(await again(CARD_ADDRESS[family]));
+      assert.equal(unwrap(hasGro(place)), true, "an underlay that joins nothing");
+      unwrap(await again(side(1).address));
+      assert.equal(unwrap(hasGro(place)), false);
+      assert.equal((await under("ip link del card")).code, 0);
     });
 
     test("TCP crosses the tunnel", async () => {

@@ -193,3 +193,37 @@ test("a request for short wake-ups holds until it is taken back or closed", (t) 
   request.close();
   assert.notEqual(inForce(), 12_345);
 });
+
+test("a thread without any capability goes over to batches and back, for itself alone, and keeps its nice value", async () => {
+  const seen = `() => {
+    const stat = readFileSync("/proc/thread-self/stat", "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { policy: Number(fields[38]), nice: Number(fields[16]) };
+  }`;
+  const worker = `
+    const { parentPort } = require("node:worker_threads");
+    const { readFileSync } = require("node:fs");
+    const seen = ${seen};
+    import(${JSON.stringify(module("thread-policy"))}).then(({ ThreadPolicy }) => {
+      const { value } = ThreadPolicy.own();
+      const done = [value.shorten(100_000), value.batch()];
+      const batch = seen();
+      const own = ThreadPolicy.own();
+      done.push(value.other());
+      parentPort.postMessage({ areDone: done.every(({ ok }) => ok), batch, errno: own.error?.errno, other: seen() });
+    });`;
+  const child = node(
+    `import { readFileSync } from "node:fs";
+     import { setPriority } from "node:os";
+     import { Worker } from "node:worker_threads";
+     import { keepCapabilities } from ${JSON.stringify(module("capabilities"))};
+     const seen = ${seen};
+     setPriority(3);
+     if (!keepCapabilities([]).ok) process.exit(1);
+     new Worker(${JSON.stringify(worker)}, { eval: true, execArgv: ["--no-warnings"] })
+       .on("message", (told) => console.log(JSON.stringify({ ...told, main: seen() })));`,
+  );
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const [other, batch] = [0, 3].map((policy) => ({ policy, nice: 3 }));
+  assert.deepEqual(JSON.parse(line.toString()), { areDone: true, batch, errno: "EBUSY", other, main: other });
+});

@@ -48,10 +48,13 @@ interface Bindings {
   mount(source: string | null, target: string, kind: string | null, flags: number, options: string | null): number;
   umount2(target: string, flags: number): number;
   mknod(path: string, mode: number, device: number): number;
+  sched_getscheduler(thread: number): number;
+  sched_setscheduler(thread: number, policy: number, parameters: Pointer): number;
   prctl(option: number, value: number, third: number, fourth: number, fifth: number): number;
   capset(header: Pointer, caps: Pointer): number;
   capget(header: Pointer, caps: Pointer): number;
   bpf(number: number, command: number, attributes: Pointer, size: number): number;
+  sched_setattr(number: number, thread: number, attributes: Pointer, flags: number): number;
   vsnprintf(into: Pointer, length: number, format: Pointer, arguments_: Pointer): number;
 }
 
@@ -90,10 +93,13 @@ const signatures: {
   mount: ["mount", "int", ["str", "str", "str", "ulong", "str"]],
   umount2: ["umount2", "int", ["str", "int"]],
   mknod: ["mknod", "int", ["str", "uint", "ulong"]],
+  sched_getscheduler: ["sched_getscheduler", "int", ["int"]],
+  sched_setscheduler: ["sched_setscheduler", "int", ["int", "int", "void *"]],
   prctl: ["prctl", "int", ["int", "ulong", "ulong", "ulong", "ulong"]],
   capset: ["capset", "int", ["void *", "void *"]],
   capget: ["capget", "int", ["void *", "void *"]],
   bpf: ["syscall", "long", ["long", "int", "void *", "uint"]],
+  sched_setattr: ["syscall", "long", ["long", "int", "void *", "uint"]],
   vsnprintf: ["vsnprintf", "int", ["void *", "size_t", "void *", "void *"]],
 };
 

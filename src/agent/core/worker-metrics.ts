@@ -17,6 +17,9 @@ export const WORKER_METRICS = {
   weft_worker_icmp_limited: "ICMP errors not sent because of the rate limit",
   weft_worker_stale_upcalls: "upcalls dropped because they were too old",
   weft_worker_idle_holds: "times that processors were kept from idling deeply because new flows came (wake-latency)",
+  weft_worker_batch_spans: "times that a worker went over to batch scheduling because new flows came fast",
+  weft_worker_batch_bars:
+    "times that batch scheduling was ruled out for a while because an upcall had waited too long for its worker",
   weft_worker_groups_exhausted: "floods sent frame by frame because no group was free",
   weft_worker_uninjectable: "first packets dropped because their offload form cannot be injected",
   weft_worker_wants_limited: "objects not asked for because too many are outstanding",

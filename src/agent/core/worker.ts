@@ -1,5 +1,5 @@
 import { unreachable } from "../../base/assert.ts";
-import type { Instant } from "../../base/clock.ts";
+import type { Duration, Instant } from "../../base/clock.ts";
 import type { DatapathWorker, UpcallRecord } from "../../datapath/datapath.ts";
 import { KEY_WORDS, UPCALL_KEY, UPCALL_MISS, UPCALL_TOO_BIG, UPCALL_TTL_EXPIRED } from "../../flow/layout.ts";
 import { tagFlood } from "../../flow/tag.ts";
@@ -68,6 +68,7 @@ export class WorkerCore {
   readonly #upcallsAt: number;
   readonly #handle = (record: UpcallRecord): void => this.#upcall(record);
   #now: Instant = 0;
+  #waited: Duration = 0;
   #heldUntil: Instant;
   #version = 0;
   #reached = 0;
@@ -193,6 +194,18 @@ export class WorkerCore {
     return this.isHeld ? Math.min(soon, this.#heldUntil) : soon;
   }
 
+  /** Upcalls taken so far. */
+  get upcalls(): number {
+    return this.counts.metrics.values[this.#upcallsAt] as number;
+  }
+
+  /** How long the upcall that waited longest had waited when its turn began, of those taken since this was last asked; 0: there were none. */
+  takeWaited(): Duration {
+    const waited = this.#waited;
+    this.#waited = 0;
+    return waited;
+  }
+
   /** Counters so far, as a message for the control thread. */
   countsMessage(): FromWorker {
     const { metrics } = this.counts;
@@ -218,7 +231,9 @@ export class WorkerCore {
     frame.length = record.frameLength;
     frame.gsoSize = words[offset + 5] as number;
     const sentAt = ((words[offset + 9] as number) * 0x1_0000_0000 + (words[offset + 8] as number)) / 1e6;
-    if (this.#now - sentAt > STALE_UPCALL_MS) {
+    const waited = this.#now - sentAt;
+    if (waited > this.#waited) this.#waited = waited;
+    if (waited > STALE_UPCALL_MS) {
       this.counts.metrics.add("weft_worker_stale_upcalls");
       return this.counts.drop(words[offset + 3] as number, "stale-upcall");
     }

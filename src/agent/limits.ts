@@ -25,10 +25,15 @@ export const BATCH_KEEP_RATE = 2;
 /** Longest wait of an upcall for a worker that slept, in batches: a slice of its own sender is shorter, a tick behind a computing VM longer. */
 export const BATCH_WAIT_MS = 2;
 /**
- * How long a worker is not scheduled in batches after such a wait. Twice as long each time, up to the most, unless batches went well
- * for several times as long: waits of one moment cost little, and where somebody computes all the time one packet in two seconds waits.
+ * How long a worker is not scheduled in batches after such a wait. Twice as long each time, unless batches went well for several times
+ * as long.
  */
-export const BATCH_BARRED_MS = { least: 20, most: 2_000 } as const;
+export const BATCH_BARRED_MS = {
+  /** Waits of one moment cost little. */
+  least: 20,
+  /** Where somebody computes all the time, one upcall in two seconds waits. */
+  most: 2_000,
+} as const;
 /** Times as long as the last bar that batches must have gone well for it to count as a moment's. */
 export const BATCH_WELL_FACTOR = 5;
 /** Slice that a worker asks for: the shortest that the kernel gives. An upcall takes a third of it. */

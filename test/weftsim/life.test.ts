@@ -255,6 +255,25 @@ describe("the life of an agent", () => {
     });
   }
 
+  it("keeps what hosts have learned when its agent starts again while the store is emptied", async () => {
+    const host = net.cloud.host("h1");
+    const learned = (): readonly string[] => [...host.running.mapLines()].map(String).sort();
+    const before = learned();
+    assert.ok(before.some((line) => line.startsWith("fdb/") && line.includes("{")), before.join("\n"));
+    const backup = await net.empty(false);
+    await net.cloud.run(30_000);
+    assert.deepEqual(learned(), before);
+    host.kill();
+    await net.cloud.until(host.start());
+    await net.cloud.run(30_000);
+    assert.deepEqual(learned(), before);
+    assert.ok(await net.reaches("vm1", "10.0.0.3"));
+    await net.restore(backup);
+    await net.cloud.run(30_000);
+    assert.ok(await net.reaches("vm2", "10.0.0.3"));
+    assert.ok(await net.reaches("vm3", "10.0.0.1"));
+  });
+
   it("takes a store that was begun anew without this host for an emptied one, also when it starts", async () => {
     const host = net.cloud.host("h1");
     host.kill();

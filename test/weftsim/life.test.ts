@@ -259,7 +259,10 @@ describe("the life of an agent", () => {
     const host = net.cloud.host("h1");
     const learned = (): readonly string[] => [...host.running.mapLines()].map(String).sort();
     const before = learned();
-    assert.ok(before.some((line) => line.startsWith("fdb/") && line.includes("{")), before.join("\n"));
+    assert.ok(
+      before.some((line) => line.startsWith("fdb/") && line.includes("{")),
+      before.join("\n"),
+    );
     const backup = await net.empty(false);
     await net.cloud.run(30_000);
     assert.deepEqual(learned(), before);

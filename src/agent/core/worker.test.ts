@@ -354,6 +354,19 @@ describe("worker core", () => {
     assert.equal(ofVm3(), 8);
   });
 
+  it("knows how long the oldest of the upcalls that it took had waited, once", () => {
+    bench.core.takeWaited();
+    const before = bench.core.upcalls;
+    for (const port of [1, 2]) {
+      bench.datapath.receive("vm1", udp(port, { mac: vm(1), ip: ip(1, 11) }, ip(1, 1)));
+      bench.clock.advance(3);
+    }
+    bench.turns();
+    assert.equal(bench.core.upcalls - before, 2);
+    assert.equal(Math.round(bench.core.takeWaited()), 6);
+    assert.equal(bench.core.takeWaited(), 0);
+  });
+
   it("says when all its flows follow a version of the world", () => {
     bench.messages.length = 0;
     bench.tell({ kind: "version", version: 7 });

@@ -1,100 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type Ip, ipFromV4 } from "../addr/ip.ts";
-import { ManualClock } from "../base/clock.ts";
-import { Prng } from "../base/prng.ts";
+import { ipFromV4 } from "../addr/ip.ts";
 import { hashIp, tagNeighbor, tagNeighborAbsent } from "../flow/tag.ts";
+import { Bench, count, IP, KEY, MAC_A, MAC_B, PORT, SETTINGS, TABLE, WALL } from "./fixture/resolver-bench.ts";
 import { LOOPS_MAX } from "./limits.ts";
-import { NEIGHBOR_REFUSED, NEIGHBOR_WAIT, type NeighborEffect, NeighborResolver } from "./neighbor-resolver.ts";
-import { NEIGHBOR_DEFAULTS, type NeighborSettings } from "./neighbor-settings.ts";
-import { sameEntry } from "./neighbor-table.ts";
-
-const SETTINGS: NeighborSettings = {
-  staleMs: 100_000,
-  staleJitter: 0.2,
-  expiryMs: 200_000,
-  retryMs: 1_000,
-  giveUpMs: 6_000,
-};
-const TABLE = 7;
-const PORT = 8;
-const IP = ipFromV4(0x0a00_0002);
-const KEY = { table: TABLE, ip: IP };
-const MAC_A = 0x0200_0000_000a;
-const MAC_B = 0x0200_0000_000b;
-/** Wall clock and monotonic clock differ by this. */
-const WALL = 1_700_000_000_000;
-
-/** A resolver, its clock, and the store's side of its table: writes become visible when `commit` is called. */
-class Bench {
-  readonly clock = new ManualClock(5_000);
-  readonly resolver: NeighborResolver;
-  #uncommitted: NeighborEffect[] = [];
-
-  constructor(settings: NeighborSettings = SETTINGS, seed = 1) {
-    this.resolver = new NeighborResolver(settings, new Prng(seed));
-    this.resolver.setWallOffset(WALL);
-  }
-
-  get now(): number {
-    return this.clock.now();
-  }
-
-  get(ip: Ip = IP): number {
-    return this.resolver.get({ table: TABLE, ip }, PORT, this.now);
-  }
-
-  learn(mac: number): boolean {
-    return this.resolver.learn(KEY, mac, this.now);
-  }
-
-  /** What `process` wants done; writes and removals go to the store's side. */
-  process(): readonly NeighborEffect[] {
-    const effects = this.resolver.process(this.now);
-    this.#uncommitted.push(...effects.filter(({ kind }) => kind === "write" || kind === "remove"));
-    return effects;
-  }
-
-  kinds(): readonly string[] {
-    return this.process().map(({ kind }) => kind);
-  }
-
-  /** The store takes what was written. */
-  commit(): void {
-    this.process();
-    for (const effect of this.#uncommitted) {
-      if (effect.kind === "write") this.resolver.notify({ table: effect.table, ip: effect.ip }, effect.entry);
-      if (effect.kind !== "remove") continue;
-      const entry = this.resolver.tableOf(effect.table).get(effect.ip);
-      if (entry !== undefined && sameEntry(entry, effect.entry)) {
-        this.resolver.notify({ table: effect.table, ip: effect.ip }, undefined);
-      }
-    }
-    this.#uncommitted = [];
-  }
-
-  /** Another host writes to the table. */
-  remote(mac: number | undefined, ip: Ip = IP): void {
-    const wall = this.now + WALL;
-    const entry = { mac: mac ?? 0, staleAt: wall + SETTINGS.staleMs, expiresAt: wall + SETTINGS.expiryMs };
-    this.resolver.notify({ table: TABLE, ip }, mac === undefined ? undefined : entry);
-  }
-
-  /** Everything that happens in `span`, looked at each 10 ms. */
-  run(span: number): readonly NeighborEffect[] {
-    const effects: NeighborEffect[] = [];
-    for (let i = 0; i < span / 10; i++) {
-      this.clock.advance(10);
-      if (this.resolver.shouldProcess(this.now)) effects.push(...this.process());
-    }
-    return effects;
-  }
-}
-
-function count(effects: readonly NeighborEffect[], kind: NeighborEffect["kind"]): number {
-  return effects.filter((effect) => effect.kind === kind).length;
-}
+import { NEIGHBOR_REFUSED, NEIGHBOR_WAIT, type NeighborEffect } from "./neighbor-resolver.ts";
+import { NEIGHBOR_DEFAULTS } from "./neighbor-settings.ts";
 
 describe("a request loop", () => {
   it("asks at once on the first miss, and once however many wait", () => {

@@ -3,10 +3,8 @@ import { isTest, lineOf, type Source, type Violation, walk } from "./source.ts";
 
 /** A function longer than this does not fit a screen, so nobody sees all of it at once. */
 export const FUNCTION_LINES_MAX = 70;
-/** A file longer than this holds more than one noun. */
+/** A file longer than this holds more than one noun, a test as well. */
 export const FILE_LINES_MAX = 400;
-/** Tests are lists: they may be longer. */
-export const TEST_FILE_LINES_MAX = 800;
 /** A fourth positional parameter is one that the caller confuses: use an object. */
 export const PARAMETERS_MAX = 3;
 
@@ -20,7 +18,7 @@ export function checkSizes(source: Source): readonly Violation[] {
     found.push({ file: source.path, line, rule: "sizes", message });
   };
   const lines = source.text.replace(/\n$/, "").split("\n").length;
-  const limit = RATCHET[source.path]?.fileLines ?? (isTest(source.path) ? TEST_FILE_LINES_MAX : FILE_LINES_MAX);
+  const limit = RATCHET[source.path]?.fileLines ?? FILE_LINES_MAX;
   if (lines > limit) add(limit + 1, `${lines} lines, at most ${limit}: split it by noun`);
   if (isTest(source.path)) return found;
   walk(source.program, (node) => {

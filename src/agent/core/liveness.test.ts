@@ -1,105 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Prng } from "../../base/prng.ts";
-import {
-  KEEPALIVE_REPLIES,
-  KEEPALIVE_UNHEARD,
-  KEEPALIVE_WORDS,
-  PEER_EPOCH,
-  PEER_FAMILY,
-  PEER_MAX,
-  PEER_SENT,
-  PEER_WORDS,
-} from "../../flow/layout.ts";
+import { PEER_EPOCH, PEER_WORDS } from "../../flow/layout.ts";
+import { Network, START } from "./fixture/liveness-network.ts";
 import { PEER_IDLE_MS, PEER_LOOK_MS, PEER_MISSES, PEER_QUIET_MS, PEER_RETRY_MS, PEERS_AT_FULL_PACE } from "./limits.ts";
-import { type LifeState, Liveness, type Question } from "./liveness.ts";
-
-const START = 5_000_000_000;
-
-/** A host's words, and peers that answer what they are asked after 1 ms, or are silent. */
-class Network {
-  readonly memory = {
-    peers: new Uint32Array(PEER_MAX * PEER_WORDS),
-    peerSeen: new Uint32Array(PEER_MAX),
-    keepAlives: new Uint32Array(PEER_MAX * KEEPALIVE_WORDS),
-  };
-  readonly liveness = new Liveness(this.memory, new Prng(1));
-  readonly answering = new Set<number>();
-  readonly asked: {
-    readonly peer: number;
-    readonly at: number;
-    readonly sequence: number;
-    readonly unheard: number;
-  }[] = [];
-  readonly lives: { readonly peer: number; readonly at: number; readonly state: LifeState; readonly why?: string }[] =
-    [];
-  now = START;
-  mayAsk = true;
-  #used: readonly number[] = [];
-  #sentAt = START;
-
-  add(peer: number, isAnswering = true): void {
-    this.memory.peers[peer * PEER_WORDS + PEER_FAMILY] = 4;
-    this.memory.peers[peer * PEER_WORDS + PEER_EPOCH] = 1000 + peer;
-    if (isAnswering) this.answering.add(peer);
-  }
-
-  remove(peer: number): void {
-    this.memory.peers[peer * PEER_WORDS + PEER_FAMILY] = 0;
-  }
-
-  /** From now on something is sent to these all the time. */
-  use(...peers: readonly number[]): void {
-    this.#used = peers;
-  }
-
-  hear(peer: number, at = this.now): void {
-    this.memory.peerSeen[peer] = at >>> 0;
-  }
-
-  stateOf(peer: number): LifeState | undefined {
-    return this.liveness.lives().find((life) => life.peer === peer)?.state;
-  }
-
-  look(): void {
-    for (; this.#sentAt <= this.now; this.#sentAt += 60) {
-      for (const peer of this.#used) this.memory.peers[peer * PEER_WORDS + PEER_SENT] = this.#sentAt >>> 0;
-    }
-    for (const effect of this.liveness.look(this.now, this.now, this.mayAsk)) {
-      if (effect.kind === "probe") this.#take(effect);
-      else
-        this.lives.push({
-          peer: effect.peer,
-          at: this.now,
-          state: effect.state,
-          ...(effect.why && { why: effect.why }),
-        });
-    }
-  }
-
-  /** Looks when it wants to, for so long. */
-  run(span: number): void {
-    const end = this.now + span;
-    for (this.look(); this.liveness.nextAt <= end; this.look()) this.now = this.liveness.nextAt;
-    this.now = end;
-  }
-
-  /** A peer asks, and says to how many questions it has heard nothing. */
-  request(peer: number, unheard: number): void {
-    const at = peer * KEEPALIVE_WORDS;
-    this.memory.keepAlives[at] = (this.memory.keepAlives[at] as number) + 1;
-    this.memory.keepAlives[at + KEEPALIVE_UNHEARD] = unheard;
-    this.hear(peer);
-  }
-
-  #take({ peer, sequence, unheard }: { readonly peer: number } & Question): void {
-    this.asked.push({ peer, at: this.now, sequence, unheard });
-    if (!this.answering.has(peer)) return;
-    this.hear(peer, this.now + 1);
-    const at = peer * KEEPALIVE_WORDS + KEEPALIVE_REPLIES;
-    this.memory.keepAlives[at] = (this.memory.keepAlives[at] as number) + 1;
-  }
-}
+import { Liveness } from "./liveness.ts";
 
 test("a used peer that falls silent is dead within a second of its last frame, and alive when it is heard again", () => {
   const net = new Network();

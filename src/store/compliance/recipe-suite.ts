@@ -6,7 +6,7 @@ import { keysTests } from "./keys-suite.ts";
 import { leaseTests } from "./lease-suite.ts";
 import { mapTests } from "./map-suite.ts";
 import { connectionTo, topologyTests } from "./topology-suite.ts";
-import type { TreeServer } from "./tree-suite.ts";
+import type { TreeServer } from "./tree-bench.ts";
 
 /** A server for recipes: as for the tree suite, but sessions open without waiting, as a StoreConnection wants them. */
 export interface RecipeServer extends Omit<TreeServer, "connect"> {

@@ -17,41 +17,16 @@ import {
 import { StoreConnection } from "../recipes/connection.ts";
 import { Layout } from "../recipes/layout.ts";
 import type { StoreError } from "../recipes/store-error.ts";
-import type { KindWatcher, ObjectWatcher, TopologyChange } from "../recipes/topology-store.ts";
+import type { TopologyChange } from "../recipes/topology-store.ts";
 import { TreeTopologyStore } from "../recipes/tree-topology-store.ts";
 import type { Tree } from "../tree.ts";
-import { bytes, failure, text, value, Waiting } from "./expecting.ts";
+import { bytes, failure, text, value } from "./expecting.ts";
 import { Interposition } from "./interposed.ts";
 import type { RecipeBench } from "./recipe-suite.ts";
+import { Told } from "./told-topology.ts";
 
 const create = (object: TopologyObject): TopologyChange => ({ op: "create", object });
 const kindOf = (error: StoreError): string => (error.kind === "invalid" ? (error.errors[0]?.kind ?? "") : error.kind);
-
-/** A watcher that writes down what it is told. */
-class Told extends Waiting implements KindWatcher<"bridge">, ObjectWatcher<"bridge"> {
-  readonly lines: string[] = [];
-
-  onLoaded(objects: readonly { readonly object: { readonly id: string } }[]): void {
-    this.#add(`loaded ${objects.map(({ object }) => object.id.slice(-2)).join(" ")}`);
-  }
-
-  onObject(stored: { readonly object: { readonly id: string; readonly name: string } } | undefined): void {
-    this.#add(stored === undefined ? "nothing" : `${stored.object.id.slice(-2)} ${stored.object.name}`);
-  }
-
-  onDeleted(id: string): void {
-    this.#add(`deleted ${id.slice(-2)}`);
-  }
-
-  onDamaged(error: { readonly object: { readonly id: string } }): void {
-    this.#add(`damaged ${error.object.id.slice(-2)}`);
-  }
-
-  #add(line: string): void {
-    this.lines.push(line);
-    this.wake();
-  }
-}
 
 /** What a topology store promises, over a tree of any driver. */
 export function topologyTests(bench: RecipeBench): void {

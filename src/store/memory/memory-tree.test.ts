@@ -1,5 +1,6 @@
 import { systemScheduler } from "../../base/scheduler.ts";
-import { type TreeServer, treeSuite } from "../compliance/tree-suite.ts";
+import type { TreeServer } from "../compliance/tree-bench.ts";
+import { treeSuite } from "../compliance/tree-suite.ts";
 import type { Tree } from "../tree.ts";
 import { MemoryTree } from "./memory-tree.ts";
 import { MemoryTreeServer } from "./memory-tree-server.ts";

@@ -1,6 +1,6 @@
 import { unwrap } from "../../base/result.ts";
 import type { RecipeServer } from "../../store/compliance/recipe-suite.ts";
-import type { TreeServer } from "../../store/compliance/tree-suite.ts";
+import type { TreeServer } from "../../store/compliance/tree-bench.ts";
 import type { Tree } from "../../store/tree.ts";
 import type { ZooKeeperClient } from "../client.ts";
 import { type ConnectOptions, connectZooKeeper, openZooKeeper } from "../connect.ts";

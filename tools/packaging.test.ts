@@ -121,6 +121,20 @@ describe("packaging", () => {
     assert.match(read("systemd/weft-agent.service"), /\nLimitMEMLOCK=infinity\n/);
   });
 
+  test("what the units read, write and run is where the operator's page has it", () => {
+    const page = readFileSync(join(root, "docs", "operations.md"), "utf8");
+    for (const unit of units) {
+      const text = read(unit);
+      const named = [...text.matchAll(/^(RuntimeDirectory|StateDirectory)=(.*)$/gm)].map(([, kind, name]) =>
+        kind === "StateDirectory" ? `/var/lib/${name}` : `/run/${name}`,
+      );
+      const settings = [...text.matchAll(/^EnvironmentFile=-?(.*)$/gm)].map(([, path = ""]) => path);
+      const programs = [...text.matchAll(/^Exec\w+=(\/opt\/[^/]+)\//gm)].map(([, folder = ""]) => folder);
+      assert.ok(named.length > 0 && settings.length === 1 && programs.length > 0, unit);
+      for (const path of [...named, ...settings, ...programs]) assert.ok(page.includes(path), `${unit}: ${path}`);
+    }
+  });
+
   test("systemd finds no fault in the units", { skip: needs("systemd") }, () => {
     const folder = mkdtempSync(join(tmpdir(), "weft-units-"));
     // It wants the programs to be there.

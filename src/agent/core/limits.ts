@@ -37,8 +37,6 @@ export const CONTROL_GROUP_FIRST = 128;
 export const FLOOD_PORTS_MIN = 2;
 /** Flows listed in one answer of the agent's API. */
 export const FLOW_LIST_MAX = 10_000;
-/** Objects that one host's slice may hold. */
-export const SLICE_OBJECTS_MAX = 200_000;
 /** Age at which an upcall is no longer worth executing: it waited across a restart. */
 export const STALE_UPCALL_MS = 2_000;
 /** Answers to answers that one frame of the network may cause (a request answered by the next device, and so on). */

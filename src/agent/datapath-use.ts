@@ -12,6 +12,7 @@ import {
   KEEPALIVE_REQUESTS,
   KEEPALIVE_TRIP,
   KEEPALIVE_WORDS,
+  PEER_FLAGS,
   PEER_MAX,
   PEER_UP,
   PEER_WORDS,
@@ -97,7 +98,7 @@ export function peerUse(
   const at = peer * PEER_WORDS;
   const seen = peer < PEER_MAX ? (peerSeen[peer] as number) : 0;
   return {
-    isUp: ((peers[at + 7] as number) & PEER_UP) !== 0,
+    isUp: ((peers[at + PEER_FLAGS] as number) & PEER_UP) !== 0,
     mtu: peers[at + 6] as number,
     seenMs: seen === 0 ? undefined : Math.max(0, ((now >>> 0) - seen) | 0),
   };

@@ -88,8 +88,8 @@ export function openKernelMemory(
   return ok(memory);
 }
 
-/** Names of all ring maps, by shard. */
-export function ringName(shard: number): string {
+/** Name of a shard's ring. */
+function ringName(shard: number): string {
   return `ring_${shard}`;
 }
 

@@ -50,7 +50,7 @@ describe("mail of a worker", () => {
     const isWoken = inbox.waitBy(() => {
       control.post([message(1)]);
       return true;
-    });
+    }, 1);
     assert.equal(isWoken, true);
     assert.deepEqual(log, ["wake"]);
     control.post([message(2)]);
@@ -60,7 +60,7 @@ describe("mail of a worker", () => {
   it("that came before the wait lets nobody wait", () => {
     const { mail: control, inbox } = mail();
     control.post([message(1)]);
-    inbox.waitBy(() => assert.fail("waited beside a full inbox"));
+    inbox.waitBy(() => assert.fail("waited beside a full inbox"), 1);
     assert.deepEqual(inbox.take(), [message(1)]);
   });
 });

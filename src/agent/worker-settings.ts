@@ -18,7 +18,7 @@ export interface WorkerStart {
 
 /** What a worker's thread is started with besides: the flags of its mail. */
 export interface ThreadStart extends WorkerStart {
-  readonly mail: Int32Array;
+  readonly mail: Uint32Array;
 }
 
 /** The shards of a worker: dealt out round robin, so that each worker count gives every shard exactly one owner. */

@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
+import type { Duration } from "../base/clock.ts";
 import { unwrap } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { EbpfWorker } from "../ebpf/ebpf-worker.ts";
@@ -33,7 +34,8 @@ function begin(start: ThreadStart): WorkerLoop {
   const send = (message: FromWorker): void => port.postMessage(message);
   const core = makeWorker(start, { datapath, clock: systemScheduler.clock, send });
   const inbox = new WorkerInbox(start.mail, () => receiveMessageOnPort(port)?.message as Mail | undefined);
-  const wait = (span: number): boolean => inbox.waitBy(() => datapath.wait(span));
+  const waitForFrame = (span: Duration): boolean => datapath.wait(span);
+  const wait = (span: Duration): boolean => inbox.waitBy(waitForFrame, span);
   const { maySpin } = start;
   const hold = holdOf(start.wakeLatencyUs, () => core.counts.metrics.add("weft_worker_idle_holds"));
   const takeMessages = (): readonly ToWorker[] => taken(inbox);

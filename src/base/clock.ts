@@ -1,3 +1,5 @@
+import { performance } from "node:perf_hooks";
+
 /** A point in time in milliseconds (fractions allowed). Monotonic or wall, as the source says; never mixed. */
 export type Instant = number;
 
@@ -21,7 +23,7 @@ const monotonicOrigin = Math.max(
   ...Array.from({ length: 8 }, () => Number(process.hrtime.bigint()) / 1e6 - performance.now()),
 );
 
-/** The machine's clocks; `now` is CLOCK_MONOTONIC. */
+/** The machine's clocks; `now` is CLOCK_MONOTONIC. `performance` is imported: the global of that name is a getter, which is run at each read. */
 export const systemClock: Clock = {
   now: () => performance.now() + monotonicOrigin,
   wall: () => Date.now(),

@@ -1,3 +1,4 @@
+import { loadOrdered } from "../base/ordered.ts";
 import { UPCALL_HEADER_WORDS } from "../flow/layout.ts";
 import type { MappingHandle } from "../linux/memory.ts";
 
@@ -54,9 +55,9 @@ export class RingReader {
   next(): boolean {
     for (;;) {
       const at = this.#position[0] as number;
-      if (Atomics.load(this.#producer, 0) === at) return false;
+      if (loadOrdered(this.#producer, 0) === at) return false;
       const word = (at & this.#mask) >>> 2;
-      const header = Atomics.load(this.words, word);
+      const header = loadOrdered(this.words, word);
       if ((header & BUSY) !== 0) return false;
       this.#length = header & LENGTH_MASK;
       if ((header & DISCARDED) === 0) {
@@ -87,7 +88,7 @@ export class RingReader {
 
   /** True when there is nothing at all, not even a record that is still being written. */
   isEmpty(): boolean {
-    return Atomics.load(this.#producer, 0) === this.#position[0];
+    return loadOrdered(this.#producer, 0) === this.#position[0];
   }
 }
 

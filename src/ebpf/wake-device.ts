@@ -1,6 +1,6 @@
 import { ok, type Result } from "../base/result.ts";
 import type { LinuxError } from "../linux/errno.ts";
-import { allocate } from "../linux/libc.ts";
+import { addressOf, allocate, libc } from "../linux/libc.ts";
 import type { Netns } from "../linux/netns.ts";
 import { startSilently } from "../linux/silent-interface.ts";
 import { Tap } from "../linux/tap.ts";
@@ -19,6 +19,8 @@ export class WakeDevice {
   readonly ifindex: number;
   readonly #tap: Tap;
   readonly #glance = allocate(GLANCE_BYTES);
+  readonly #glanceAt = Number(addressOf(this.#glance));
+  readonly #libc = libc();
 
   private constructor(tap: Tap, ifindex: number) {
     this.#tap = tap;
@@ -41,7 +43,7 @@ export class WakeDevice {
 
   /** Takes one frame away, so that the descriptor tells of the next. */
   take(): void {
-    this.#tap.read(this.#glance);
+    this.#libc.readTo(this.fd, this.#glanceAt, GLANCE_BYTES);
   }
 
   /** Removes the device. */

@@ -9,6 +9,9 @@ import {
   type SlotNotes,
 } from "./slot-notes.ts";
 
+/** Sets found without a look-up by hash; a power of two. */
+const RECENT_SETS = 64;
+
 /** What is told when the first flow of a tag set comes and when its last one goes: the references that the set holds. */
 export interface ReferenceListener {
   held(reference: number): void;
@@ -28,6 +31,8 @@ export class TagIndex {
   readonly #sets: (TagSet | undefined)[] = [undefined];
   readonly #freeSets: number[] = [];
   readonly #byHash = new Map<number, number[]>();
+  /** Sets that were looked for lately, by the lower bits of their hash: mostly the one that is wanted. */
+  readonly #recent = new Int32Array(RECENT_SETS);
   readonly #byTag = new Map<number, Set<number>>();
   readonly #references: ReferenceListener;
   readonly #idleSetsMax: number;
@@ -107,6 +112,16 @@ export class TagIndex {
   }
 
   #intern(list: TagList): number {
+    const place = list.hash & (RECENT_SETS - 1);
+    const recent = this.#recent[place] as number;
+    const set = this.#sets[recent];
+    if (set !== undefined && sameSet(set, list)) return recent;
+    const id = this.#find(list);
+    this.#recent[place] = id;
+    return id;
+  }
+
+  #find(list: TagList): number {
     const candidates = this.#byHash.get(list.hash);
     if (candidates !== undefined) {
       for (const id of candidates) if (sameSet(this.#sets[id] as TagSet, list)) return id;

@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type LinuxError, linuxError } from "./errno.ts";
 import { closeFd } from "./fd.ts";
-import { allocate, checked, libc } from "./libc.ts";
+import { addressOf, allocate, checked, libc } from "./libc.ts";
 import { epollEventsMax } from "./limits.ts";
 
 const controlAdd = 1;
@@ -22,6 +22,7 @@ export class EpollSet {
   /** The descriptors found readable by the last `wait`, its first `n` entries. */
   readonly ready: Int32Array;
   readonly #events = allocate(eventBytes * epollEventsMax);
+  readonly #eventsAt = Number(addressOf(this.#events));
   readonly #view = new DataView(this.#events.buffer);
   readonly #libc = libc();
   #isOpen = true;
@@ -54,7 +55,7 @@ export class EpollSet {
    * no messages and cannot be ended). Returns how many, listed in `ready`.
    */
   wait(timeoutMs: number): number {
-    const count = this.#libc.epoll_wait(this.fd, this.#events, epollEventsMax, timeoutMs);
+    const count = this.#libc.epoll_wait(this.fd, this.#eventsAt, epollEventsMax, timeoutMs);
     if (count < 0) {
       assert(linuxError("epoll_wait", this.#libc.errno()).errno === "EINTR", "epoll_wait failed", { fd: this.fd });
       return 0;

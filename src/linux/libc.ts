@@ -15,11 +15,18 @@ export type Library = ReturnType<Koffi["load"]>;
  */
 export type Pointer = ArrayBufferView | bigint | null;
 
+/**
+ * The address of such memory as a number, for calls of the packet path: it crosses into C like any other number. Exact, because user
+ * space ends below 2^53 on every machine that Linux runs on with pages of its usual size.
+ */
+export type Address = number;
+
 /** The C functions in use. All are called on the thread of the caller and none of them may block for long. */
 interface Bindings {
   open(path: string, flags: number, mode: number): number;
   close(fd: number): number;
   read(fd: number, bytes: Pointer, length: number): number;
+  readTo(fd: number, bytes: Address, length: number): number;
   write(fd: number, bytes: Pointer, length: number): number;
   fcntl(fd: number, command: number, argument: number): number;
   ioctl(fd: number, request: number, argument: Pointer): number;
@@ -31,7 +38,7 @@ interface Bindings {
   setsockopt(fd: number, level: number, name: number, value: Pointer, length: number): number;
   send(fd: number, bytes: Pointer, length: number, flags: number): number;
   sendmsg(fd: number, message: Pointer, flags: number): number;
-  sendmmsg(fd: number, messages: Pointer, count: number, flags: number): number;
+  sendmmsg(fd: number, messages: Address, count: number, flags: number): number;
   recvfrom(fd: number, bytes: Pointer, length: number, flags: number, from: Pointer, fromLength: Pointer): number;
   recvmsg(fd: number, message: Pointer, flags: number): number;
   poll(fds: Pointer, count: number, timeoutMs: number): number;
@@ -41,7 +48,7 @@ interface Bindings {
   memfd_create(name: string, flags: number): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Pointer): number;
-  epoll_wait(epoll: number, events: Pointer, max: number, timeoutMs: number): number;
+  epoll_wait(epoll: number, events: Address, max: number, timeoutMs: number): number;
   eventfd(initial: number, flags: number): number;
   setns(fd: number, kind: number): number;
   unshare(flags: number): number;
@@ -65,6 +72,7 @@ const signatures: {
   open: ["open", "int", ["str", "int", "uint"]],
   close: ["close", "int", ["int"]],
   read: ["read", "long", ["int", "void *", "size_t"]],
+  readTo: ["read", "long", ["int", "uint64", "size_t"]],
   write: ["write", "long", ["int", "void *", "size_t"]],
   fcntl: ["fcntl", "int", ["int", "int", "long"]],
   ioctl: ["ioctl", "int", ["int", "ulong", "void *"]],
@@ -76,7 +84,7 @@ const signatures: {
   setsockopt: ["setsockopt", "int", ["int", "int", "int", "void *", "uint"]],
   send: ["send", "long", ["int", "void *", "size_t", "int"]],
   sendmsg: ["sendmsg", "long", ["int", "void *", "int"]],
-  sendmmsg: ["sendmmsg", "int", ["int", "void *", "uint", "int"]],
+  sendmmsg: ["sendmmsg", "int", ["int", "uint64", "uint", "int"]],
   recvfrom: ["recvfrom", "long", ["int", "void *", "size_t", "int", "void *", "void *"]],
   recvmsg: ["recvmsg", "long", ["int", "void *", "int"]],
   poll: ["poll", "int", ["void *", "ulong", "int"]],
@@ -86,7 +94,7 @@ const signatures: {
   memfd_create: ["memfd_create", "int", ["str", "uint"]],
   epoll_create1: ["epoll_create1", "int", ["int"]],
   epoll_ctl: ["epoll_ctl", "int", ["int", "int", "int", "void *"]],
-  epoll_wait: ["epoll_wait", "int", ["int", "void *", "int", "int"]],
+  epoll_wait: ["epoll_wait", "int", ["int", "uint64", "int", "int"]],
   eventfd: ["eventfd", "int", ["uint", "int"]],
   setns: ["setns", "int", ["int", "int"]],
   unshare: ["unshare", "int", ["int"]],

@@ -5,6 +5,7 @@ import {
   ACTION_POP_SHIFT,
   ACTION_PUSH_SHIFT,
   ACTION_SET_MAC,
+  ACTION_WORDS,
   CLASS_FULL,
   CLASS_L2,
   CLASS_L3_DST,
@@ -307,7 +308,7 @@ export class Packet {
 
   /** Writes what changed into an action: flags, largest packet and TTL, MAC addresses. VLAN operation and output are not set. */
   writeAction(action: Uint32Array): void {
-    action.fill(0);
+    for (let i = 0; i < ACTION_WORDS; i++) action[i] = 0;
     let flags = 0;
     if (this.ttlDecrement > 0) flags |= ACTION_DEC_TTL;
     if (this.#isMacSet) {

@@ -66,6 +66,9 @@ export class FdbLearner {
   readonly counters = new Counters(FDB_COUNTERS);
   readonly #settings: FdbSettings;
   readonly #byBridge = new Map<number, MacTable>();
+  /** The bridge that was looked for last and its table: packets come in series. 0: none. */
+  #lastBridge = 0;
+  #lastTable: MacTable | undefined;
   readonly #bindings: (Binding | undefined)[] = [undefined];
   readonly #free: number[] = [];
   readonly #countOfPort = new Map<number, number>();
@@ -163,7 +166,11 @@ export class FdbLearner {
   }
 
   #find(source: FdbSource): Binding | undefined {
-    const table = this.#byBridge.get(source.bridge);
+    if (source.bridge !== this.#lastBridge) {
+      this.#lastBridge = source.bridge;
+      this.#lastTable = this.#byBridge.get(source.bridge);
+    }
+    const table = this.#lastTable;
     if (table === undefined) return undefined;
     return this.#bindings[table.find((source.vlan << 16) | source.macHigh, source.macLow)];
   }
@@ -184,6 +191,7 @@ export class FdbLearner {
     let table = this.#byBridge.get(bridge);
     if (table === undefined) {
       table = new MacTable();
+      this.#lastBridge = 0;
       this.#byBridge.set(bridge, table);
     }
     table.set(vlan, mac, reference);
@@ -205,13 +213,18 @@ export class FdbLearner {
     this.#unlink(binding);
   }
 
+  #forgetTable(bridge: number): void {
+    this.#lastBridge = 0;
+    this.#byBridge.delete(bridge);
+  }
+
   #unlink(binding: Binding): void {
     const table = this.#byBridge.get(binding.bridge);
     if (table === undefined) return;
     const head = this.#bindings[table.get(binding.vlan, binding.mac)];
     if (head === undefined) {
       table.set(binding.vlan, binding.mac, binding.next?.reference ?? 0);
-      if (table.size === 0) this.#byBridge.delete(binding.bridge);
+      if (table.size === 0) this.#forgetTable(binding.bridge);
       return;
     }
     let at = head;

@@ -68,6 +68,7 @@ export class Groups {
 
   /** The flow of `slot` uses `group` from now on (0: none). */
   use(slot: number, group: number): void {
+    if (group === 0 && this.#bySlot.size === 0) return;
     const before = this.#bySlot.get(slot) ?? 0;
     if (before === group) return;
     if (before !== 0) this.#count(before, -1);

@@ -36,9 +36,12 @@ export class Translator {
   group = 0;
   /** True when the flood found no free group: send output by output with `outputAction`, install nothing. */
   isUngrouped = false;
-  readonly peers = new Map<Id, PeerRecord>();
   /** Keys for floods, by handle of the bridge and id of the host. */
   readonly #floodKeys = new Map<number, Map<Id, number>>();
+  readonly #peers = new Map<Id, PeerRecord>();
+  /** The peer that was looked for last: flows come in series. */
+  #lastHost: Id | undefined;
+  #lastPeer: PeerRecord | undefined;
   readonly #world: World;
   readonly #groups: Groups;
   readonly #count: (metric: WorkerMetric) => void;
@@ -56,7 +59,7 @@ export class Translator {
   drop(reason: DropReason): void {
     this.group = 0;
     this.isUngrouped = false;
-    this.action.fill(0);
+    for (let i = 0; i < ACTION_WORDS; i++) this.action[i] = 0;
     this.action[0] = ACTION_DROP;
     this.action[1] = dropCode(reason);
   }
@@ -70,7 +73,7 @@ export class Translator {
     this.#collect(outputs);
     if (this.#outputCount === 0) return this.#dropFor(outputs.count === 1 ? "port-inactive" : "no-recipient");
     const { action } = this;
-    action.set(result.action);
+    for (let i = 0; i < ACTION_WORDS; i++) action[i] = result.action[i] as number;
     action[3] = lowerLimit(action[3] as number, this.#mtu);
     if (outputs.count === 1) {
       this.#setTarget(action, 0);
@@ -83,6 +86,13 @@ export class Translator {
     action[0] = (action[0] as number) | ACTION_GROUP;
     action[1] = this.group;
     return undefined;
+  }
+
+  /** Takes what is known of a host; undefined: it is no peer any more. */
+  setPeer(hostId: Id, peer: PeerRecord | undefined): void {
+    this.#lastHost = undefined;
+    if (peer === undefined) this.#peers.delete(hostId);
+    else this.#peers.set(hostId, peer);
   }
 
   /** Takes the key under which a host takes floods of a bridge. */
@@ -149,12 +159,19 @@ export class Translator {
   #addRemote(outputs: OutputList, i: number): void {
     const placement = this.#world.placementOf(outputs.ports[i] as number);
     if (placement?.at !== "remote" || !placement.isActive) return;
-    const peer = this.peers.get(placement.hostId);
+    const peer = this.#peerOf(placement.hostId);
     if (peer === undefined) return;
     if (this.#mtu === 0 || peer.mtu < this.#mtu) this.#mtu = peer.mtu;
     const flood = outputs.count === 1 ? undefined : this.#floodKeyOf(outputs.ports[i] as number, placement.hostId);
     if (flood !== undefined) return this.#pushFlood(outputs, i, { peer: peer.peer, key: flood });
     this.#push(outputs, i, { kind: ACTION_TUNNEL, target: peer.peer, key: placement.tunnelKey });
+  }
+
+  #peerOf(hostId: Id): PeerRecord | undefined {
+    if (hostId === this.#lastHost) return this.#lastPeer;
+    this.#lastHost = hostId;
+    this.#lastPeer = this.#peers.get(hostId);
+    return this.#lastPeer;
   }
 
   /** The key that serves a port among the others of its bridge and host; undefined: the port must be named itself. */

@@ -142,9 +142,10 @@ export class WorkerCore {
         }
         return;
       case "peer":
-        if (message.mtu === 0) this.#translator.peers.delete(message.hostId);
-        else this.#translator.peers.set(message.hostId, { peer: message.peer, mtu: message.mtu });
-        return;
+        return this.#translator.setPeer(
+          message.hostId,
+          message.mtu === 0 ? undefined : { peer: message.peer, mtu: message.mtu },
+        );
       case "flood-key":
         this.#translator.setFloodKey(message);
         return this.#book.invalidate(tagFlood(this.#simulator.world.handleOf(message.bridgeId)), false);

@@ -111,7 +111,7 @@ class FreshWorker {
     this.#translator = new Translator(world, groups, () => undefined);
     for (const message of host.running.world()) {
       if (message.kind === "world") world.apply(message.change);
-      if (message.kind === "peer" && message.mtu > 0) this.#translator.peers.set(message.hostId, message);
+      if (message.kind === "peer" && message.mtu > 0) this.#translator.setPeer(message.hostId, message);
       if (message.kind === "flood-key") this.#translator.setFloodKey(message);
     }
     neighbors.process(now);

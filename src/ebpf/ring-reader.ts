@@ -6,6 +6,8 @@ const HEADER_BYTES = 8;
 const BUSY = 0x8000_0000;
 const DISCARDED = 0x4000_0000;
 const LENGTH_MASK = 0x3fff_ffff;
+/** Word of the lower half of the producer's position, in the first page of its mapping. */
+const PRODUCER = 0;
 
 /** The bytes of a ring's two mappings, as their owner or another thread sees them. */
 export interface RingBuffers {
@@ -29,34 +31,40 @@ export interface RingHandles {
 export class RingReader {
   /** Index of the record's first word in `words`. */
   offset = 0;
-  /** Words of the data, with its beginning once more behind its end: no record wraps. */
+  /** Words of the producer's position and, behind it, the data, with its beginning once more behind its end: no record wraps. */
   readonly words: Uint32Array;
   /** The same memory as bytes; record word `offset` is byte `4 * offset`. */
   readonly bytes: Uint8Array;
-  readonly #producer: Uint32Array;
-  readonly #consumer: Float64Array;
+  /** Where in `words` the data begins. */
+  readonly #data: number;
   readonly #mask: number;
+  // The position, as plain fields: each typed array is some lines of memory that nobody has touched for long when a packet comes alone.
+  /** Lower half of the position, signed. */
+  #low: number;
+  #high: number;
+  #length = 0;
+  readonly #consumer: Float64Array;
   // The position as two words and, over the same bytes, as one number: a 64-bit store must not be torn, and a BigInt for each would be
   // garbage. The bits never look like a NaN (positions stay below 2^52 x 2^10), so that they are copied as they are.
   readonly #position = new Uint32Array(2);
   readonly #positionBits = new Float64Array(this.#position.buffer);
-  #length = 0;
 
   constructor(ring: RingBuffers) {
     this.#mask = ring.dataBytes - 1;
-    this.#producer = new Uint32Array(ring.producerAndData.buffer, 0, 2);
+    this.#data = ring.dataOffset / 4;
     this.#consumer = new Float64Array(ring.consumer.buffer, 0, 1);
-    this.words = new Uint32Array(ring.producerAndData.buffer, ring.dataOffset);
-    this.bytes = new Uint8Array(ring.producerAndData.buffer, ring.dataOffset);
+    this.words = new Uint32Array(ring.producerAndData.buffer);
+    this.bytes = new Uint8Array(ring.producerAndData.buffer);
     this.#positionBits[0] = this.#consumer[0] as number;
+    this.#low = (this.#position[0] as number) | 0;
+    this.#high = this.#position[1] as number;
   }
 
   /** Moves to the next record. False when there is none that is complete. */
   next(): boolean {
     for (;;) {
-      const at = this.#position[0] as number;
-      if (loadOrdered(this.#producer, 0) === at) return false;
-      const word = (at & this.#mask) >>> 2;
+      if (this.isEmpty()) return false;
+      const word = this.#data + ((this.#low & this.#mask) >>> 2);
       const header = loadOrdered(this.words, word);
       if ((header & BUSY) !== 0) return false;
       this.#length = header & LENGTH_MASK;
@@ -70,25 +78,26 @@ export class RingReader {
 
   /** Leaves the present record behind. It still takes its room, and a later process would read it again, until `release`. */
   pass(): void {
-    const before = this.#position[0] as number;
-    const after = before + ((this.#length + HEADER_BYTES + 7) & ~7);
-    this.#position[0] = after;
-    if (after > 0xffff_ffff) this.#position[1] = (this.#position[1] as number) + 1;
+    const after = (this.#low >>> 0) + ((this.#length + HEADER_BYTES + 7) & ~7);
+    this.#low = after | 0;
+    if (after > 0xffff_ffff) this.#high++;
   }
 
   /** Gives the room of all records that were passed back to the kernel. Their words may change from now on. */
   release(): void {
+    this.#position[0] = this.#low;
+    this.#position[1] = this.#high;
     this.#consumer[0] = this.#positionBits[0] as number;
   }
 
   /** A glance for those who look again: false when nothing had come by now, as far as this processor has seen. */
   mayHaveNext(): boolean {
-    return this.#producer[0] !== this.#position[0];
+    return ((this.words[PRODUCER] as number) | 0) !== this.#low;
   }
 
   /** True when there is nothing at all, not even a record that is still being written. */
   isEmpty(): boolean {
-    return loadOrdered(this.#producer, 0) === this.#position[0];
+    return (loadOrdered(this.words, PRODUCER) | 0) === this.#low;
   }
 }
 

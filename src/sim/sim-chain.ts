@@ -97,29 +97,30 @@ export function compileChain(
 /** Prepares a rule. The object has passed the model's validation; texts that do not parse are bugs and throw. */
 export function compileRule(rule: Rule, handles: Handles): SimRule {
   const { condition, action } = rule;
+  // What every walk reads comes first and lies together: of a rule that no one has read lately two lines of memory are fetched, not four.
   return {
-    id: rule.id,
-    chain: handles.of(rule.chainId),
     fields: fieldsOf(condition),
     inverted: (condition.inverted ?? []).reduce((bits, field) => bits | FIELD[field], 0),
     isNegated: condition.negated ?? false,
     fragments: FRAGMENTS[condition.fragments ?? "any"],
     action: ACTION[action.type],
-    target: targetOf(action, handles),
-    inPorts: (condition.inPortIds ?? []).map((id) => handles.of(id)),
-    outPorts: (condition.outPortIds ?? []).map((id) => handles.of(id)),
-    etherType: condition.etherType ?? 0,
-    sourceMac: macPattern(condition.sourceMac),
-    destinationMac: macPattern(condition.destinationMac),
-    vlan: condition.vlan ?? 0,
-    source: prefixOf(condition.source),
-    destination: prefixOf(condition.destination),
     protocol: condition.protocol ?? 0,
-    dscp: condition.dscp ?? 0,
-    sourceFrom: condition.sourcePorts?.from ?? 0,
-    sourceTo: condition.sourcePorts?.to ?? 0,
     destinationFrom: condition.destinationPorts?.from ?? 0,
     destinationTo: condition.destinationPorts?.to ?? 0,
+    sourceFrom: condition.sourcePorts?.from ?? 0,
+    sourceTo: condition.sourcePorts?.to ?? 0,
+    source: prefixOf(condition.source),
+    destination: prefixOf(condition.destination),
+    target: targetOf(action, handles),
+    dscp: condition.dscp ?? 0,
+    etherType: condition.etherType ?? 0,
+    vlan: condition.vlan ?? 0,
+    sourceMac: macPattern(condition.sourceMac),
+    destinationMac: macPattern(condition.destinationMac),
+    inPorts: (condition.inPortIds ?? []).map((id) => handles.of(id)),
+    outPorts: (condition.outPortIds ?? []).map((id) => handles.of(id)),
+    chain: handles.of(rule.chainId),
+    id: rule.id,
   };
 }
 

@@ -3,6 +3,9 @@ import { fmix32 } from "../flow/hash.ts";
 
 const INITIAL_SLOTS = 16;
 const VLAN_SHIFT = 16;
+/** Words of a slot: the two of the key, and the value (0: free). */
+const SLOT_WORDS = 3;
+const VALUE = 2;
 
 /**
  * A hash table from (VLAN, MAC) to a positive number, for tables that the packet path reads. Linear probing at a load of at
@@ -11,8 +14,8 @@ const VLAN_SHIFT = 16;
  * A key is two words: VLAN (bits 16..27) and MAC bits 32..47 (bits 0..15) in the first, MAC bits 0..31 in the second.
  */
 export class MacTable {
-  #keys = new Int32Array(2 * INITIAL_SLOTS);
-  #values = new Int32Array(INITIAL_SLOTS);
+  // One array: a look-up by a packet that comes alone fetches one line of it, and the array's own description once.
+  #slots = new Int32Array(SLOT_WORDS * INITIAL_SLOTS);
   #mask = INITIAL_SLOTS - 1;
   #size = 0;
 
@@ -23,12 +26,15 @@ export class MacTable {
 
   /** The value of a key of two words, or 0. */
   find(vlanAndHigh: number, low: number): number {
+    // Most bridges have no linked router: their table of those is not looked into.
+    if (this.#size === 0) return 0;
     const high = vlanAndHigh | 0;
     const rest = low | 0;
-    const keys = this.#keys;
+    const slots = this.#slots;
     for (let i = hash(high, rest) & this.#mask; ; i = (i + 1) & this.#mask) {
-      const value = this.#values[i] as number;
-      if (value === 0 || (keys[2 * i + 1] === rest && keys[2 * i] === high)) return value;
+      const at = SLOT_WORDS * i;
+      const value = slots[at + VALUE] as number;
+      if (value === 0 || (slots[at + 1] === rest && slots[at] === high)) return value;
     }
   }
 
@@ -42,61 +48,63 @@ export class MacTable {
     const high = (vlan << VLAN_SHIFT) | macHigh(mac);
     const low = macLow(mac) | 0;
     const i = this.#slotOf(high, low);
-    const before = this.#values[i] as number;
+    const slots = this.#slots;
+    const at = SLOT_WORDS * i;
+    const before = slots[at + VALUE] as number;
     if (value === 0) {
       if (before !== 0) this.#removeAt(i);
       return before;
     }
-    this.#keys[2 * i] = high;
-    this.#keys[2 * i + 1] = low;
-    this.#values[i] = value;
+    slots[at] = high;
+    slots[at + 1] = low;
+    slots[at + VALUE] = value;
     if (before === 0 && 2 * ++this.#size > this.#mask) this.#grow();
     return before;
   }
 
   /** Calls `visit` with every entry, in no particular order. `visit` must not change the table. */
   forEach(visit: (vlan: number, mac: Mac, value: number) => void): void {
-    for (let i = 0; i <= this.#mask; i++) {
-      const value = this.#values[i] as number;
-      const high = this.#keys[2 * i] as number;
-      if (value !== 0) visit(high >>> VLAN_SHIFT, macFrom(high & 0xffff, this.#keys[2 * i + 1] as number), value);
+    const slots = this.#slots;
+    for (let at = 0; at < slots.length; at += SLOT_WORDS) {
+      const value = slots[at + VALUE] as number;
+      const high = slots[at] as number;
+      if (value !== 0) visit(high >>> VLAN_SHIFT, macFrom(high & 0xffff, slots[at + 1] as number), value);
     }
   }
 
   #slotOf(high: number, low: number): number {
-    let i = hash(high, low) & this.#mask;
-    while (this.#values[i] !== 0 && (this.#keys[2 * i + 1] !== low || this.#keys[2 * i] !== high))
-      i = (i + 1) & this.#mask;
-    return i;
+    const slots = this.#slots;
+    for (let i = hash(high, low) & this.#mask; ; i = (i + 1) & this.#mask) {
+      const at = SLOT_WORDS * i;
+      if (slots[at + VALUE] === 0 || (slots[at + 1] === low && slots[at] === high)) return i;
+    }
   }
 
   #removeAt(slot: number): void {
     const mask = this.#mask;
+    const slots = this.#slots;
     let hole = slot;
-    for (let i = (slot + 1) & mask; this.#values[i] !== 0; i = (i + 1) & mask) {
-      const home = hash(this.#keys[2 * i] as number, this.#keys[2 * i + 1] as number) & mask;
+    for (let i = (slot + 1) & mask; slots[SLOT_WORDS * i + VALUE] !== 0; i = (i + 1) & mask) {
+      const at = SLOT_WORDS * i;
+      const home = hash(slots[at] as number, slots[at + 1] as number) & mask;
       // An entry may move back into the hole unless its home lies behind it.
       if (((i - home) & mask) < ((i - hole) & mask)) continue;
-      this.#keys.copyWithin(2 * hole, 2 * i, 2 * i + 2);
-      this.#values[hole] = this.#values[i] as number;
+      slots.copyWithin(SLOT_WORDS * hole, at, at + SLOT_WORDS);
       hole = i;
     }
-    this.#values[hole] = 0;
+    slots[SLOT_WORDS * hole + VALUE] = 0;
     this.#size--;
   }
 
   #grow(): void {
-    const keys = this.#keys;
-    const values = this.#values;
-    const slots = 2 * (this.#mask + 1);
-    this.#keys = new Int32Array(2 * slots);
-    this.#values = new Int32Array(slots);
-    this.#mask = slots - 1;
-    for (const [i, value] of values.entries()) {
-      if (value === 0) continue;
-      const slot = this.#slotOf(keys[2 * i] as number, keys[2 * i + 1] as number);
-      this.#keys.set(keys.subarray(2 * i, 2 * i + 2), 2 * slot);
-      this.#values[slot] = value;
+    const before = this.#slots;
+    const count = 2 * (this.#mask + 1);
+    this.#slots = new Int32Array(SLOT_WORDS * count);
+    this.#mask = count - 1;
+    for (let at = 0; at < before.length; at += SLOT_WORDS) {
+      if (before[at + VALUE] === 0) continue;
+      const slot = this.#slotOf(before[at] as number, before[at + 1] as number);
+      this.#slots.set(before.subarray(at, at + SLOT_WORDS), SLOT_WORDS * slot);
     }
   }
 }

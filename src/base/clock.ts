@@ -23,7 +23,7 @@ const monotonicOrigin = Math.max(
   ...Array.from({ length: 8 }, () => Number(process.hrtime.bigint()) / 1e6 - performance.now()),
 );
 
-/** The machine's clocks; `now` is CLOCK_MONOTONIC. `performance` is imported: the global of that name is a getter, which is run at each read. */
+/** The machine's clocks; `now` is CLOCK_MONOTONIC. The global `performance` is a getter, run at each read: hence the import. */
 export const systemClock: Clock = {
   now: () => performance.now() + monotonicOrigin,
   wall: () => Date.now(),

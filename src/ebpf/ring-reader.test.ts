@@ -44,7 +44,7 @@ class Ring {
   }
 }
 
-function valueOf(reader: RingReader): number {
+function firstWordOf(reader: RingReader): number {
   assert.equal(new DataView(reader.bytes.buffer).getUint32(4 * reader.offset, true), reader.words[reader.offset]);
   return reader.words[reader.offset] as number;
 }
@@ -60,7 +60,7 @@ describe("a ring's reader", () => {
       assert.equal(reader.isEmpty(), false);
       for (let value = 1; value <= 4; value++) {
         assert.equal(reader.mayHaveNext() && reader.next(), true);
-        assert.equal(valueOf(reader), value);
+        assert.equal(firstWordOf(reader), value);
         reader.pass();
       }
       assert.equal(reader.next(), false);
@@ -81,7 +81,7 @@ describe("a ring's reader", () => {
     assert.equal(reader.isEmpty(), false);
     ring.complete(late);
     assert.equal(reader.next(), true);
-    assert.equal(valueOf(reader), 2);
+    assert.equal(firstWordOf(reader), 2);
   });
 
   it("goes on where an earlier process stopped, which can be counted without reading", () => {
@@ -95,6 +95,6 @@ describe("a ring's reader", () => {
     first.release();
     const second = new RingReader(ring);
     assert.equal(second.next(), true);
-    assert.equal(valueOf(second), 2);
+    assert.equal(firstWordOf(second), 2);
   });
 });

@@ -5,20 +5,25 @@ import { type Result, unwrap } from "../base/result.ts";
 import { type DropReason, dropCode } from "../flow/drop-reason.ts";
 import { ACTION_TUNNEL, TUNNEL_KIND_SHIFT, TUNNEL_TRACE, TUNNEL_UDP_PORT, UPCALL_TRACE } from "../flow/layout.ts";
 import type { LinuxError } from "../linux/errno.ts";
+import { changeLink } from "../linux/netlink/route/link.ts";
 import { hasGro, setGro } from "../linux/offloads.ts";
 import { PacketReceiver, type ReceivedFrame } from "../linux/packet-receiver.ts";
 import { PacketSender } from "../linux/packet-sender.ts";
+import { Tap } from "../linux/tap.ts";
 import { buildFrame } from "../wire/build-frame.ts";
 import { TUNNEL_DEVICE } from "./devices.ts";
 import { actionOf } from "./fixture/switch-agent.ts";
-import { compileDatapath, type TestVm } from "./fixture/test-host.ts";
+import { compileDatapath, type TestVm, v4 } from "./fixture/test-host.ts";
 import { closeTwoHosts, openTwoHosts, type Side, UNDERLAY_DEVICE, vportKey } from "./fixture/two-hosts.ts";
 
 /** An interface of the underlay that is a card of its own, not the end of a veth. */
-const CARD = { 4: "ip addr add 192.0.2.9/24 dev card", 6: "ip addr add 2001:db8::9/64 dev card nodad" } as const;
-const CARD_ADDRESS = {
-  4: ipFromV4(0xc000_0209),
-  6: ipFromWords(0x2001_0db8, 0, [0, 9]),
+const CARD = {
+  4: { address: ipFromV4(0xc000_0209), bytes: v4(192, 0, 2, 9), prefixLength: 24 },
+  6: {
+    address: ipFromWords(0x2001_0db8, 0, [0, 9]),
+    bytes: Uint8Array.of(0x20, 0x01, 0x0d, 0xb8, ...new Array<number>(11).fill(0), 9),
+    prefixLength: 64,
+  },
 } as const;
 
 let sides: readonly Side[] = [];
@@ -95,14 +100,15 @@ for (const family of [4, 6] as const) {
       unwrap(setGro(place, true));
       unwrap(await again(side(1).address));
       assert.equal(unwrap(hasGro(place)), false);
-      const under = (what: string) => space.exec(["sh", "-c", what]);
-      assert.equal((await under(`ip tuntap add card mode tap && ip link set card up && ${CARD[family]}`)).code, 0);
+      const card = unwrap(space.netns.runResult(() => Tap.open({ name: "card" })));
+      unwrap(space.connection.run(changeLink({ name: "card" }, { isUp: true })));
+      space.address("card", CARD[family].bytes, CARD[family].prefixLength);
       unwrap(setGro({ name: "card", netns: space.netns }, false));
-      unwrap(await again(CARD_ADDRESS[family]));
+      unwrap(await again(CARD[family].address));
       assert.equal(unwrap(hasGro(place)), true, "an underlay that joins nothing");
       unwrap(await again(side(1).address));
       assert.equal(unwrap(hasGro(place)), false);
-      assert.equal((await under("ip link del card")).code, 0);
+      card.close();
     });
 
     test("TCP crosses the tunnel", async () => {

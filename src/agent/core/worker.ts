@@ -350,6 +350,8 @@ export class WorkerCore {
   /** A frame of the network itself: it walks from its port, and may be answered by the next device on the way. */
   #emit(frame: EmittedFrame, depth: number): void {
     this.counts.metrics.add("weft_worker_emitted");
+    // A parked packet before this one may have left a flow whose tags are the simulator's facts.
+    this.#book.file();
     const result = this.#simulator.emit(frame.port, frame.bytes, this.#now);
     this.#state.taught(result.facts, this.#now);
     const answers = keep(result.facts.frames);

@@ -38,6 +38,17 @@ describe("weftsim", () => {
     }
   }
 
+  // Flows under another walk's tags: parked packets beside parked answers.
+  for (const [name, seed] of [
+    ["churn", 710_058],
+    ["restarts", 710_001],
+  ] as const) {
+    it(`holds every law where one was once broken: ${name} seed ${seed}`, async () => {
+      const result = await run(scenarioOf(name) ?? assert.fail("no such scenario"), seed);
+      assert.deepEqual(result.problems, [], story(result));
+    });
+  }
+
   it("gives the same run in another process", async () => {
     const scenario = scenarioOf("ensemble") ?? assert.fail("no such scenario");
     const here = await run(scenario, 7);

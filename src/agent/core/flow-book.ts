@@ -123,11 +123,11 @@ export class FlowBook {
   }
 
   /**
-   * Writes a flow, in place of one with the same key and class if there is one, and files it: what it depends on, when it ends.
-   * With `filesLater` that waits for `file`, which must come before the next call of this book and before the flow's tags change:
-   * the flow's own packet goes first. The slot.
+   * Writes a flow, in place of one with the same key and class if there is one. What it depends on and when it ends wait for `file`, so
+   * that its own packet can go first; that must come before the next call of this book and before the flow's tags change, which are
+   * the simulator's: before each walk.
    */
-  install(flow: NewFlow, now: Instant, filesLater = false): number {
+  install(flow: NewFlow, now: Instant): void {
     const at = this.#place;
     at.flowClass = flow.flowClass;
     at.shard = flow.shard;
@@ -141,11 +141,9 @@ export class FlowBook {
     }
     this.#unfiled = slot;
     this.#unfiledFlow = flow;
-    if (!filesLater) this.file();
-    return slot;
   }
 
-  /** Files the flow that was installed last, if that was left for later. */
+  /** Files the flow that was installed last; nothing happens when it is filed. */
   file(): void {
     const slot = this.#unfiled;
     const flow = this.#unfiledFlow;

@@ -289,8 +289,6 @@ export class WorkerCore {
       this.#install(result.facts, words, {
         offset,
         lifeS: nowhere === undefined ? FLOW_LIFE_S : TEMPORARY_DROP_LIFE_S,
-        // Nothing else is simulated for this packet: it can be sent before its flow is filed.
-        filesLater: fit === "fits" && frames.length === 0,
       });
     if (nowhere !== undefined) this.counts.drop(vport, nowhere);
     else if (fragments.length > 0) for (const bytes of fragments) this.#outbox.sendBytes(bytes, vport);
@@ -304,6 +302,7 @@ export class WorkerCore {
     const vport = words[offset + 3] as number;
     const limit = (this.#translator.action[3] as number) & 0xffff;
     if (!this.#icmp.take(vport, this.#now)) return this.counts.metrics.add("weft_worker_icmp_limited");
+    this.#book.file();
     const result =
       fit === "too-big"
         ? this.#simulator.tooBig(this.#input, limit, this.#now)
@@ -327,11 +326,7 @@ export class WorkerCore {
     this.#emitAll(keep(result.facts.frames));
   }
 
-  #install(
-    facts: WalkFacts,
-    words: Uint32Array,
-    at: { readonly offset: number; readonly lifeS: number; readonly filesLater?: boolean },
-  ): void {
+  #install(facts: WalkFacts, words: Uint32Array, at: { readonly offset: number; readonly lifeS: number }): void {
     const flow = this.#flow;
     flow.key = words;
     flow.keyOffset = at.offset + UPCALL_KEY;
@@ -340,7 +335,7 @@ export class WorkerCore {
     flow.group = this.#translator.group;
     flow.tags = facts.tags;
     flow.lifeS = at.lifeS;
-    this.#book.install(flow, this.#now, at.filesLater === true);
+    this.#book.install(flow, this.#now);
   }
 
   #emitAll(frames: readonly EmittedFrame[]): void {

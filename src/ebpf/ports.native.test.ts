@@ -184,7 +184,9 @@ test("a worker thread of the process opens its face from the settings, and is wo
   await until(() => messages.includes("asleep"));
   await vm.space.exec(["ping", "-c", "1", "-W", "1", "10.0.0.99"]);
   await until(() => messages.some((message) => message.startsWith("woken ")));
-  await thread.terminate();
+  const ended = new Promise((resolve) => thread.once("exit", resolve));
+  thread.postMessage("end");
+  assert.equal(await ended, 0);
   vm.close();
 });
 

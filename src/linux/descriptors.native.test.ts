@@ -116,6 +116,19 @@ test("a poll handle survives garbage collection and goes on telling", async () =
   assert.equal(times, 200);
 });
 
+test("what a listener throws ends the process, as any exception that nobody catches", () => {
+  const from = (name: string): string => JSON.stringify(new URL(`./${name}.ts`, import.meta.url).href);
+  const script = `
+    const { EventFd } = await import(${from("eventfd")});
+    const { pollFd } = await import(${from("poll")});
+    const event = EventFd.open().value;
+    pollFd(event.fd, { readable: true }, () => { event.drain(); throw new Error("a bug"); });
+    event.kick();`;
+  const run = spawnSync(process.execPath, ["--input-type=module", "--no-warnings", "-e", script]);
+  assert.equal(run.status, 1);
+  assert.match(run.stderr.toString(), /Error: a bug/);
+});
+
 test("workers that are ended while they watch a descriptor take nobody with them", () => {
   const from = (name: string): string => JSON.stringify(new URL(`./${name}.ts`, import.meta.url).href);
   const worker = `
@@ -123,7 +136,7 @@ test("workers that are ended while they watch a descriptor take nobody with them
     const { EventFd } = await import(${from("eventfd")});
     const { pollFd } = await import(${from("poll")});
     const event = EventFd.open().value;
-    pollFd(event.fd, { readable: true }, () => { event.drain(); parentPort.postMessage(1); });
+    pollFd(event.fd, { readable: true }, () => { event.drain(); setImmediate(() => parentPort.postMessage(1)); });
     event.kick();`;
   const script = `
     import { Worker } from "node:worker_threads";

@@ -1,3 +1,4 @@
+import { systemScheduler } from "../base/scheduler.ts";
 import { libc } from "./libc.ts";
 
 /** What to be told of: bytes to read, room to write, or the other side gone. */
@@ -34,17 +35,21 @@ type KoffiListener = (status: number, events: Events) => void;
 // koffi's PollHandle stops without a word when it is collected: every open one is held here.
 const open = new Set<object>();
 
-/** Watches any pollable descriptor (socket, eventfd, epoll set, BPF ring) from Node's event loop. */
+/**
+ * Watches any pollable descriptor (socket, eventfd, epoll set, BPF ring) from Node's event loop. A worker thread that watches ends
+ * by itself, after `close`: one that is terminated, or exits, while its listener is called takes the process with it (koffi cannot
+ * report that the call was cut short, and gives up).
+ */
 export function pollFd(fd: number, interest: PollInterest, listener: PollListener): Poll {
   let wanted = interest;
   const isIdle = (): boolean => wanted.readable !== true && wanted.writable !== true;
   const onEvents: KoffiListener = (status, events) => {
     if (!open.has(handle)) return;
     if (status === 0) {
-      listener(events.readable, events.writable);
+      tell(listener, events);
       return;
     }
-    listener(true, false);
+    tell(listener, { readable: true, writable: false });
     // libuv stops a handle whose descriptor is in error.
     if (open.has(handle) && !isIdle()) handle.start(wanted, callback);
   };
@@ -67,4 +72,15 @@ export function pollFd(fd: number, interest: PollInterest, listener: PollListene
       if (open.delete(handle)) handle.close();
     },
   };
+}
+
+/** What a listener throws is a bug, and nobody's to catch: koffi would keep it until something else happens, or lose it. */
+function tell(listener: PollListener, { readable, writable }: Events): void {
+  try {
+    listener(readable, writable);
+  } catch (thrown) {
+    systemScheduler.soon(() => {
+      throw thrown;
+    });
+  }
 }

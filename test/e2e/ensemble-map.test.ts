@@ -19,7 +19,7 @@ import { freshStore, type RealFault, RealProcess, type RealStore, realSessionMs 
 const owners = 4;
 const turns = 120;
 const path = "/maps/bridge/b1/fdb";
-/** Another seed plays another script: `WEFT_SEED=7 npm test -- e2e ensemble-map`. */
+/** Another seed plays another script: `WEFT_SEED=7 npm test -- e2e --only ensemble-map`. */
 const seed = Number(process.env["WEFT_SEED"] ?? Date.now() & 0xffff);
 const faults: readonly RealFault[] = ["disconnect", "lost", "applied", "expire", "isolate", "rejoin", "rejoin"];
 const precedences: readonly Precedence[] = [

@@ -26,6 +26,10 @@ export interface Spec<S, I, O> {
    * that it may lead to.
    */
   step(state: S, operation: Operation<I, O>): readonly S[];
+  /** It changes no state, wherever it is ordered: a read, a refusal. */
+  changesNothing(operation: Operation<I, O>): boolean;
+  /** Equal only for operations that `step` treats alike, their outputs aside. */
+  sameAs(operation: Operation<I, O>): string;
   /** Equal exactly for equal states. */
   key(state: S): string;
 }
@@ -60,21 +64,45 @@ export function checkLinearizable<S, I, O>(
   const operations = [...history].sort((a, b) => a.call - b.call);
   const needed = operations.reduce((mask, one, i) => (mustHappen(one) ? mask | bit(i) : mask), 0n);
   const start: Configuration<S> = { done: 0n, state: spec.initial, last: -1, from: undefined, length: 0 };
-  const seen = new Set<string>([`0 ${spec.key(spec.initial)}`]);
+  const seen = new Seen(spec, needed);
   const stack = [start];
   let longest = start;
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     if ((next.done & needed) === needed) return { kind: "linearizable", order: orderOf(operations, next) };
     if (next.length > longest.length) longest = next;
     for (const follower of followersOf(spec, operations, next)) {
-      const key = `${follower.done.toString(36)} ${spec.key(follower.state)}`;
-      if (seen.has(key)) continue;
-      if (seen.size >= limit) return { kind: "undecided", visited: seen.size };
-      seen.add(key);
+      if (!seen.isNew(follower)) continue;
+      if (seen.count > limit) return { kind: "undecided", visited: limit };
       stack.push(follower);
     }
   }
   return { kind: "not-linearizable", longest: orderOf(operations, longest) };
+}
+
+/** The configurations looked at. Who has come to a state with fewer of the calls that need not happen can do all that others can. */
+class Seen<S> {
+  readonly #spec: Pick<Spec<S, never, never>, "key">;
+  readonly #needed: bigint;
+  /** For what must happen and did, and a state: which of the others did. */
+  readonly #others = new Map<string, bigint[]>();
+  count = 0;
+
+  constructor(spec: Pick<Spec<S, never, never>, "key">, needed: bigint) {
+    this.#spec = spec;
+    this.#needed = needed;
+  }
+
+  /** Adds a configuration, unless one that can do as much is there. */
+  isNew({ done, state }: Configuration<S>): boolean {
+    const key = `${(done & this.#needed).toString(36)} ${this.#spec.key(state)}`;
+    const others = done & ~this.#needed;
+    const those = this.#others.get(key);
+    if (those?.some((fewer) => (fewer & others) === fewer)) return false;
+    this.count += 1;
+    if (those === undefined) this.#others.set(key, [others]);
+    else those.push(others);
+    return true;
+  }
 }
 
 /**
@@ -98,30 +126,63 @@ export function checkEach<S, I, O>(
 
 /**
  * What may come next: nothing that was called after something came back that must happen and is not ordered yet, nothing that
- * came back before something was called that is ordered already. Later calls are looked at last.
+ * came back before something was called that is ordered already. The last is looked at first: what must happen, the earliest call.
+ * A call that need not happen and would change nothing here is left out, and so is one that never came back beside an earlier
+ * one that is the same. One that must and never changes anything is all that comes
+ * next, if that bars nobody: every order that has it later is as good with it here.
  */
 function followersOf<S, I, O>(
   spec: Spec<S, I, O>,
   operations: readonly Operation<I, O>[],
   from: Configuration<S>,
 ): readonly Configuration<S>[] {
-  const waiting: number[] = [];
-  let [firstBack, lastCall] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const [i, operation] of operations.entries()) {
-    const isDone = (from.done & bit(i)) !== 0n;
-    if (isDone) lastCall = Math.max(lastCall, operation.call);
-    else waiting.push(i);
-    if (!isDone && mustHappen(operation)) firstBack = Math.min(firstBack, operation.back);
-  }
-  const followers: Configuration<S>[] = [];
-  for (const i of waiting.reverse()) {
-    const operation = operations[i];
-    if (operation === undefined || operation.call > firstBack || operation.back < lastCall) continue;
+  const { candidates, firstBack } = candidatesOf(operations, from.done);
+  const key = spec.key(from.state);
+  const [loose, needed]: [Configuration<S>[], Configuration<S>[]] = [[], []];
+  const open = new Set<string>();
+  for (const i of candidates) {
+    const operation = operations[i] as Operation<I, O>;
+    if (!Number.isFinite(operation.back)) {
+      const same = spec.sameAs(operation);
+      if (open.has(same)) continue;
+      open.add(same);
+    }
     for (const state of spec.step(from.state, operation)) {
-      followers.push({ done: from.done | bit(i), state, last: i, from, length: from.length + 1 });
+      const follower = { done: from.done | bit(i), state, last: i, from, length: from.length + 1 };
+      if (!mustHappen(operation)) {
+        if (spec.key(state) !== key) loose.push(follower);
+      } else if (spec.changesNothing(operation) && operation.call <= firstBack) return [follower];
+      else needed.push(follower);
     }
   }
-  return followers;
+  return [...loose.reverse(), ...needed.reverse()];
+}
+
+/** Which operations may come next, and when the first of all that are not ordered yet came back. */
+function candidatesOf<I, O>(
+  operations: readonly Operation<I, O>[],
+  done: bigint,
+): { readonly candidates: readonly number[]; readonly firstBack: number } {
+  const waiting: number[] = [];
+  let [firstBack, firstNeeded, lastCall] = [
+    Number.POSITIVE_INFINITY,
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+  ];
+  for (const [i, operation] of operations.entries()) {
+    if ((done & bit(i)) !== 0n) {
+      lastCall = Math.max(lastCall, operation.call);
+      continue;
+    }
+    waiting.push(i);
+    firstBack = Math.min(firstBack, operation.back);
+    if (mustHappen(operation)) firstNeeded = Math.min(firstNeeded, operation.back);
+  }
+  const candidates = waiting.filter((i) => {
+    const { call, back } = operations[i] as Operation<I, O>;
+    return call <= firstNeeded && back >= lastCall;
+  });
+  return { candidates, firstBack };
 }
 
 function mustHappen({ back, isOptional }: Operation<unknown, unknown>): boolean {

@@ -25,6 +25,8 @@ export const registerSpec: Spec<string, RegisterInput, RegisterOutput> = {
       }
     }
   },
+  changesNothing: ({ input, output }) => input.do === "read" || output === false,
+  sameAs: ({ input }) => JSON.stringify(input),
   key: (state) => state,
 };
 
@@ -52,8 +54,23 @@ export const nodeSpec: Spec<NodeState | undefined, NodeInput, NodeOutput> = {
     const [says, after] = nodeAnswer(state, input);
     return output === undefined || output === says ? [after] : [];
   },
+  changesNothing: ({ input, output }) => input.do === "get" || (output !== undefined && output !== "done"),
+  sameAs: ({ input }) => JSON.stringify(input),
   key: (state) => (state === undefined ? "" : `${state.version} ${state.value}`),
 };
+
+/**
+ * The same history with the values that nobody has read all called "unseen": which of them a node held when, no answer depends on,
+ * and a search need not try each of them where one would do.
+ */
+export function unseenAlike(history: readonly Operation<NodeInput, NodeOutput>[]): Operation<NodeInput, NodeOutput>[] {
+  const seen = new Set(history.map(({ output }) => output?.split(" ")[1]));
+  return history.map((operation) => {
+    const { input } = operation;
+    if (!("value" in input) || seen.has(input.value)) return operation;
+    return { ...operation, input: { ...input, value: "unseen" } };
+  });
+}
 
 function nodeAnswer(state: NodeState | undefined, input: NodeInput): readonly [NodeOutput, NodeState | undefined] {
   if (input.do === "get") return [state === undefined ? "no-node" : `${state.version} ${state.value}`, state];
@@ -93,6 +110,8 @@ export const stateKeySpec: Spec<KeyState | undefined, KeyInput, KeyOutput> = {
     if (input.do === "clear") return [isOthers ? state : undefined];
     return [{ owner: client, text: input.text }];
   },
+  changesNothing: ({ input, output }) => input.do === "get" || (output !== undefined && output !== "done"),
+  sameAs: ({ client, input }) => JSON.stringify([client, input]),
   key: (state) => (state === undefined ? "" : `${state.owner} ${state.text}`),
 };
 
@@ -121,5 +140,7 @@ export const holdSpec: Spec<HoldState, HoldInput, bigint> = {
     if (isHeld || output === undefined || output < fence) return [];
     return output > fence || last === client ? [{ isHeld: true, last: client, fence: output }] : [];
   },
+  changesNothing: () => false,
+  sameAs: ({ client, input }) => JSON.stringify([client, input]),
   key: ({ isHeld, last, fence }) => `${isHeld} ${last} ${fence}`,
 };

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { dirname, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { onStop } from "../src/base/parent.ts";
 import { systemScheduler } from "../src/base/scheduler.ts";
+import { argumentsOf } from "../tools/arguments.ts";
 import type { Bench, BenchGroup } from "./bench-group.ts";
 import { buildWeft, builtFolder } from "./build-weft.ts";
 import type { Figure } from "./figure.ts";
@@ -55,15 +55,15 @@ const PUBLISHED: readonly BenchGroup[] = [
 ];
 const PARTS: readonly BenchGroup[] = [netlinkPart];
 
-const { values: asked } = parseArgs({
+const { values: asked } = argumentsOf(help, {
   options: {
     ...{ quick: { type: "boolean" }, all: { type: "boolean" }, sources: { type: "boolean" } },
-    ...{ markdown: { type: "boolean" }, help: { type: "boolean" }, "no-build": { type: "boolean" } },
+    ...{ markdown: { type: "boolean" }, "no-build": { type: "boolean" } },
     ...{ only: { type: "string" }, json: { type: "string" } },
   },
 });
 
-process.exit(asked.help === true ? say(help) : await main());
+process.exit(await main());
 
 async function main(): Promise<number> {
   if (process.getuid?.() !== 0) return complain("network namespaces and eBPF need root: sudo npm run bench");

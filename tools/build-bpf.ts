@@ -2,11 +2,19 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { argumentsOf } from "./arguments.ts";
 
 /**
  * Compiles bpf/*.bpf.c to build/bpf/*.bpf.o: only those whose source, headers, flags or compiler changed since. Prints a
  * line for each that it compiles; ends with 1 when one does not compile, or must be compiled and clang is not there.
  */
+argumentsOf(
+  `npm run build:bpf: compiles the eBPF programs whose sources changed into build/bpf/.
+
+Usage: npm run build:bpf
+Example: npm run build:bpf && npm test -- native`,
+  {},
+);
 const root = dirname(import.meta.dirname);
 const outFolder = join(root, "build", "bpf");
 const machine = process.arch === "arm64" ? "aarch64" : "x86_64";

@@ -1,15 +1,20 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { parseArgs } from "node:util";
+import { argumentsOf } from "./arguments.ts";
 
 /**
  * Makes the released form: dist/ holds the JavaScript of src/, what else lies beside it, and the compiled eBPF programs.
- * It runs with the package.json and node_modules of the folder above it. `--out DIR` makes it elsewhere in the repository,
- * with a package.json above it.
+ * It runs with the package.json and node_modules of the folder above it.
  */
 const root = dirname(import.meta.dirname);
-const { values } = parseArgs({ options: { out: { type: "string", default: "dist" } } });
+const help = `npm run build: makes dist/, the released form: JavaScript, and the compiled eBPF programs.
+
+Usage: npm run build -- [--out DIR]
+Example: npm run build -- --out build/release
+
+  --out DIR  makes it there instead, with a package.json above it`;
+const { values } = argumentsOf(help, { options: { out: { type: "string", default: "dist" } } });
 const out = join(root, values.out);
 
 rmSync(out, { recursive: true, force: true });

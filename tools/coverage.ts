@@ -1,6 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { dirname } from "node:path";
+import { argumentsOf } from "./arguments.ts";
 import { filesOf, TIERS } from "./test/tiers.ts";
+
+argumentsOf(
+  `npm run coverage: which lines of src/ the unit tier runs.
+
+Usage: npm run coverage
+Example: npm run coverage | less`,
+  {},
+);
 
 /** Which lines of src/ the pure tiers run: a report to read, not a gate. */
 const root = dirname(import.meta.dirname);

@@ -2,15 +2,18 @@ import { spawnSync } from "node:child_process";
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { argumentsOf } from "./arguments.ts";
 import { parsePatch, type Sabotage, verdictOf } from "./sabotage/patch.ts";
 
-/**
- * Breaks one law at a time in a copy of the sources and demands that the test which guards it fails. `npm run sabotage`
- * runs every patch of test/sabotage/, `npm run sabotage -- nat` those whose name contains "nat".
- */
+const help = `npm run sabotage: breaks one law at a time in a copy of the sources, and demands that the test which guards it fails.
+
+Usage: npm run sabotage -- [WORD]
+Example: npm run sabotage -- flow
+
+  WORD  only the patches of test/sabotage/ whose name contains it`;
 const root = dirname(import.meta.dirname);
 const folder = join(root, "test", "sabotage");
-const [only = ""] = process.argv.slice(2);
+const [only = ""] = argumentsOf(help, { allowPositionals: true }).positionals;
 const names = globSync("*.patch", { cwd: folder })
   .filter((name) => name.includes(only))
   .sort();
@@ -36,6 +39,7 @@ try {
 } finally {
   rmSync(copy, { recursive: true, force: true });
 }
+if (names.length === 0) process.stdout.write(`no patch of test/sabotage/ has ${only} in its name\n`);
 process.stdout.write(`\n${names.length - unseen} of ${names.length} sabotages caught\n`);
 process.exitCode = unseen === 0 && names.length > 0 ? 0 : 1;
 

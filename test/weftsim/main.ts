@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { argumentsOf } from "../../tools/arguments.ts";
 import { type PlayOptions, type RunResult, ScenarioRun } from "./scenario-run.ts";
 import { SCENARIOS, scenarioOf } from "./scenarios/all.ts";
 import type { ScenarioSpec } from "./scenarios/scenario-spec.ts";
@@ -26,18 +26,18 @@ ${SCENARIOS.map(({ name, what }) => `  ${name.padEnd(14)} ${what}`).join("\n")}`
 const TAIL_LINES = 15;
 const PROBLEMS_SHOWN = 8;
 
-const { values } = parseArgs({
+const { values } = argumentsOf(help, {
   options: {
     ...{ scenario: { type: "string", default: "all" }, seeds: { type: "string", default: "1" } },
     ...{ limit: { type: "string", default: "86400" } },
     ...{ seed: { type: "string", default: "1" }, skip: { type: "string", default: "" } },
     ...{ hosts: { type: "string" }, tenants: { type: "string" }, shrink: { type: "boolean", default: false } },
     ...{ log: { type: "boolean", default: false }, hash: { type: "boolean", default: false } },
-    ...{ list: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
+    list: { type: "boolean", default: false },
   },
 });
 
-if (values.help || values.list) console.log(help);
+if (values.list) console.log(help);
 else process.exitCode = await main();
 
 async function main(): Promise<number> {

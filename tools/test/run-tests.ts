@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { argumentsOf } from "../arguments.ts";
 import { lock } from "../lock.mjs";
 import { installMissing } from "./install.ts";
 import { explain, missing } from "./requirements.ts";
@@ -12,6 +12,22 @@ import { filesOf, TIERS, type Tier } from "./tiers.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const countsPath = join(root, "test", "tiers.json");
+
+const help = `npm test: all tests, or some of them.
+
+Usage: npm test -- [TIER...] [--only WORD] [--install] [--record] [--list]
+Example: WEFT_SEED=7 npm test -- sim e2e --only restart
+
+  TIER         one of those below; all of them without
+  --only WORD  only files whose path contains WORD, or else tests whose name does
+  --install    install what a tier needs, and count what cannot run as failed (also CI=true)
+  --record     write how many tests of each tier passed to test/tiers.json
+  --list       name the tiers
+
+Tiers:
+${TIERS.map(({ name, meaning }) => `  ${name.padEnd(11)}${meaning}`).join("\n")}
+
+WEFT_SEED=n chooses the cases of the property tests and the scripts of the histories.`;
 
 interface Options {
   readonly tiers: readonly Tier[];
@@ -53,8 +69,8 @@ export async function runTests(args: readonly string[]): Promise<number> {
 }
 
 function parse(args: readonly string[]): Options | string {
-  const { values, positionals } = parseArgs({
-    args: [...args],
+  const { values, positionals } = argumentsOf(help, {
+    args,
     allowPositionals: true,
     options: {
       only: { type: "string" },

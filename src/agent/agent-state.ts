@@ -79,6 +79,11 @@ export class AgentState {
     return this.#parts.core.remote.unconfirmed().length;
   }
 
+  /** Topology objects that this host follows. */
+  get objects(): number {
+    return this.#parts.core.objects;
+  }
+
   /** Every port bound here and what became of it. */
   ports(): ReturnType<ControlCore["portStates"]> {
     return this.#parts.core.portStates();

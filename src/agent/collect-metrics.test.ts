@@ -29,6 +29,7 @@ import { AGENT_METRICS } from "./agent-metrics.ts";
 import { AgentState } from "./agent-state.ts";
 import { collectMetrics } from "./collect-metrics.ts";
 import { ControlCore } from "./core/control.ts";
+import { SLICE_OBJECTS_MAX } from "./core/limits.ts";
 import { WorkerCounts } from "./core/worker-counts.ts";
 import { datapathAuditMetrics } from "./datapath-audit.ts";
 import { hostMemoryMetrics } from "./host-memory.ts";
@@ -131,6 +132,7 @@ describe("the metrics of an agent", () => {
     assert.equal(value("weft_upcall_queue_bytes", { shard: "2" }), 600);
     assert.equal(value("weft_upcall_queue_packets", { shard: "3" }), 0);
     assert.equal(value("weft_limit_used", { limit: "vports" }), 1);
+    assert.equal(value("weft_limit", { limit: "topology objects" }), SLICE_OBJECTS_MAX);
     state.told([{ kind: "peer", hostId: PEER, peer: 3, mtu: 1400 }]);
     writePeer(peers, { peer: 3, address: unwrap(parseIp("192.0.2.2")), mtu: 1400, isUp: false, epoch: 9 });
     scheduler.advanceTo(5_000);

@@ -9,7 +9,7 @@ import type { MapMetrics } from "../store/recipes/map-metrics.ts";
 import type { StoreClientMetrics } from "../store/store-client-metrics.ts";
 import { AGENT_METRICS, PLAIN_WORKER_METRICS, REMOVAL_CAUSES } from "./agent-metrics.ts";
 import type { AgentState } from "./agent-state.ts";
-import { UPCALL_CREDITS_PER_SHARD } from "./core/limits.ts";
+import { SLICE_OBJECTS_MAX, UPCALL_CREDITS_PER_SHARD } from "./core/limits.ts";
 import { type DatapathAudit, datapathAuditMetrics } from "./datapath-audit.ts";
 import { keepAliveUse, peerUse, queueUse, type TableUse, tableUse, vportsInUse } from "./datapath-use.ts";
 import { type HostMemory, hostMemoryMetrics } from "./host-memory.ts";
@@ -61,11 +61,13 @@ export function collectMetrics(parts: MetricParts): readonly MetricFamily[] {
 export function limitUses(
   { memory }: Pick<DatapathControl, "memory">,
   table: Pick<TableUse, "flows" | "slots">,
+  objects: number,
 ): readonly LimitUse[] {
   const peers = Array.from({ length: PEER_MAX - 1 }, (_, i) => peerUse(memory, i + 1, 0));
   return [
     { name: "flows", used: table.flows, limit: table.slots },
     { name: "vports", used: vportsInUse(memory.vports).length, limit: VPORT_MAX - 1 },
+    { name: "topology objects", used: objects, limit: SLICE_OBJECTS_MAX },
     { name: "peers", used: peers.filter(({ mtu }) => mtu > 0).length, limit: PEER_MAX - 1 },
   ];
 }
@@ -105,7 +107,7 @@ function collectDatapath(samples: MetricSamples, { datapath, state, ringBytes }:
   }
   samples.add("weft_upcall_queue_limit_packets", UPCALL_CREDITS_PER_SHARD);
   samples.add("weft_upcall_ring_bytes", ringBytes);
-  for (const { name, used, limit } of limitUses(datapath, table)) {
+  for (const { name, used, limit } of limitUses(datapath, table, state.objects)) {
     samples.add("weft_limit_used", used, { limit: name });
     samples.add("weft_limit", limit, { limit: name });
   }

@@ -155,7 +155,8 @@ export const AGENT_LOG_EVENTS = {
   },
   "object.damaged": {
     level: "warn",
-    meaning: "an object in the store is unreadable; the last good one stays in use",
+    meaning:
+      "an object in the store is unreadable; the last good one stays in use, and without one packets that need the chain, rule or route are dropped",
     fields: ["kind", "id", "why"],
   },
   "map.damaged": {
@@ -172,6 +173,16 @@ export const AGENT_LOG_EVENTS = {
     level: "warn",
     meaning: "no tunnel key is free: the port is not served",
     fields: ["port", "limit"],
+  },
+  "topology.limit": {
+    level: "warn",
+    meaning: "this host needs more topology objects than it may follow: packets that need another one are dropped",
+    fields: ["objects"],
+  },
+  "topology.room": {
+    level: "info",
+    meaning: "all topology objects that this host needs are followed again",
+    fields: ["objects"],
   },
   "vport.limit": {
     level: "warn",

@@ -104,7 +104,8 @@ export const DROP_REASONS = [
   {
     code: 22,
     name: "topology-missing",
-    meaning: "an object that the walk needs did not arrive in time or is damaged",
+    meaning:
+      "an object that the walk needs did not arrive in time, is damaged, or is one more than the host may follow",
     remedy: "look at the store's state and the agent's log",
   },
   {

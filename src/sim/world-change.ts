@@ -9,8 +9,10 @@ import type { NeighborEntry } from "../state/neighbor-table.ts";
 export type WorldChange =
   /** A topology object as it is now; replaces the older version. Objects may come in any order. */
   | { readonly kind: "object"; readonly object: TopologyObject }
-  /** An object that does not exist: deleted, never existed, or damaged in the store. The walk goes on without it. */
+  /** An object that does not exist: deleted, or never existed. The walk goes on without it. */
   | { readonly kind: "absent"; readonly id: Id }
+  /** An object that exists and cannot be told, damaged or one too many. What needs it waits for it, and is dropped in the end. */
+  | { readonly kind: "unknown"; readonly id: Id }
   /** Where a bound vport is; undefined: nowhere that is known. */
   | { readonly kind: "placement"; readonly portId: Id; readonly placement: Placement | undefined }
   /** The winning opinion of a bridge's FDB; undefined: none. `vlan` 0: untagged, or bridge not VLAN-aware. */

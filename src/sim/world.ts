@@ -109,6 +109,10 @@ export class World {
       case "absent":
         this.#setAbsent(this.handleOf(change.id));
         break;
+      case "unknown":
+        this.#setAbsent(this.handleOf(change.id));
+        this.#handles.setAbsent(this.handleOf(change.id), false);
+        break;
       case "placement":
         this.#setPlacement(this.handleOf(change.portId), change.placement);
         break;

@@ -98,4 +98,6 @@ export interface ControlSettings {
   readonly udpPort: number;
   /** How long ports of a host that lost its session are sent to while it answers; default UNCONFIRMED_MS. */
   readonly unconfirmedMs?: Duration;
+  /** Topology objects that the host follows at most; default SLICE_OBJECTS_MAX. */
+  readonly objectsMax?: number;
 }

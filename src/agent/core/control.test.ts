@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { Prng } from "../../base/prng.ts";
 import type { PortOutcome } from "../../datapath/datapath.ts";
 import type { Bridge, BridgePort, Host, TopologyObject, TunnelZone } from "../../model/objects.ts";
@@ -25,8 +26,13 @@ function port(id: string, hostId: string, generation = 1): BridgePort {
 }
 
 class Bench {
-  readonly core = new ControlCore({ hostId: "h1", udpPort: 6677 }, new Prng(1));
+  readonly core: ControlCore;
   effects: readonly ControlEffect[] = [];
+
+  constructor(objectsMax?: number) {
+    const limit = objectsMax === undefined ? {} : { objectsMax };
+    this.core = new ControlCore({ hostId: "h1", udpPort: 6677, ...limit }, new Prng(1));
+  }
 
   step(event: ControlEvent): this {
     this.effects = this.core.step(event, 0);
@@ -303,6 +309,48 @@ describe("control core", () => {
   it("answers a worker that wants an object outside the slice that there is none", () => {
     const bench = running().step({ kind: "worker", worker: 0, message: { kind: "want", id: "x" } });
     assert.deepEqual(bench.of("tell-workers")[0]?.message, { kind: "world", change: { kind: "absent", id: "x" } });
+  });
+
+  it("says what it has no room for: nobody goes on without a rule, and without a port it is only not reached", () => {
+    const bench = new Bench(5).step({ kind: "start" });
+    const rule = { kind: "rule", id: "r", chainId: "c", condition: {}, action: { type: "drop" } } as const;
+    const chain = { kind: "chain", id: "c", tenant: "t", name: "c", ruleIds: ["r"] } as const;
+    for (const object of [host, zone, { ...port("p1", "h1"), inboundFilterId: "c" }]) bench.object(object);
+    assert.equal(bench.core.objects, 5);
+    const without = (): unknown[] =>
+      bench.of("tell-workers").flatMap(({ message }) => (message.kind === "world" ? [message.change] : []));
+    bench.object(chain);
+    assert.ok(without().some((change) => isDeepStrictEqual(change, { kind: "unknown", id: "r" })));
+    assert.deepEqual(
+      bench.of("log").map(({ event }) => event),
+      ["topology.limit"],
+    );
+    bench.object(bridge);
+    assert.ok(without().some((change) => isDeepStrictEqual(change, { kind: "absent", id: "p2" })));
+    // A worker that asks gets the same answer.
+    const ask = (id: string): unknown[] => {
+      bench.step({ kind: "worker", worker: 0, message: { kind: "want", id } });
+      return without();
+    };
+    assert.deepEqual([ask("r"), ask("p2")], [[{ kind: "unknown", id: "r" }], [{ kind: "absent", id: "p2" }]]);
+    bench.object({ ...bridge, portIds: ["p1"] }).object({ ...host, tunnelZoneIds: [] });
+    assert.deepEqual(
+      bench.of("watch-object").map(({ name }) => name.id),
+      ["r"],
+    );
+    assert.deepEqual(
+      bench.of("log").map(({ event }) => event),
+      ["topology.room"],
+    );
+    bench.object(rule);
+    assert.deepEqual(without().at(-1), { kind: "object", object: rule });
+  });
+
+  it("does not let workers go on without a damaged rule", () => {
+    const bench = running().object({ ...bridge, inboundFilterId: "c" });
+    bench.step({ kind: "object", name: { kind: "chain", id: "c" }, object: undefined, why: "not JSON" });
+    const [told] = bench.of("tell-workers");
+    assert.deepEqual(told?.message, { kind: "world", change: { kind: "unknown", id: "c" } });
   });
 
   it("ends each batch of news for the workers with a version", () => {

@@ -6,8 +6,9 @@ import type { Id, Port, TopologyObject, TunnelZone } from "../../model/objects.t
 import type { WorldChange } from "../../sim/world-change.ts";
 import { Bindings } from "./bindings.ts";
 import type { ControlEffect, ControlEvent, ControlSettings, PortActive } from "./control-events.ts";
-import { bridgeOf, isWalked, mapsOf } from "./control-objects.ts";
+import { bridgeOf } from "./control-objects.ts";
 import { Floods } from "./floods.ts";
+import { Following } from "./following.ts";
 import type { LeftBehind } from "./left-behind.ts";
 import { UNCONFIRMED_MS } from "./limits.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
@@ -24,7 +25,7 @@ import { TunnelKeys } from "./tunnel-keys.ts";
  */
 export class ControlCore {
   readonly #settings: ControlSettings;
-  readonly #slice: Slice;
+  readonly #following: Following;
   readonly #bindings: Bindings;
   /** Other hosts. Both are for reading: events change them. */
   readonly peers: Peers;
@@ -35,8 +36,6 @@ export class ControlCore {
   readonly #placements = new Placements();
   readonly #floods = new Floods();
   readonly #held = new HeldOpinions();
-  /** What was asked of the store and not answered yet. */
-  readonly #pending = new Set<string>();
   #isComplete = false;
   /** Ports of an earlier agent are still served: they stay as they are until all that this agent wants is known. */
   readonly #takesOver: boolean;
@@ -52,7 +51,8 @@ export class ControlCore {
 
   constructor(settings: ControlSettings, prng: Prng, left: LeftBehind = {}) {
     this.#settings = settings;
-    this.#slice = new Slice(settings.hostId);
+    const slice = new Slice(settings.hostId, settings.objectsMax);
+    this.#following = new Following(slice, (effect) => this.#effects.push(effect));
     this.#bindings = new Bindings(settings.hostId, left.vports);
     this.#takesOver = (left.vports?.size ?? 0) > 0;
     this.remote = new RemotePorts(settings.unconfirmedMs ?? UNCONFIRMED_MS);
@@ -68,7 +68,7 @@ export class ControlCore {
   step(event: ControlEvent, now: Instant): readonly ControlEffect[] {
     this.#effects = [];
     this.#take(event, now);
-    if (!this.#isComplete && this.#pending.size === 0) this.#loaded(event, now);
+    if (!this.#isComplete && this.#following.isSettled) this.#loaded(event, now);
     if (this.#effects.some((effect) => effect.kind === "tell-workers")) {
       this.#version++;
       this.#tell({ kind: "version", version: this.#version });
@@ -96,17 +96,21 @@ export class ControlCore {
     return this.#bindings.states();
   }
 
+  /** Topology objects that this host follows. */
+  get objects(): number {
+    return this.#following.size;
+  }
+
   /** An object of the slice. */
   object(id: Id): TopologyObject | undefined {
-    return this.#slice.get(id);
+    return this.#following.get(id);
   }
 
   /** Everything a worker needs that starts late: the present world as messages. */
   snapshot(): readonly ToWorker[] {
-    const walked = [...this.#slice.objects()].filter((object) => isWalked(object.kind));
-    const objects = walked.map((object): WorldChange => ({ kind: "object", object }));
-    const placements = this.#placements.changes();
-    const changes = [...objects, ...placements].map((change): ToWorker => ({ kind: "world", change }));
+    const changes = [...this.#following.walked(), ...this.#placements.changes()].map(
+      (change): ToWorker => ({ kind: "world", change }),
+    );
     const complete: readonly ToWorker[] = this.#isComplete ? [{ kind: "complete" }] : [];
     return [...changes, ...complete, { kind: "version", version: this.#version }];
   }
@@ -114,7 +118,7 @@ export class ControlCore {
   #take(event: ControlEvent, now: Instant): void {
     switch (event.kind) {
       case "start":
-        return this.#watch(this.#slice.start().watch);
+        return this.#following.start();
       case "object":
         return this.#object(event, now);
       case "active":
@@ -129,8 +133,7 @@ export class ControlCore {
         if (event.hostId !== this.#settings.hostId) this.#tell(event);
         return;
       case "map-loaded":
-        this.#pending.delete(`${event.map} ${event.deviceId}`);
-        return;
+        return this.#following.loaded(event.map, event.deviceId);
       case "ports":
         return this.#outcomes(event.outcomes, now);
       case "worker":
@@ -142,54 +145,23 @@ export class ControlCore {
 
   #object(event: ControlEvent & { kind: "object" }, now: Instant): void {
     const { name, object } = event;
-    this.#pending.delete(name.id);
-    if (!this.#slice.isWatched(name.id)) return;
-    if (event.why !== undefined) this.#log("warn", "object.damaged", { kind: name.kind, id: name.id, why: event.why });
-    const before = this.#slice.get(name.id);
-    const change = this.#slice.update(name, object);
-    this.#watch(change.watch);
-    if (isWalked(name.kind)) {
-      this.#tellWorld(object === undefined ? { kind: "absent", id: name.id } : { kind: "object", object });
-    }
+    const change = this.#following.take(event);
+    if (change === undefined) return;
+    const { before, unreached } = change;
     if (name.kind === "port") this.#port(name.id, object as Port | undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, object as TunnelZone | undefined);
-    if (before === undefined && object !== undefined) this.#openMaps(object);
-    if (before !== undefined && object === undefined) this.#closeMaps(name);
+    this.#following.followMaps(name, { before, object });
     this.#flood(bridgeOf(object ?? before), now);
-    for (const gone of change.unwatch) this.#forget(gone, now);
-  }
-
-  #watch(names: readonly ObjectName[]): void {
-    for (const name of names) {
-      this.#pending.add(name.id);
-      this.#effects.push({ kind: "watch-object", name });
-    }
+    for (const gone of unreached) this.#forget(gone, now);
   }
 
   #forget(name: ObjectName, now: Instant): void {
-    this.#effects.push({ kind: "unwatch-object", name });
-    this.#pending.delete(name.id);
+    this.#following.unwatch(name);
     if (name.kind === "bridge") this.#flood(name.id, now);
     this.#tellWorld({ kind: "absent", id: name.id });
     if (name.kind === "port") this.#port(name.id, undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, undefined);
-    this.#closeMaps(name);
-  }
-
-  #closeMaps(name: ObjectName): void {
-    if (name.kind === "bridge") this.#effects.push({ kind: "unwatch-floods", bridgeId: name.id });
-    for (const map of mapsOf(name.kind)) {
-      this.#pending.delete(`${map} ${name.id}`);
-      this.#effects.push({ kind: "close-map", map, deviceId: name.id });
-    }
-  }
-
-  #openMaps(object: TopologyObject): void {
-    if (object.kind === "bridge") this.#effects.push({ kind: "watch-floods", bridgeId: object.id });
-    for (const map of mapsOf(object.kind)) {
-      this.#pending.add(`${map} ${object.id}`);
-      this.#effects.push({ kind: "open-map", map, deviceId: object.id });
-    }
+    this.#following.closeMaps(name);
   }
 
   #port(id: Id, port: Port | undefined, now: Instant): void {
@@ -244,9 +216,9 @@ export class ControlCore {
   /** The group under which peers flood to this host's ports of a bridge. */
   #flood(bridgeId: Id | undefined, now: Instant): void {
     if (bridgeId === undefined) return;
-    const object = this.#slice.get(bridgeId);
+    const object = this.#following.get(bridgeId);
     const bridge = object?.kind === "bridge" ? object : undefined;
-    const ports = (bridge?.portIds ?? []).map((id) => this.#slice.get(id)).filter((port) => port?.kind === "port");
+    const ports = (bridge?.portIds ?? []).map((id) => this.#following.get(id)).filter((port) => port?.kind === "port");
     const owner = `flood ${bridgeId}`;
     const change = this.#floods.update(bridgeId, {
       bridge,
@@ -281,7 +253,7 @@ export class ControlCore {
       else this.#log("info", "port.state", { port: portId, vport: outcome.vport, state: outcome.state });
       this.#place(portId);
       this.#publish(portId);
-      this.#flood(bridgeOf(this.#slice.get(portId)), now);
+      this.#flood(bridgeOf(this.#following.get(portId)), now);
     }
     if (changed.some(([, portId]) => portId !== undefined)) this.#dealCredits();
   }
@@ -306,8 +278,7 @@ export class ControlCore {
 
   #watchActive(portId: Id, isWanted: boolean): void {
     if (!this.remote.watch(portId, isWanted)) return;
-    if (isWanted) this.#pending.add(`active ${portId}`);
-    else this.#pending.delete(`active ${portId}`);
+    this.#following.awaits(`active ${portId}`, isWanted);
     this.#effects.push({ kind: isWanted ? "watch-active" : "unwatch-active", portId });
   }
 
@@ -316,7 +287,7 @@ export class ControlCore {
     key: { readonly state: PortActive | undefined; readonly isWithdrawn: boolean },
     now: Instant,
   ): void {
-    this.#pending.delete(`active ${portId}`);
+    this.#following.awaits(`active ${portId}`, false);
     if (this.remote.active(portId, key, now)) this.#place(portId);
   }
 
@@ -336,7 +307,7 @@ export class ControlCore {
 
   /** Tells the workers where a port's packets go now, if that has changed. */
   #place(portId: Id): void {
-    const object = this.#slice.get(portId);
+    const object = this.#following.get(portId);
     const binding = object?.kind === "port" ? object.binding : undefined;
     const placement =
       binding === undefined ? undefined : (this.#bindings.placement(portId) ?? this.remote.placement(portId, binding));
@@ -371,8 +342,7 @@ export class ControlCore {
         if (!this.#held.release(worker, message.opinion)) return;
         break;
       case "want":
-        if (!this.#slice.isWatched(message.id)) this.#tellWorld({ kind: "absent", id: message.id });
-        return;
+        return this.#following.wanted(message.id);
       case "reached":
       case "audit":
       case "flows":

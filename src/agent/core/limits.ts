@@ -2,6 +2,10 @@
 export const TUNNEL_KEYS_MAX = 1 << 19;
 /** How long a freed tunnel key rests: twice the longest life of a flow. */
 export const KEY_REST_MS = 600_000;
+/** Topology objects of one host: what a snapshot of the largest size holds. What a chain or route beyond them may forbid or divert is dropped. */
+export const SLICE_OBJECTS_MAX = 100_000;
+/** Share of these that must be free again before what was left out is looked for. */
+export const SLICE_REFILL_SHARE = 1 / 100;
 /** Longest life of a forwarding flow before it is simulated again. */
 export const FLOW_LIFE_S = 60;
 /**

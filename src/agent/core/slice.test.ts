@@ -6,6 +6,8 @@ import { type ObjectName, referencesOf, Slice } from "./slice.ts";
 
 const HOST = "host";
 const EACH = 4;
+/** Fewer objects than there may be. */
+const LITTLE = 7;
 const shared = { tenant: "t", isUp: true } as const;
 
 function ids(kind: string): readonly string[] {
@@ -52,6 +54,42 @@ function reached(objects: ReadonlyMap<Id, TopologyObject>): ReadonlySet<Id> {
 }
 
 describe("slice of the topology", () => {
+  it("never watches more than it may, leaves out by name, and takes in what there is room for again", () => {
+    const full = { atLimit: 0, taken: 0 };
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: "max" }), (steps) => {
+        const slice = new Slice(HOST, LITTLE);
+        const watched = new Set<Id>(slice.start().watch.map(({ id }) => id));
+        const objects = new Map<Id, TopologyObject>();
+        for (const { object, isGone } of steps) {
+          if (!slice.isWatched(object.id)) continue;
+          const wasShort = slice.isShort;
+          const { watch, unwatch, leftOut } = slice.update(
+            { kind: object.kind, id: object.id },
+            isGone ? undefined : object,
+          );
+          for (const { id } of watch) watched.add(id);
+          for (const { id } of unwatch) assert.ok(watched.delete(id), `${id} was not watched`);
+          if (isGone) objects.delete(object.id);
+          else objects.set(object.id, object);
+          for (const { id } of unwatch) objects.delete(id);
+          const needed = reached(objects);
+          assert.ok(watched.size <= LITTLE && slice.size === watched.size);
+          assert.ok([...watched].every((id) => needed.has(id)));
+          // What is needed is watched, or named as left out for as long as it is.
+          for (const id of needed)
+            assert.deepEqual(slice.leftOut(id)?.id, watched.has(id) ? undefined : id, `${id} of ${[...watched]}`);
+          if (!slice.isShort) assert.equal(watched.size, needed.size);
+          if (slice.isShort) assert.equal(watched.size, LITTLE);
+          if (leftOut.length > 0) full.atLimit++;
+          if (wasShort && watch.length > 0) full.taken++;
+        }
+      }),
+      { numRuns: 500 },
+    );
+    assert.ok(full.atLimit > 100 && full.taken > 20, JSON.stringify(full));
+  });
+
   it("watches what is reached from the host and nothing else, whatever comes and goes, cycles included", () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: "max" }), (steps) => {

@@ -1,4 +1,5 @@
 import type { Id, Kind, TopologyObject } from "../../model/objects.ts";
+import { SLICE_OBJECTS_MAX, SLICE_REFILL_SHARE } from "./limits.ts";
 
 /** An object by kind and id. */
 export interface ObjectName {
@@ -6,30 +7,48 @@ export interface ObjectName {
   readonly id: Id;
 }
 
-/** What a change of the slice asks for: objects to watch from now on, and objects that are no longer needed. */
+/**
+ * What a change of the slice asks for: objects to watch from now on, objects that are no longer needed, and objects that are, but
+ * find the slice full.
+ */
 export interface SliceChange {
   readonly watch: readonly ObjectName[];
   readonly unwatch: readonly ObjectName[];
+  readonly leftOut: readonly ObjectName[];
 }
 
 /**
  * The part of the topology that one host needs: everything that a packet from one of its bound ports can touch, found by
- * following references from the host object. Grows as objects arrive; shrinks when a reference goes away.
+ * following references from the host object. Grows as objects arrive, up to a limit; shrinks when a reference goes away, and then
+ * looks again for what it had left out.
  */
 export class Slice {
   readonly #root: ObjectName;
   readonly #objects = new Map<Id, TopologyObject>();
   readonly #watched = new Map<Id, ObjectName>();
   readonly #referrers = new Referrers();
+  readonly #max: number;
+  #isShort = false;
 
-  constructor(hostId: Id) {
+  constructor(hostId: Id, max: number = SLICE_OBJECTS_MAX) {
     this.#root = { kind: "host", id: hostId };
+    this.#max = max;
   }
 
   /** The watches to start with. */
   start(): SliceChange {
     this.#watched.set(this.#root.id, this.#root);
-    return { watch: [this.#root], unwatch: [] };
+    return { watch: [this.#root], unwatch: [], leftOut: [] };
+  }
+
+  /** Objects that it watches. */
+  get size(): number {
+    return this.#watched.size;
+  }
+
+  /** True while it has left something out for want of room. */
+  get isShort(): boolean {
+    return this.#isShort;
   }
 
   /** The object as last told, or undefined. */
@@ -40,6 +59,13 @@ export class Slice {
   /** True for an object that the slice watches. */
   isWatched(id: Id): boolean {
     return this.#watched.has(id);
+  }
+
+  /** The name of an object that is needed and not watched, for want of room. */
+  leftOut(id: Id): ObjectName | undefined {
+    if (this.#watched.has(id)) return undefined;
+    const [referrer] = [...this.#referrers.of(id)].map((from) => this.#objects.get(from));
+    return referrer === undefined ? undefined : referencesOf(referrer).find((name) => name.id === id);
   }
 
   /** All objects that have arrived. */
@@ -53,19 +79,32 @@ export class Slice {
     if (object === undefined) this.#objects.delete(name.id);
     else this.#objects.set(name.id, object);
     const wanted = object === undefined ? [] : referencesOf(object);
-    const watch = this.#add(name.id, wanted);
-    return { watch, unwatch: before === undefined ? [] : this.#drop(this.#lost(before, wanted)) };
+    const { watch, leftOut } = this.#add(name.id, wanted);
+    const unwatch = before === undefined ? [] : this.#drop(this.#lost(before, wanted));
+    return { watch: [...watch, ...this.#refill()], unwatch, leftOut };
   }
 
-  #add(from: Id, names: readonly ObjectName[]): ObjectName[] {
-    const added: ObjectName[] = [];
+  #add(from: Id, names: readonly ObjectName[]): { readonly watch: ObjectName[]; readonly leftOut: ObjectName[] } {
+    const [watch, leftOut]: [ObjectName[], ObjectName[]] = [[], []];
     for (const name of names) {
-      this.#referrers.add(from, name.id);
+      const isNew = this.#referrers.add(from, name.id);
       if (this.#watched.has(name.id)) continue;
-      this.#watched.set(name.id, name);
-      added.push(name);
+      if (this.#watched.size < this.#max) {
+        this.#watched.set(name.id, name);
+        watch.push(name);
+      } else {
+        this.#isShort = true;
+        if (isNew) leftOut.push(name);
+      }
     }
-    return added;
+    return { watch, leftOut };
+  }
+
+  /** Takes in what was left out, once there is some room again: it goes through everything, so not for each place that gets free. */
+  #refill(): readonly ObjectName[] {
+    if (!this.#isShort || this.#watched.size > this.#max * (1 - SLICE_REFILL_SHARE)) return [];
+    this.#isShort = false;
+    return [...this.#objects.values()].flatMap((object) => this.#add(object.id, referencesOf(object)).watch);
   }
 
   /** What an object does not refer to any more. */
@@ -113,17 +152,21 @@ export class Slice {
 class Referrers {
   readonly #of = new Map<Id, Id | Set<Id>>();
 
-  add(from: Id, to: Id): void {
+  /** True when it was not known yet. */
+  add(from: Id, to: Id): boolean {
     const known = this.#of.get(to);
+    if (known === from || (typeof known === "object" && known.has(from))) return false;
     if (known === undefined) this.#of.set(to, from);
-    else if (typeof known !== "string") known.add(from);
-    else if (known !== from) this.#of.set(to, new Set([known, from]));
+    else if (typeof known === "string") this.#of.set(to, new Set([known, from]));
+    else known.add(from);
+    return true;
   }
 
   remove(from: Id, to: Id): void {
     const known = this.#of.get(to);
     if (known === from) this.#of.delete(to);
     else if (known !== undefined && typeof known !== "string") known.delete(from);
+    if (typeof known === "object" && known.size === 0) this.#of.delete(to);
   }
 
   of(to: Id): Iterable<Id> {

@@ -119,6 +119,7 @@ function mayForbid(change: WorldChange): boolean {
     case "object":
       return change.object.kind !== "route";
     case "absent":
+    case "unknown":
       return true;
     case "placement":
       return change.placement === undefined || !change.placement.isActive;

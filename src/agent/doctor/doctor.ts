@@ -69,7 +69,7 @@ async function gather(parts: DoctorParts): Promise<AgentFacts> {
     ports: state.ports(),
     underlay: underlay === undefined ? undefined : formatIp(underlay),
     peers: await peerFacts(parts),
-    limits: limitUses(datapath, tableUse(memory)),
+    limits: limitUses(datapath, tableUse(memory), state.objects),
     queue: {
       packets: Math.max(0, ...queueUse(memory).map(({ packets }) => packets)),
       limit: UPCALL_CREDITS_PER_SHARD,

@@ -69,6 +69,9 @@ export class ScriptTopology {
       case "absent":
         this.#absent(line.next("name"));
         return true;
+      case "unknown":
+        this.#changes.push({ kind: "unknown", id: line.next("name") });
+        return true;
       case "hide":
         this.#hidden.add(line.next("name"));
         return true;

@@ -216,6 +216,12 @@ export const DROP_REASONS = [
     meaning: "a keep-alive that is malformed, meant for another host, or not made with the cloud's secret",
     remedy: "ordinary for a moment while a host joins; else close the underlay",
   },
+  {
+    code: 44,
+    name: "chain-limit",
+    meaning: "the filter jumps to more chains than one packet may look at: what the rest would say is not known",
+    remedy: "join chains; the trace shows which are entered",
+  },
 ] as const satisfies readonly DropReasonEntry[];
 
 /** The name of a drop reason. */

@@ -36,6 +36,9 @@ export const INTERFACE_NAME_LENGTH_MAX = 15;
 /** Depth of nested jumps: a walk of more chains than this is a mistake, and the walk has to end soon. */
 export const JUMP_DEPTH_MAX = 32;
 
+/** Chains that jumps lead to from a chain, itself included: a packet may have to look at all of them. */
+export const CHAINS_PER_FILTER_MAX = 256;
+
 /** Smallest MTU of a router port: every IPv4 module must forward 68 bytes (RFC 791). */
 export const MTU_MIN = 68;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { JUMP_DEPTH_MAX } from "./limits.ts";
+import { CHAINS_PER_FILTER_MAX, JUMP_DEPTH_MAX } from "./limits.ts";
 import type { ModelError } from "./model-error.ts";
 import type { Condition, TopologyObject } from "./objects.ts";
 import {
@@ -209,6 +209,19 @@ describe("a rule", () => {
     };
     assert.deepEqual(deep(JUMP_DEPTH_MAX), []);
     assert.deepEqual(deep(JUMP_DEPTH_MAX + 3), ["chain-loop action.chainId"]);
+  });
+
+  it("jumps only to so many chains from one", () => {
+    const wide = (count: number): readonly string[] => {
+      const numbers = Array.from({ length: count }, (_, i) => 1_000 + i);
+      const jumps = numbers.map((n) =>
+        rule(n + 1_000, { chainId: idOf(3), action: { type: "jump", chainId: idOf(n) } }),
+      );
+      const main = chain(3, { ruleIds: jumps.map(({ id }) => id) });
+      return among(jumps.at(-1) as TopologyObject, main, ...jumps, ...numbers.map((n) => chain(n)));
+    };
+    assert.deepEqual(wide(CHAINS_PER_FILTER_MAX - 1), []);
+    assert.deepEqual(wide(CHAINS_PER_FILTER_MAX), ["too-many action.chainId"]);
   });
 });
 

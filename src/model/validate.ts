@@ -1,6 +1,6 @@
 import { isV4, parseIp } from "../addr/ip.ts";
 import { unreachable } from "../base/assert.ts";
-import { JUMP_DEPTH_MAX } from "./limits.ts";
+import { CHAINS_PER_FILTER_MAX, JUMP_DEPTH_MAX } from "./limits.ts";
 import type { ModelError, ModelErrorKind } from "./model-error.ts";
 import type { Host, Id, Route, Rule, TopologyObject, TunnelZone } from "./objects.ts";
 import { deviceOf, referencesOf } from "./references.ts";
@@ -200,7 +200,7 @@ function validateRoutesThrough(portId: Id, view: TopologyView): readonly ModelEr
   });
 }
 
-/** Follows jumps from the rule: a way back to its own chain, or a way deeper than the limit, is refused. */
+/** Follows jumps from the rule: a way back to its own chain, a way deeper than the limit, or too many ways, are refused. */
 function validateJump(rule: Rule, view: TopologyView): readonly ModelError[] {
   if (rule.action.type !== "jump") return [];
   const loop = (expected: string): readonly ModelError[] => [
@@ -214,7 +214,19 @@ function validateJump(rule: Rule, view: TopologyView): readonly ModelError[] {
     for (const id of level) seen.add(id);
     level = jumpTargets(level, view).filter((id) => !seen.has(id));
   }
-  return [];
+  return validateReach(rule, view);
+}
+
+/** A chain with more chains behind it than a packet may look at is refused. One that jumps to it may still be too much: that drops. */
+function validateReach(rule: Rule, view: TopologyView): readonly ModelError[] {
+  const reached = new Set<Id>([rule.chainId]);
+  for (let level: readonly Id[] = [rule.chainId]; level.length > 0 && reached.size <= CHAINS_PER_FILTER_MAX; ) {
+    level = jumpTargets(level, view).filter((id) => !reached.has(id));
+    for (const id of level) reached.add(id);
+  }
+  if (reached.size <= CHAINS_PER_FILTER_MAX) return [];
+  const expected = `a chain from which jumps lead to at most ${CHAINS_PER_FILTER_MAX - 1} others`;
+  return [problem(rule, { kind: "too-many", field: "action.chainId", expected })];
 }
 
 function jumpTargets(chains: readonly Id[], view: TopologyView): readonly Id[] {

@@ -1,7 +1,7 @@
 import { FRAME_ARP, FRAME_IP6 } from "../flow/layout.ts";
 import { arpAtBridge } from "./bridge-arp.ts";
 import { ndAtBridge } from "./bridge-nd.ts";
-import { evaluateFilter } from "./filter.ts";
+import { dropReasonOfFilter, evaluateFilter } from "./filter.ts";
 import type { SimBridge } from "./sim-bridge.ts";
 import type { SimPort } from "./sim-port.ts";
 import { STEP, type Step, VERDICT } from "./step.ts";
@@ -34,7 +34,7 @@ export function bridgeIngress(walk: Walk, port: SimPort): Step {
 /** The step of a filter at a bridge or bridge port that did not accept. */
 export function refuse(walk: Walk, verdict: number): Step {
   if (verdict === VERDICT.wait) return STEP.wait;
-  return verdict === VERDICT.drop ? walk.drop("filter") : walk.drop("rejected");
+  return walk.drop(verdict === VERDICT.drop ? dropReasonOfFilter(walk) : "rejected");
 }
 
 /** The VLAN that a frame is in, taking a priority tag off; -1: the port is not for it. */

@@ -13,13 +13,19 @@ const LINK_FIELDS = FIELD.destination - 1;
 
 /**
  * Evaluates a filter at the present device: rules in order, the first that matches and decides wins, the end accepts. A
- * chain is entered at most once an evaluation; a jump back into one goes on with the next rule.
+ * chain is entered at most once an evaluation; a jump back into one goes on with the next rule. A filter of more chains than there
+ * is room for drops, whatever their rules say.
  */
 export function evaluateFilter(walk: Walk, handle: number): Verdict {
   if (handle === 0) return VERDICT.accept;
-  walk.chains.count = 0;
+  walk.chains.clear();
   const verdict = evaluateChain(walk, handle);
   return verdict === CONTINUE ? VERDICT.accept : verdict;
+}
+
+/** Why a packet is dropped that a filter has told to drop. */
+export function dropReasonOfFilter(walk: Walk): "filter" | "chain-limit" {
+  return walk.chains.isShort ? "chain-limit" : "filter";
 }
 
 function evaluateChain(walk: Walk, handle: number): Verdict | typeof CONTINUE {
@@ -29,7 +35,7 @@ function evaluateChain(walk: Walk, handle: number): Verdict | typeof CONTINUE {
     walk.waitFor(chain.missing);
     return VERDICT.wait;
   }
-  walk.chains.add(handle);
+  if (!walk.chains.enter(handle)) return VERDICT.drop;
   if (walk.sink !== undefined) return evaluateRulesAloud(walk, chain);
   const { rules } = chain;
   for (let i = 0; i < rules.length; i++) {
@@ -67,10 +73,16 @@ function act(walk: Walk, rule: SimRule): Verdict | typeof CONTINUE {
     case ACTION.reject:
       return VERDICT.reject;
     case ACTION.jump:
-      return walk.chains.mayEnter(rule.target) ? evaluateChain(walk, rule.target) : CONTINUE;
+      return jump(walk, rule.target);
     default:
       return CONTINUE;
   }
+}
+
+function jump(walk: Walk, target: number): Verdict | typeof CONTINUE {
+  if (!walk.chains.has(target)) return evaluateChain(walk, target);
+  if (walk.sink !== undefined) walk.note("entered before");
+  return CONTINUE;
 }
 
 /** A chain that does not exist decides nothing; one that is not here yet must be waited for. */

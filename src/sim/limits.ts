@@ -15,9 +15,6 @@ export const TAGS_MAX = 1024;
 /** FDB entries that one packet teaches: at most one a bridge on its way. */
 export const REFERENCES_MAX = DEVICES_MAX;
 
-/** Chains that one evaluation enters, jumps included; further jumps are skipped. Deeper nests are always a mistake. */
-export const CHAINS_MAX = 64;
-
 /** Frames that one packet makes the network send itself (ICMP error, ARP reply, fragments are counted apart). */
 export const EMITTED_MAX = 8;
 

@@ -1,7 +1,7 @@
 import { formatIp, type Ip, isLinkLocalV6, isMulticastIp } from "../addr/ip.ts";
 import { formatPrefix } from "../addr/prefix.ts";
 import { FRAME_ARP, FRAME_IP6 } from "../flow/layout.ts";
-import { evaluateFilter } from "./filter.ts";
+import { dropReasonOfFilter, evaluateFilter } from "./filter.ts";
 import { sendIcmpError } from "./icmp-error.ts";
 import { equalIp, isUnspecified, isV4Words } from "./ip-words.ts";
 import { nextHopMac } from "./next-hop.ts";
@@ -52,7 +52,7 @@ export function routerIngress(walk: Walk, port: SimPort): Step {
 /** The step of a filter at a router or router port that did not accept: who is rejected is told. */
 export function refuseAtRouter(walk: Walk, hop: Hop | undefined, verdict: number): Step {
   if (verdict === VERDICT.wait) return STEP.wait;
-  if (verdict === VERDICT.drop) return walk.drop("filter");
+  if (verdict === VERDICT.drop) return walk.drop(dropReasonOfFilter(walk));
   return prohibit(walk, hop, "rejected");
 }
 

@@ -139,7 +139,8 @@ async function filterColumns(
   };
 }
 
-function stateOf(port: ResourceOf<"port">): string {
+/** What a bound port does, or why it is not bound, and that it is down. */
+export function stateOf(port: ResourceOf<"port">): string {
   const state = port.state === "bound" ? (port.isActive === true ? "active" : "inactive") : port.state;
   return port.isUp ? state : `${state}, down`;
 }
@@ -150,13 +151,15 @@ async function placeOf(port: ResourceOf<"port">, names: Names): Promise<string> 
   return port.peerId === undefined ? "" : `port ${await names.nameOf("port", port.peerId)}`;
 }
 
-async function nextHopText(hop: NextHop, names: Names): Promise<string> {
+/** A next hop as people read it. */
+export async function nextHopText(hop: NextHop, names: Names): Promise<string> {
   if (hop.type !== "port") return hop.type;
   const port = await names.nameOf("port", hop.portId);
   return hop.gateway === undefined ? `port ${port}` : `${hop.gateway} by port ${port}`;
 }
 
-async function actionText(action: RuleAction, names: Names): Promise<string> {
+/** What a rule does, as people read it. */
+export async function actionText(action: RuleAction, names: Names): Promise<string> {
   return action.type === "jump" ? `jump ${await names.nameOf("chain", action.chainId)}` : action.type;
 }
 

@@ -15,8 +15,18 @@ export interface FieldFlag {
   readonly use: "create" | "update" | "both";
   /** True when it may be given several times. */
   readonly isList?: true;
+  /** What it decides, and how: two flags that decide the same in different ways contradict each other. */
+  readonly choice?: Choice;
+  /** A flag without which it says nothing, and what to do about it. */
+  readonly needs?: { readonly flag: string; readonly remedy: string };
   /** Fields for a value; `true` for a flag without one, a list for one that may be repeated. */
   read(value: FlagValue, names: Names): Promise<Result<BodyPart, CliError>>;
+}
+
+/** One way to decide something that can be decided only once. */
+export interface Choice {
+  readonly of: string;
+  readonly is: string;
 }
 
 /** What commander has read. */
@@ -77,6 +87,33 @@ export function atCreation(flag: FieldFlag): FieldFlag {
   return { ...flag, use: "create" };
 }
 
+/** The same flag as one way to decide something. */
+export function choosing(flag: FieldFlag, of: string, is: string): FieldFlag {
+  return { ...flag, choice: { of, is } };
+}
+
+/** `--source-mac <mac>` is `--source-mac`. */
+export function flagWord(flags: string): string {
+  return flags.split(" ")[0] ?? flags;
+}
+
+/** What makes no sense about flags that were given together: those that contradict each other, and one without what it needs. */
+export function contradictionIn(given: readonly FieldFlag[]): CliError | undefined {
+  for (const [i, later] of given.entries()) {
+    const earlier = given
+      .slice(0, i)
+      .find(({ choice }) => choice?.of === later.choice?.of && choice?.is !== later.choice?.is);
+    if (earlier === undefined) continue;
+    const [a, b] = [flagWord(earlier.flags), flagWord(later.flags)];
+    return usageError(`${a} and ${b} contradict each other`, `each decides the ${later.choice?.of}: give one of them`);
+  }
+  const lonely = given.find(
+    ({ needs }) => needs !== undefined && !given.some(({ flags }) => flagWord(flags) === needs.flag),
+  );
+  if (lonely?.needs === undefined) return undefined;
+  return usageError(`${flagWord(lonely.flags)} needs ${lonely.needs.flag}`, lonely.needs.remedy);
+}
+
 /** The items of a flag that may be repeated, each possibly a list with commas. */
 export function itemsOf(value: FlagValue): readonly string[] {
   const texts = typeof value === "object" ? value : [String(value)];
@@ -92,5 +129,5 @@ function itemsOrNone(value: FlagValue): readonly string[] | null {
 export function wholeNumber(flags: string, value: FlagValue): Result<number, CliError> {
   const text = String(value);
   if (/^(?:[0-9]{1,10}|0x[0-9a-f]{1,8})$/i.test(text)) return ok(Number(text));
-  return err(usageError(`${flags.split(" ")[0]}: ${text}: expected a whole number`));
+  return err(usageError(`${flagWord(flags)}: ${text}: expected a whole number`));
 }

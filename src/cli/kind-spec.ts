@@ -4,6 +4,7 @@ import { usageError } from "./cli-error.ts";
 import { CONDITION_FLAGS } from "./condition-flags.ts";
 import {
   atCreation,
+  choosing,
   constantFlag,
   type FieldFlag,
   itemsOf,
@@ -29,8 +30,8 @@ export interface KindSpec {
 }
 
 const up = [
-  constantFlag("--up", { isUp: true }, "administratively up (the default)"),
-  constantFlag("--down", { isUp: false }, "administratively down"),
+  choosing(constantFlag("--up", { isUp: true }, "administratively up (the default)"), "state", "up"),
+  choosing(constantFlag("--down", { isUp: false }, "administratively down"), "state", "down"),
 ];
 const filters = [
   referenceFlag(
@@ -64,11 +65,30 @@ const memberFlag: FieldFlag = {
   },
 };
 
+const deviceOfPort: readonly FieldFlag[] = (["bridge", "router"] as const).map((kind) => {
+  const flag = referenceFlag(`--${kind} <${kind}>`, { field: `${kind}Id`, kind }, `${kind} that it belongs to`);
+  return choosing(atCreation(flag), "device", kind);
+});
+
+const side = [
+  choosing(
+    constantFlag("--external", { isExternal: true }, "bridge: its interface leads to a physical network"),
+    "side of the interface",
+    "external",
+  ),
+  choosing(
+    constantFlag("--internal", { isExternal: false }, "bridge: its interface is a VM's (the default)"),
+    "side of the interface",
+    "internal",
+  ),
+];
+
 const nextHop: readonly FieldFlag[] = [
   {
     flags: "--port <port>",
     help: "next hop: out of this port of the router",
     use: "both",
+    choice: { of: "next hop", is: "port" },
     read: async (value, names) => {
       const id = await names.idOf("port", String(value));
       return id.ok ? ok({ nextHop: { type: "port", portId: id.value } }) : id;
@@ -78,11 +98,21 @@ const nextHop: readonly FieldFlag[] = [
     flags: "--gateway <address>",
     help: "next router behind the port; without it the destination is on link",
     use: "both",
+    choice: { of: "next hop", is: "port" },
+    needs: { flag: "--port", remedy: "name the router's port behind which the gateway is with --port" },
     read: async (value) => ok({ nextHop: { gateway: String(value) } }),
   },
-  constantFlag("--blackhole", { nextHop: { type: "blackhole" } }, "next hop: drop in silence"),
-  constantFlag("--reject", { nextHop: { type: "reject" } }, "next hop: answer with an ICMP error"),
-  constantFlag("--local", { nextHop: { type: "local" } }, "next hop: the router itself"),
+  choosing(
+    constantFlag("--blackhole", { nextHop: { type: "blackhole" } }, "next hop: drop in silence"),
+    "next hop",
+    "blackhole",
+  ),
+  choosing(
+    constantFlag("--reject", { nextHop: { type: "reject" } }, "next hop: answer with an ICMP error"),
+    "next hop",
+    "reject",
+  ),
+  choosing(constantFlag("--local", { nextHop: { type: "local" } }, "next hop: the router itself"), "next hop", "local"),
 ];
 
 const ruleAction: readonly FieldFlag[] = [
@@ -90,12 +120,14 @@ const ruleAction: readonly FieldFlag[] = [
     flags: "--action <action>",
     help: "accept, drop, reject or return",
     use: "both",
+    choice: { of: "action", is: "verdict" },
     read: async (value) => ok({ action: { type: String(value) } }),
   },
   {
     flags: "--jump <chain>",
     help: "in place of an action: go on in this chain",
     use: "both",
+    choice: { of: "action", is: "jump" },
     read: async (value, names) => {
       const id = await names.idOf("chain", String(value));
       return id.ok ? ok({ action: { type: "jump", chainId: id.value } }) : id;
@@ -149,19 +181,13 @@ export const KIND_SPECS: Readonly<Record<Kind, KindSpec>> = {
     hasTenant: true,
     flags: [
       rename,
-      atCreation(
-        referenceFlag("--bridge <bridge>", { field: "bridgeId", kind: "bridge" }, "bridge that it belongs to"),
-      ),
-      atCreation(
-        referenceFlag("--router <router>", { field: "routerId", kind: "router" }, "router that it belongs to"),
-      ),
+      ...deviceOfPort,
       ...up,
       ...filters,
       numberFlag("--vlan <id>", "vlan", "bridge: access port of this VLAN, or none"),
       listFlag("--allowed-mac <address>", "allowedMacs", "bridge: source MAC that may enter; may be repeated"),
       listFlag("--allowed-address <prefix>", "allowedAddresses", "bridge: source IP that may enter; may be repeated"),
-      constantFlag("--external", { isExternal: true }, "bridge: its interface leads to a physical network"),
-      constantFlag("--internal", { isExternal: false }, "bridge: its interface is a VM's (the default)"),
+      ...side,
       textFlag("--mac <address>", "mac", "router: MAC address; made from the id when absent"),
       listFlag("--address <address/length>", "addresses", "router: address of either family; may be repeated"),
       numberFlag("--mtu <bytes>", "mtu", "router: largest IP packet"),

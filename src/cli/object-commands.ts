@@ -13,9 +13,10 @@ import {
   printJson,
   type VerbModule,
 } from "./command.ts";
-import type { BodyPart, FlagValue } from "./field-flag.ts";
+import { type BodyPart, contradictionIn, type FlagValue, flagWord } from "./field-flag.ts";
 import { KIND_SPECS, type KindSpec, nameIn } from "./kind-spec.ts";
 import type { Names } from "./names.ts";
+import { objectFields } from "./object-fields.ts";
 import { formatFields, formatTable } from "./table.ts";
 
 type Options = Readonly<Record<string, FlagValue>>;
@@ -92,22 +93,15 @@ export const deleteVerb: VerbModule = {
   },
 };
 
-/** Prints one object as fields, or as JSON. */
-export async function printObject<K extends Kind>(
-  context: CommandContext,
-  kind: K,
-  object: ResourceOf<K>,
-): CommandResult {
+/** Prints every field of one object, or JSON. */
+async function printObject<K extends Kind>(context: CommandContext, kind: K, object: ResourceOf<K>): CommandResult {
   const api = context.api();
   if (!api.ok) return api;
   if (context.isJson) {
     printJson(context.terminal, object);
     return DONE;
   }
-  const { ID: _short, ...row } = await rowOf(kind, object, api.value.names);
-  const fields = Object.entries(row).filter(([, value]) => value !== "");
-  const named = fields.map(([title, value]) => [title.toLowerCase(), value] as const);
-  const lines = formatFields([...named, ["id", object.id], ["version", String(object.version)]]);
+  const lines = formatFields(await objectFields(kind, object, api.value.names));
   for (const line of lines) context.terminal.print(line);
   return DONE;
 }
@@ -140,8 +134,11 @@ async function bodyOf(
   options: Options,
   names: Names,
 ): Promise<Result<Record<string, unknown>, CliError>> {
+  const given = spec.flags.filter(({ flags }) => options[optionName(flags)] !== undefined);
+  const contradiction = contradictionIn(given);
+  if (contradiction !== undefined) return err(contradiction);
   const body: Record<string, unknown> = {};
-  for (const flag of spec.flags) {
+  for (const flag of given) {
     const value = options[optionName(flag.flags)];
     if (value === undefined) continue;
     const part = await flag.read(value, names);
@@ -163,7 +160,7 @@ function join(body: Record<string, unknown>, part: BodyPart): void {
 
 /** `--source-mac <mac>` is `sourceMac` among the options that commander has read. */
 function optionName(flags: string): string {
-  const name = (flags.split(" ")[0] ?? "").replace(/^--/, "");
+  const name = flagWord(flags).replace(/^--/, "");
   return name.replace(/-(\w)/g, (_text, letter: string) => letter.toUpperCase());
 }
 

@@ -70,8 +70,22 @@ async function buildProgram(options: ProgramOptions, session: Session, isWhole =
     // Only the module of the verb at hand is read: starting has to be quick.
     if (isWhole || chosen.includes(verb.name)) (await verb.load()).build(command, session.run);
     for (const sub of command.commands) sub.helpOption("--help", "prints this").copyInheritedSettings(program);
+    for (const each of [command, ...command.commands]) refuseRepeated(each);
   }
+  refuseRepeated(program);
   return program;
+}
+
+/** A flag that takes one value and is given twice is a mistake: commander would take the last one without a word. */
+function refuseRepeated(command: Command): void {
+  for (const { long, short, parseArg, required, optional } of command.options) {
+    if (long === undefined || parseArg !== undefined || !(required || optional)) continue;
+    let times = 0;
+    command.on(`option:${long.replace(/^--/, "")}`, () => {
+      times++;
+      if (times > 1) command.error(`error: ${short ?? long} is given twice: it takes one value, give it once`);
+    });
+  }
 }
 
 function helpTail(): string {

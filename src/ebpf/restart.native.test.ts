@@ -45,9 +45,10 @@ async function startOwner(host: string, rights: "all" | "few" = "all"): Promise<
   const enter = rights === "all" ? [] : [`nsenter`, `--net=/run/netns/${space.name}`];
   const command = [...enter, process.execPath, path, LAB, host, ...(rights === "all" ? [space.name] : [])];
   const child = spawn(command[0] as string, command.slice(1), { stdio: ["ignore", "pipe", "inherit"] });
-  const line = await new Promise<string>((resolve) =>
-    child.stdout?.once("data", (data: Buffer) => resolve(data.toString().trim())),
-  );
+  const line = await new Promise<string>((resolve) => {
+    child.stdout?.once("data", (data: Buffer) => resolve(data.toString().trim()));
+    child.once("exit", (code, signal) => resolve(`ended with ${signal ?? code}`));
+  });
   return { child, line };
 }
 

@@ -73,7 +73,8 @@ export function boot(kernel: string, guest: Guest): string {
     const console = join(folder, "console");
     const machine = [
       "-accel",
-      "tcg",
+      // With a thread for each processor, code that one of them writes while the other runs it (V8's) is not always seen: crashes.
+      "tcg,thread=single",
       "-cpu",
       "max",
       "-m",

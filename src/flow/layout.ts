@@ -140,7 +140,8 @@ export const COUNTER_WORDS = 32;
  *   16 new source and destination port, wire order (as key word 15)
  *   17..23 zero
  * Order: length check (an L3 packet longer than the limit goes up as TOO_BIG), TTL check (TTL <= decrement goes up as
- * TTL_EXPIRED), VLAN pop, addresses, ports, TTL, DSCP, MACs, VLAN push, output. GSO frames are judged by gso_size + headers.
+ * TTL_EXPIRED; a drop behind routers has the flag and their number for this check alone), VLAN pop, addresses, ports, TTL, DSCP, MACs,
+ * VLAN push, output. GSO frames are judged by gso_size + headers.
  */
 export const ACTION_WORDS = 24;
 /** Action kind: nothing known, treat as a miss. */

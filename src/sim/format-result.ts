@@ -5,14 +5,15 @@ import { formatAction } from "../flow/format-action.ts";
 import { ACTION_POP_SHIFT, ACTION_PUSH_SHIFT } from "../flow/layout.ts";
 import { formatFrame } from "../wire/frame.ts";
 import type { ForwardResult, SimResult, WaitOn } from "./result.ts";
+import { isTtlUsedUp } from "./result.ts";
 import type { World } from "./world.ts";
 
 const LEVELS: readonly string[] = ["port", "l2", "l3-dst", "l3-pair", "proto", "full"];
 
-/** A result as text, one fact a line; ids stand for handles. */
-export function formatResult(result: SimResult, world: World): readonly string[] {
+/** A result as text, one fact a line; ids stand for handles. `ttl`: that of the frame that was walked. */
+export function formatResult(result: SimResult, world: World, ttl = 255): readonly string[] {
   const { facts } = result;
-  const lines = [headline(result, world)];
+  const lines = [`${headline(result, world)}${result.kind === "forward" ? "" : wayTo(result, ttl)}`];
   if (result.kind === "forward" && result.outputs.count > 1) {
     for (let i = 0; i < result.outputs.count; i++) lines.push(`  to ${formatOutput(result, i, world)}`);
   }
@@ -46,6 +47,13 @@ function headline(result: SimResult, world: World): string {
     default:
       return unreachable(result);
   }
+}
+
+/** The routers before the end, and whether the frame gets there: a forward says both in its own way. */
+function wayTo(result: SimResult, ttl: number): string {
+  const { routers } = result.facts;
+  if (routers === 0) return "";
+  return ` behind ${routers} router${routers === 1 ? "" : "s"}${isTtlUsedUp(result, ttl) ? " but ttl-expired" : ""}`;
 }
 
 function formatForward(result: ForwardResult, world: World): string {

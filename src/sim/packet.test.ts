@@ -97,7 +97,9 @@ describe("a packet", () => {
     const action = new Uint32Array(ACTION_WORDS).fill(7);
     packet.writeAction(action);
     assert.equal(formatAction(action, 0), "miss", "nothing was done");
+    packet.spendTtl();
     packet.route({ macHigh: 0x0a0b, macLow: 0x8c0d_0e0f | 0 }, { macHigh: 0x0102, macLow: 0x0304_0506 });
+    packet.spendTtl();
     packet.route({ macHigh: 0x0a0b, macLow: 0x8c0d_0e0f | 0 }, { macHigh: 0xf102, macLow: 0xf304_0506 | 0 });
     packet.maxLength = 1400;
     packet.writeAction(action);

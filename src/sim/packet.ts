@@ -262,14 +262,18 @@ export class Packet {
     return this.l4Word & 0xffff;
   }
 
-  /** A router sends the packet on: new MAC addresses, one less to live. */
+  /** The packet has passed the TTL check of a router: one less to live. */
+  spendTtl(): void {
+    this.ttlDecrement++;
+  }
+
+  /** A router sends the packet on: new MAC addresses. */
   route(src: MacWords, dst: MacWords): void {
     this.#srcHigh = src.macHigh;
     this.#srcLow = src.macLow;
     this.#dstHigh = dst.macHigh;
     this.#dstLow = dst.macLow;
     this.#isMacSet = true;
-    this.ttlDecrement++;
   }
 
   /** Takes the outermost tag off. */

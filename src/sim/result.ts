@@ -15,6 +15,12 @@ export interface WalkFacts {
   /** The mask class that covers every field that the walk read (`CLASS_PORT` ... `CLASS_FULL` in `flow/layout.ts`). */
   readonly level: number;
   /**
+   * Routers whose TTL check the walk came through, wherever it ended: those that sent the packet on, and the last one if what ended
+   * the walk comes after its check (RFC 1812 5.2.1.2, 5.3.1; Linux: after the route, before FORWARD filter, MTU and neighbor).
+   * See `isTtlUsedUp`. Not in the mask: every packet of a flow may have another TTL, so its action says it.
+   */
+  readonly routers: number;
+  /**
    * Everything that the walk read, absent entries included, and as `references` the FDB entries that the packet taught
    * (numbers of `state/fdb.ts`): the worker calls `FdbLearner.use` for each, whatever the result, and holds them by flow.
    */
@@ -23,6 +29,14 @@ export interface WalkFacts {
   readonly frames: readonly EmittedFrame[];
   /** Writes to replicated maps, other than those of the neighbor resolver and the FDB learner. Not in check mode. */
   readonly writes: readonly StateWrite[];
+}
+
+/**
+ * Is a TTL or hop limit with which a packet came used up on the walk, before it comes to its end? Then the answer to the packet is that
+ * of `Simulator.ttlExpired`, whatever the result says: a forward, a wait, a drop for another reason, an answer of the network itself.
+ */
+export function isTtlUsedUp(result: SimResult, ttl: number): boolean {
+  return result.facts.routers > 0 && ttl <= result.facts.routers;
 }
 
 /** Nothing can be said yet: park the packet, run it again from scratch when what it waits for has come. */

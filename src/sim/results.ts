@@ -97,6 +97,7 @@ export class Results {
 
 class Facts implements WalkFacts {
   level = 0;
+  routers = 0;
   readonly tags: TagList;
   frames: readonly EmittedFrame[] = [];
   writes: readonly StateWrite[] = [];
@@ -109,6 +110,7 @@ class Facts implements WalkFacts {
 
   take(): void {
     this.level = this.#walk.packet.level;
+    this.routers = this.#walk.packet.ttlDecrement;
     this.frames = this.#walk.frames;
     this.writes = this.#walk.writes;
   }

@@ -2,6 +2,7 @@ import { formatIp, type Ip, isLinkLocalV6, isMulticastIp } from "../addr/ip.ts";
 import { formatPrefix } from "../addr/prefix.ts";
 import { FRAME_ARP, FRAME_IP6 } from "../flow/layout.ts";
 import { dropReasonOfFilter, evaluateFilter } from "./filter.ts";
+import { frameTtl } from "./frame-ttl.ts";
 import { sendIcmpError } from "./icmp-error.ts";
 import { equalIp, isUnspecified, isV4Words } from "./ip-words.ts";
 import { nextHopMac } from "./next-hop.ts";
@@ -109,6 +110,9 @@ function forward(walk: Walk, router: SimRouter, found: SimRoute): Step {
     sendIcmpError(walk, hop, { kind: "ttl-expired" });
     return walk.dropOnce("ttl-expired");
   }
+  packet.spendTtl();
+  // What ends here itself asks for nobody's address: the rest of the walk is only for its flow.
+  if (walk.mayAsk && walk.frame !== undefined && frameTtl(walk.frame) <= packet.ttlDecrement) walk.mayAsk = false;
   if (packet.frameClass === FRAME_IP6 && !isRoutableSource(packet.src)) {
     return walk.drop("unsupported", "source that is not routed");
   }

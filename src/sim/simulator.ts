@@ -51,9 +51,8 @@ export class Simulator {
     const step = this.#enter(input);
     walk.isTransient = true;
     if (step !== STEP.forward) return this.#results.of(step, "fits");
-    const fragments = answerTooBig(walk, limit);
-    if (fragments === undefined) return this.#results.of(walk.dropOnce("too-big"), "fits");
-    return this.#results.ofFragments(fragments);
+    const answer = answerTooBig(walk, limit);
+    return typeof answer === "number" ? this.#results.of(answer, "fits") : this.#results.ofFragments(answer);
   }
 
   /**

@@ -9,7 +9,9 @@ import { TcpView } from "../wire/tcp.ts";
 import { UdpView } from "../wire/udp.ts";
 import { VLAN_LENGTH } from "../wire/vlan.ts";
 import { bytesOf } from "./frame-layers.ts";
+import { frameTtl } from "./frame-ttl.ts";
 import { sendIcmpError, sendTooBigFromPath } from "./icmp-error.ts";
+import type { Step } from "./step.ts";
 import type { Hop, Walk } from "./walk.ts";
 
 const FRAGMENT_UNIT = 8;
@@ -19,34 +21,47 @@ const FRAGMENT_MASK = 0x1fff;
 /**
  * What becomes of a frame that is longer than its way allows; the walk has just forwarded it. IPv4 that may be fragmented is:
  * the fragments are returned. All else is refused by the first router whose port is too narrow, or, when only the
- * tunnel behind the last router is (`limit`), by the last router; undefined is returned. Of an offloaded frame
- * the segments count, and it is never fragmented.
+ * tunnel behind the last router is (`limit`), by the last router; the drop is returned. Of an offloaded frame
+ * the segments count, and it is never fragmented. A router looks at the TTL first: what ends before the narrow port ends there.
  */
-export function answerTooBig(walk: Walk, limit: number): readonly Uint8Array[] | undefined {
+export function answerTooBig(walk: Walk, limit: number): readonly Uint8Array[] | Step {
   const { packet, frame } = walk;
-  if (frame === undefined || !packet.isIp) return undefined;
+  if (frame === undefined || !packet.isIp) return walk.dropOnce("too-big");
   const mtu = packet.maxLength === 0 ? limit : Math.min(limit, packet.maxLength);
   const at = ETHERNET_LENGTH + VLAN_LENGTH * packet.originalVlanCount;
   const bytes = bytesOf(frame);
   const isV4 = packet.frameClass === FRAME_IP4;
-  if (isV4 && frame.gsoSize === 0 && !new Ipv4View(bytes, at).dontFragment) {
+  const ttl = frameTtl(frame);
+  const isCut = isV4 && frame.gsoSize === 0 && !new Ipv4View(bytes, at).dontFragment;
+  if (isCut && ttl > packet.ttlDecrement) {
     const fragments = fragmentsOf(withChecksum(bytes), at, mtu);
-    return fragments.length === 0 ? undefined : fragments;
+    return fragments.length === 0 ? walk.dropOnce("too-big") : fragments;
   }
   const whole = isV4 ? new Ipv4View(bytes, at).totalLength : IPV6_LENGTH + new Ipv6View(bytes, at).payloadLength;
-  refuse(walk, frame.gsoSize === 0 ? whole : frame.gsoSize + headersOf(bytes, at), limit);
-  return undefined;
+  const length = frame.gsoSize === 0 ? whole : frame.gsoSize + headersOf(bytes, at);
+  return refuse(walk, { length: isCut ? 0 : length, limit, ttl });
 }
 
-function refuse(walk: Walk, length: number, limit: number): void {
+function refuse(
+  walk: Walk,
+  { length, limit, ttl }: { readonly length: number; readonly limit: number; readonly ttl: number },
+): Step {
   for (let i = 0; i < walk.hopCount; i++) {
     const hop = walk.hops[i] as Hop;
+    // The walk ends at this router, whatever routers have forwarded behind it.
+    walk.packet.ttlDecrement = hop.ttlDecrement;
+    if (ttl <= hop.ttlDecrement + 1) {
+      sendIcmpError(walk, hop, { kind: "ttl-expired" });
+      return walk.dropOnce("ttl-expired");
+    }
+    walk.packet.spendTtl();
     const mtu = i === walk.hopCount - 1 ? Math.min(hop.mtu, limit) : hop.mtu;
     if (mtu >= length) continue;
     sendIcmpError(walk, hop, { kind: "too-big", mtu });
-    return;
+    return walk.dropOnce("too-big");
   }
   if (walk.firstPort !== undefined && walk.hopCount === 0) sendTooBigFromPath(walk, walk.firstPort, limit);
+  return walk.dropOnce("too-big");
 }
 
 /** Bytes from the IP header to the payload of TCP or UDP: what each segment of an offloaded frame repeats. */

@@ -19,7 +19,8 @@ export interface ResimulationParts {
   taught(facts: WalkFacts, now: Instant): void;
 }
 
-const noTags: TagList = {
+/** Of a flow that depends on nothing. */
+export const NO_TAGS: TagList = {
   ...{ tags: new Uint32Array(0), count: 0, references: new Uint32Array(0), referenceCount: 0, hash: 0 },
 };
 
@@ -88,7 +89,7 @@ export class Resimulation {
 
   /** Tags of the last flow that was checked. */
   get tags(): TagList {
-    return this.#result?.facts.tags ?? noTags;
+    return this.#result?.facts.tags ?? NO_TAGS;
   }
 
   #again(slot: number, mode: "check" | "renew", now: Instant): void {
@@ -112,7 +113,7 @@ export class Resimulation {
     if (result.facts.level > flowClass) return undefined;
     if (result.kind === "drop") {
       if (result.isTransient) return undefined;
-      translator.drop(result.reason);
+      translator.drop(result.reason, result.facts.routers);
       return result.isTemporary ? TEMPORARY_DROP_LIFE_S : FLOW_LIFE_S;
     }
     if (result.kind !== "forward" || result.isTransient) return undefined;

@@ -1,5 +1,6 @@
 import { type DropReason, dropCode } from "../../flow/drop-reason.ts";
 import {
+  ACTION_DEC_TTL,
   ACTION_DROP,
   ACTION_GROUP,
   ACTION_TUNNEL,
@@ -55,13 +56,14 @@ export class Translator {
     this.#count = count;
   }
 
-  /** The action of a drop flow. */
-  drop(reason: DropReason): void {
+  /** The action of a drop flow: what has TTL for no more than `routers`, those on the way to the drop, goes up instead. */
+  drop(reason: DropReason, routers: number): void {
     this.group = 0;
     this.isUngrouped = false;
     for (let i = 0; i < ACTION_WORDS; i++) this.action[i] = 0;
-    this.action[0] = ACTION_DROP;
+    this.action[0] = ACTION_DROP | (routers > 0 ? ACTION_DEC_TTL : 0);
     this.action[1] = dropCode(reason);
+    this.action[3] = routers << 16;
   }
 
   /** The action of a forwarding result; a drop action when there is nowhere to go. The reason, then, or undefined. */
@@ -69,9 +71,9 @@ export class Translator {
     this.group = 0;
     this.isUngrouped = false;
     const { outputs } = result;
-    if (outputs.isOverLimit) return this.#dropFor("group-limit");
+    if (outputs.isOverLimit) return this.#dropFor("group-limit", result);
     this.#collect(outputs);
-    if (this.#outputCount === 0) return this.#dropFor(outputs.count === 1 ? "port-inactive" : "no-recipient");
+    if (this.#outputCount === 0) return this.#dropFor(outputs.count === 1 ? "port-inactive" : "no-recipient", result);
     const { action } = this;
     for (let i = 0; i < ACTION_WORDS; i++) action[i] = result.action[i] as number;
     action[3] = lowerLimit(action[3] as number, this.#mtu);
@@ -79,7 +81,7 @@ export class Translator {
       this.#setTarget(action, 0);
       return undefined;
     }
-    if (this.#outputCount > GROUP_OUTPUTS) return this.#dropFor("group-limit");
+    if (this.#outputCount > GROUP_OUTPUTS) return this.#dropFor("group-limit", result);
     this.group = this.#groups.intern({ words: this.#outputs, count: this.#outputCount, hash: this.#hash() });
     this.isUngrouped = this.group === 0;
     if (this.isUngrouped) this.#count("weft_worker_groups_exhausted");
@@ -137,8 +139,8 @@ export class Translator {
     action[2] = this.#outputs[at + 2] as number;
   }
 
-  #dropFor(reason: DropReason): DropReason {
-    this.drop(reason);
+  #dropFor(reason: DropReason, { facts }: ForwardResult): DropReason {
+    this.drop(reason, facts.routers);
     return reason;
   }
 

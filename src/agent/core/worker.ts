@@ -3,13 +3,14 @@ import type { Duration, Instant } from "../../base/clock.ts";
 import type { DatapathWorker, UpcallRecord } from "../../datapath/datapath.ts";
 import { KEY_WORDS, UPCALL_KEY, UPCALL_MISS, UPCALL_TOO_BIG, UPCALL_TTL_EXPIRED } from "../../flow/layout.ts";
 import { tagFlood } from "../../flow/tag.ts";
-import type { ConsumeResult, DropResult, EmittedFrame, ForwardResult, SimResult, WalkFacts } from "../../sim/result.ts";
+import { frameTtl } from "../../sim/frame-ttl.ts";
+import type { DropResult, EmittedFrame, ForwardResult, SimResult, WalkFacts } from "../../sim/result.ts";
+import { isTtlUsedUp } from "../../sim/result.ts";
 import type { FrameBytes, SimInput } from "../../sim/sim-input.ts";
 import type { Simulator } from "../../sim/simulator.ts";
 import type { NeighborKey } from "../../state/neighbor-resolver.ts";
 import { FlowAudit } from "./audit.ts";
 import { FlowBook, type NewFlow } from "./flow-book.ts";
-import { frameTtl } from "./frame-ttl.ts";
 import { Groups } from "./groups.ts";
 import { IcmpBudget } from "./icmp-budget.ts";
 import {
@@ -23,7 +24,7 @@ import {
 import type { FromWorker, ToWorker } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import type { ParkedPacket } from "./parking.ts";
-import { Resimulation } from "./resimulation.ts";
+import { NO_TAGS, Resimulation } from "./resimulation.ts";
 import { Translator } from "./translate.ts";
 import { Waiting } from "./waiting.ts";
 import { answerFlows, answerTrace } from "./worker-answers.ts";
@@ -122,7 +123,7 @@ export class WorkerCore {
       shard: 0,
       action: this.#translator.action,
       group: 0,
-      tags: noTags,
+      tags: NO_TAGS,
       lifeS: 0,
     };
     this.#upcallsAt = this.counts.metrics.index("weft_worker_upcalls");
@@ -263,6 +264,8 @@ export class WorkerCore {
 
   #act(result: SimResult, words: Uint32Array, offset: number): void {
     this.#state.taught(result.facts, this.#now);
+    if (result.kind !== "forward" && isTtlUsedUp(result, frameTtl(this.#frame)))
+      return this.#expired(result, words, offset);
     switch (result.kind) {
       case "forward":
         return this.#forward(result, words, offset);
@@ -271,7 +274,7 @@ export class WorkerCore {
       case "wait":
         return this.#waiting.park(result.on, { words, offset, frame: this.#frame }, this.#now);
       case "consume":
-        return this.#consumed(result);
+        return this.#emitAll(keep(result.facts.frames));
       case "needs-frame":
         return;
       default:
@@ -290,7 +293,7 @@ export class WorkerCore {
         offset,
         lifeS: nowhere === undefined ? FLOW_LIFE_S : TEMPORARY_DROP_LIFE_S,
       });
-    if (nowhere !== undefined) this.counts.drop(vport, nowhere);
+    if (nowhere !== undefined && fit !== "ttl-expired") this.counts.drop(vport, nowhere);
     else if (fragments.length > 0) for (const bytes of fragments) this.#outbox.sendBytes(bytes, vport);
     else if (fit === "fits") this.#outbox.send(this.#frame, vport, words[offset + 10] as number);
     else this.#unfit(fit, words, offset);
@@ -310,20 +313,25 @@ export class WorkerCore {
     this.#act(result, words, offset);
   }
 
+  /** The walk's end is behind the router at which the packet ends, which shares the flow: no short one, of which nobody has been told. */
+  #expired(result: SimResult, words: Uint32Array, offset: number): void {
+    if (result.kind === "drop" && !result.isTemporary) this.#installDrop(result, words, offset);
+    this.#unfit("ttl-expired", words, offset);
+  }
+
+  #installDrop(result: DropResult, words: Uint32Array, offset: number): void {
+    if ((words[offset] as number) !== UPCALL_MISS || result.isTransient) return;
+    this.#translator.drop(result.reason, result.facts.routers);
+    this.#install(result.facts, words, { offset, lifeS: result.isTemporary ? TEMPORARY_DROP_LIFE_S : FLOW_LIFE_S });
+  }
+
   #drop(result: DropResult, words: Uint32Array, offset: number): void {
     const vport = words[offset + 3] as number;
     this.counts.drop(vport, result.reason);
     const frames = keep(result.facts.frames);
-    if ((words[offset] as number) === UPCALL_MISS && !result.isTransient) {
-      this.#translator.drop(result.reason);
-      this.#install(result.facts, words, { offset, lifeS: result.isTemporary ? TEMPORARY_DROP_LIFE_S : FLOW_LIFE_S });
-    }
+    this.#installDrop(result, words, offset);
     if (frames.length > 0 && !this.#icmp.take(vport, this.#now)) this.counts.metrics.add("weft_worker_icmp_limited");
     else this.#emitAll(frames);
-  }
-
-  #consumed(result: ConsumeResult): void {
-    this.#emitAll(keep(result.facts.frames));
   }
 
   #install(facts: WalkFacts, words: Uint32Array, at: { readonly offset: number; readonly lifeS: number }): void {
@@ -381,8 +389,6 @@ export class WorkerCore {
     this.#run(origin.words, 0, unresolved);
   }
 }
-
-const noTags = { tags: new Uint32Array(0), count: 0, references: new Uint32Array(0), referenceCount: 0, hash: 0 };
 
 /** The simulator reuses its list; frames must be walked after the flow is written, which simulates again. */
 function keep(frames: readonly EmittedFrame[]): readonly EmittedFrame[] {

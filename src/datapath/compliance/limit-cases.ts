@@ -95,6 +95,33 @@ export const LIMIT_CASES: readonly Case[] = [
     },
   },
   {
+    name: "a drop behind routers drops what would have come to it, and sends up what ends before",
+    run: async (scene) => {
+      const decrement = 2;
+      for (const frame of [f.udp4({ v4: { ttl: 3 } }), f.udp6({ vlans: [{ vid: 9 }], v6: { hopLimit: 3 } })]) {
+        scene.install(1, frame, { action: { to: { drop: "blackhole" }, decrementTtl: decrement } });
+        const drops = [{ vport: 1, reason: "blackhole" }] as const;
+        await scene.expect({ drops }, () => scene.rig.send(1, frame));
+      }
+      for (const frame of [f.udp4({ v4: { ttl: 2 } }), f.udp4({ v4: { ttl: 0 } }), f.udp6({ v6: { hopLimit: 2 } })]) {
+        scene.install(1, frame, { action: { to: { drop: "blackhole" }, decrementTtl: decrement } });
+        const up = [{ kind: UPCALL_TTL_EXPIRED, vport: 1, frame, decrement }];
+        await scene.expect({ up }, () => scene.rig.send(1, frame));
+      }
+    },
+  },
+  {
+    name: "a drop before any router has no TTL to look at, nor has what is no IP packet",
+    run: async (scene) => {
+      const frame = f.udp4({ v4: { ttl: 0 } });
+      scene.install(1, frame, { action: { to: { drop: "filter" } } });
+      await scene.expect({ drops: [{ vport: 1, reason: "filter" }] }, () => scene.rig.send(1, frame));
+      scene.install(1, f.arp(), { action: { to: { drop: "filter" }, decrementTtl: 255 } });
+      const drops = [{ vport: 1, reason: "filter" }] as const;
+      await scene.expect({ drops }, () => scene.rig.send(1, f.arp()));
+    },
+  },
+  {
     name: "what is not routed may have any TTL",
     run: (scene) => passes(scene, f.udp4({ v4: { ttl: 0 } }), {}),
   },

@@ -9,6 +9,7 @@ import { type NeighborEffect, NeighborResolver } from "../../state/neighbor-reso
 import { NEIGHBOR_DEFAULTS } from "../../state/neighbor-settings.ts";
 import { formatFrame } from "../../wire/frame.ts";
 import { formatResult } from "../format-result.ts";
+import { frameTtl } from "../frame-ttl.ts";
 import type { SimResult } from "../result.ts";
 import type { SimInput } from "../sim-input.ts";
 import { Simulator } from "../simulator.ts";
@@ -126,7 +127,7 @@ export class WalkScript {
         case "packet":
           return this.#simulator.simulate(input, this.#now);
         case "ttl":
-          return this.#simulator.ttlExpired(input, bytes[22] ?? 0, this.#now);
+          return this.#simulator.ttlExpired(input, frameTtl(frame), this.#now);
         case "toobig":
           return this.#simulator.tooBig(input, limit, this.#now);
         case "check":
@@ -136,7 +137,7 @@ export class WalkScript {
       }
     };
     this.#out.push(`${command} ${formatFrame(bytes)}`);
-    this.#traced(run, 0);
+    this.#traced(run, { depth: 0, ttl: command === "packet" ? frameTtl(frame) : 255 });
     this.#out.push("");
   }
 
@@ -150,7 +151,10 @@ export class WalkScript {
     return this.#simulator.simulate({ ...input, mode: "check", key, frame: undefined }, this.#now);
   }
 
-  #traced(run: (trace: TraceText) => SimResult, depth: number): void {
+  #traced(
+    run: (trace: TraceText) => SimResult,
+    { depth, ttl }: { readonly depth: number; readonly ttl: number },
+  ): void {
     const trace = new TraceText();
     this.#simulator.trace(trace);
     const result = run(trace);
@@ -158,14 +162,14 @@ export class WalkScript {
     for (const [tag, name] of trace.dependencies) this.#tagNames.set(tag, name);
     const indent = "  ".repeat(depth);
     if (!this.#isQuiet) for (const line of trace.lines) this.#out.push(`${indent}  ${line}`);
-    for (const line of formatResult(result, this.#world)) this.#out.push(`${indent}= ${line}`);
+    for (const line of formatResult(result, this.#world, ttl)) this.#out.push(`${indent}= ${line}`);
     if (!this.#isQuiet && (result.kind === "forward" || result.kind === "drop") && !result.isTransient) {
       this.#out.push(`${indent}=   depends on ${[...trace.dependencies.values()].join(", ")}`);
     }
     const { tags, frames } = result.facts;
     for (let i = 0; i < tags.referenceCount; i++) this.#fdb.use(tags.references[i] ?? 0, this.#now);
     for (const { port, bytes } of [...frames]) {
-      this.#traced(() => this.#simulator.emit(port, bytes, this.#now), depth + 1);
+      this.#traced(() => this.#simulator.emit(port, bytes, this.#now), { depth: depth + 1, ttl: 255 });
     }
   }
 
@@ -188,6 +192,6 @@ export class WalkScript {
     const bytes = this.#simulator.neighborRequest(effect.port, effect.ip);
     if (bytes === undefined) return;
     this.#out.push(`request neighbor ${name}: ${formatFrame(bytes)}`);
-    this.#traced(() => this.#simulator.emit(effect.port, bytes, this.#now), 1);
+    this.#traced(() => this.#simulator.emit(effect.port, bytes, this.#now), { depth: 1, ttl: 255 });
   }
 }

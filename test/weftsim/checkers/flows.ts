@@ -136,7 +136,7 @@ class FreshWorker {
   }
 
   #expected(result: SimResult): string {
-    if (result.kind === "drop") this.#translator.drop(result.reason);
+    if (result.kind === "drop") this.#translator.drop(result.reason, result.facts.routers);
     else if (result.kind === "forward") this.#translator.forward(result);
     else return result.kind === "wait" ? `wait for ${JSON.stringify(result.on)}` : result.kind;
     return actionText(this.#translator.action, this.#groups);

@@ -1,6 +1,6 @@
-import type { FrameBytes } from "../../sim/sim-input.ts";
-import { u8At, u16At } from "../../wire/bytes.ts";
-import { ETHER_TYPE } from "../../wire/ethernet.ts";
+import { u8At, u16At } from "../wire/bytes.ts";
+import { ETHER_TYPE } from "../wire/ethernet.ts";
+import type { FrameBytes } from "./sim-input.ts";
 
 const MAC_BYTES = 12;
 const TAG_BYTES = 4;

@@ -75,7 +75,7 @@ static __always_inline __u32 weft_flood_target(struct weft_flood *f, const struc
 	if (!reason && peer && peer->mtu && f->l3_length > peer->mtu)
 		reason = WEFT_DROP_TOO_BIG;
 	if (reason)
-		weft_drop(f->skb, 0, reason);
+		weft_drop(f->skb, f->ingress_vport, reason);
 	return reason ? 0 : c->tunnel_ifindex;
 }
 

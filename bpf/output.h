@@ -117,13 +117,13 @@ static __always_inline int weft_to_peer(struct __sk_buff *skb, struct weft_walk 
 	struct weft_peer *peer = bpf_map_lookup_elem(&peers, &index);
 
 	if (!c || !peer)
-		return weft_drop(skb, 0, WEFT_DROP_PEER_DOWN);
+		return weft_drop(skb, w->vport, WEFT_DROP_PEER_DOWN);
 	int reason = weft_encapsulate(skb, index, tunnel_key);
 	if (reason)
-		return weft_drop(skb, 0, reason);
+		return weft_drop(skb, w->vport, reason);
 	__u32 mtu = WEFT_LOAD(peer->mtu);
 	if (mtu && weft_l3_length(skb, w, mtu) > mtu)
-		return weft_drop(skb, 0, WEFT_DROP_TOO_BIG);
+		return weft_drop(skb, w->vport, WEFT_DROP_TOO_BIG);
 	skb->cb[0] = WEFT_ACTION_TUNNEL;
 	skb->cb[1] = index;
 	skb->cb[2] = tunnel_key;

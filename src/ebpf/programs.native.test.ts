@@ -200,6 +200,7 @@ test("a vport that is down, a peer that is down or of no use, and a wrong mark d
   assert.deepEqual([sent.verdict, sent.index, sent.tunnelKey], ["tunnel", 5, 0x123]);
   memory.peers[5 * PEER_WORDS + 6] = 127;
   assert.equal(runner.runFrame(input).index, dropCode("too-big"));
+  assert.equal(dropped("too-big", VPORT), 1);
   for (const mark of [0, 212, 0xa0000fff, 0xaf000000]) {
     assert.equal(runner.executeMarked(frame, mark).index, dropCode("bad-mark"), `mark ${mark}`);
   }

@@ -88,9 +88,12 @@ export interface ForwardResult {
   readonly isTransient: boolean;
   /**
    * Whether this very frame may be executed with `action`. If not, install the flow all the same and call
-   * `Simulator.ttlExpired` or `Simulator.tooBig` with the frame. Always `fits` in check mode and for offloaded frames.
+   * `Simulator.ttlExpired` or `Simulator.tooBig` with the frame. Always `fits` in check mode. The path to the egress host is
+   * not looked at: compare `networkLength` with the limit of the action that is executed.
    */
   readonly fit: "fits" | "ttl-expired" | "too-big";
+  /** Length of the frame's IP packet, of one segment of an offloaded frame; 0: no IP packet, or check mode. */
+  readonly networkLength: number;
   /** Only from `Simulator.tooBig`: execute these in place of the frame. Empty otherwise. */
   readonly fragments: readonly Uint8Array[];
 }

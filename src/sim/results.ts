@@ -1,6 +1,7 @@
 import type { DropReason } from "../flow/drop-reason.ts";
 import { ACTION_WORDS } from "../flow/layout.ts";
 import type { TagList } from "../flow/tag-index.ts";
+import { networkLengthOf } from "./fit.ts";
 import type {
   ConsumeResult,
   DropResult,
@@ -46,6 +47,7 @@ export class Results {
       outputs: walk.outputs,
       isTransient: false,
       fit: "fits",
+      networkLength: 0,
       fragments: NO_FRAGMENTS,
     };
     this.#needsFrame = { kind: "needs-frame", facts };
@@ -90,6 +92,7 @@ export class Results {
     }
     forward.isTransient = walk.isTransient || walk.tags.isOverLimit;
     forward.fit = fit;
+    forward.networkLength = networkLengthOf(walk);
     forward.fragments = fragments;
     return forward;
   }

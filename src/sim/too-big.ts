@@ -4,10 +4,10 @@ import { ETHERNET_LENGTH } from "../wire/ethernet.ts";
 import { type Frame, layerOf, parseFrame } from "../wire/frame.ts";
 import { fillChecksums } from "../wire/frame-checksum.ts";
 import { Ipv4View } from "../wire/ipv4.ts";
-import { IPV6_LENGTH, Ipv6View } from "../wire/ipv6.ts";
 import { TcpView } from "../wire/tcp.ts";
 import { UdpView } from "../wire/udp.ts";
 import { VLAN_LENGTH } from "../wire/vlan.ts";
+import { networkLengthOf } from "./fit.ts";
 import { bytesOf } from "./frame-layers.ts";
 import { frameTtl } from "./frame-ttl.ts";
 import { sendIcmpError, sendTooBigFromPath } from "./icmp-error.ts";
@@ -37,9 +37,16 @@ export function answerTooBig(walk: Walk, limit: number): readonly Uint8Array[] |
     const fragments = fragmentsOf(withChecksum(bytes), at, mtu);
     return fragments.length === 0 ? walk.dropOnce("too-big") : fragments;
   }
-  const whole = isV4 ? new Ipv4View(bytes, at).totalLength : IPV6_LENGTH + new Ipv6View(bytes, at).payloadLength;
-  const length = frame.gsoSize === 0 ? whole : frame.gsoSize + headersOf(bytes, at);
-  return refuse(walk, { length: isCut ? 0 : length, limit, ttl });
+  return refuse(walk, { length: isCut ? 0 : networkLengthOf(walk), limit, ttl });
+}
+
+/**
+ * The fragments of a frame that the network itself sends and whose way allows `limit` bytes; none for what may not be
+ * fragmented (all but IPv4 without DF).
+ */
+export function fragmentsOfOwn(bytes: Uint8Array, limit: number): readonly Uint8Array[] {
+  const ipv4 = layerOf(parseFrame(bytes), "ipv4");
+  return ipv4 === undefined || ipv4.fields.dontFragment ? [] : fragmentsOf(bytes, ipv4.offset, limit);
 }
 
 function refuse(
@@ -62,13 +69,6 @@ function refuse(
   }
   if (walk.firstPort !== undefined && walk.hopCount === 0) sendTooBigFromPath(walk, walk.firstPort, limit);
   return walk.dropOnce("too-big");
-}
-
-/** Bytes from the IP header to the payload of TCP or UDP: what each segment of an offloaded frame repeats. */
-function headersOf(bytes: Uint8Array, at: number): number {
-  const frame = parseFrame(bytes);
-  const transport = layerOf(frame, "tcp") ?? layerOf(frame, "udp");
-  return transport === undefined ? 0 : transport.end - at;
 }
 
 /** The frame with its transport checksum, which hardware was to complete; fragments come too late for that. */

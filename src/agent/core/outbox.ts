@@ -1,6 +1,7 @@
 import type { DatapathWorker, ExecuteFrame } from "../../datapath/datapath.ts";
 import { ACTION_WORDS, UPCALL_CSUM_PARTIAL } from "../../flow/layout.ts";
 import type { FrameBytes } from "../../sim/sim-input.ts";
+import { fragmentsOfOwn } from "../../sim/too-big.ts";
 import type { Translator } from "./translate.ts";
 import type { WorkerCounts } from "./worker-counts.ts";
 
@@ -44,6 +45,15 @@ export class Outbox {
   /** A frame that the network made. */
   sendBytes(bytes: Uint8Array, vport: number): void {
     this.send({ bytes, offset: 0, length: bytes.length, gsoSize: 0 }, vport, 0);
+  }
+
+  /** A frame of the network itself: what is too long for its way leaves in fragments, or is dropped and counted. */
+  sendOwn(bytes: Uint8Array): void {
+    const { fit, limit } = this.#translator;
+    if (fit === "fits") return this.sendBytes(bytes, 0);
+    const fragments = fit === "too-big" ? fragmentsOfOwn(bytes, limit) : [];
+    if (fragments.length === 0) this.#counts.drop(0, fit);
+    for (const fragment of fragments) this.sendBytes(fragment, 0);
   }
 
   #executeOne(action: Uint32Array, vport: number): void {

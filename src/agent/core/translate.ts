@@ -35,6 +35,11 @@ export class Translator {
   readonly action = new Uint32Array(ACTION_WORDS);
   /** The group that the action uses; 0: none. */
   group = 0;
+  /**
+   * Whether the frame of the last `forward` may go out with the action: what the walk found, or `too-big` when only the path
+   * to another host is too narrow. The datapath, which asks the same of every later packet, does not ask it of the first.
+   */
+  fit: ForwardResult["fit"] = "fits";
   /** True when the flood found no free group: send output by output with `outputAction`, install nothing. */
   isUngrouped = false;
   /** Keys for floods, by handle of the bridge and id of the host. */
@@ -70,6 +75,7 @@ export class Translator {
   forward(result: ForwardResult): DropReason | undefined {
     this.group = 0;
     this.isUngrouped = false;
+    this.fit = result.fit;
     const { outputs } = result;
     if (outputs.isOverLimit) return this.#dropFor("group-limit", result);
     this.#collect(outputs);
@@ -77,6 +83,9 @@ export class Translator {
     const { action } = this;
     for (let i = 0; i < ACTION_WORDS; i++) action[i] = result.action[i] as number;
     action[3] = lowerLimit(action[3] as number, this.#mtu);
+    const { limit } = this;
+    const isLong = limit !== 0 && result.networkLength > limit;
+    if (isLong && result.fit === "fits" && result.fragments.length === 0) this.fit = "too-big";
     if (outputs.count === 1) {
       this.#setTarget(action, 0);
       return undefined;
@@ -88,6 +97,11 @@ export class Translator {
     action[0] = (action[0] as number) | ACTION_GROUP;
     action[1] = this.group;
     return undefined;
+  }
+
+  /** Largest IP packet that the action lets pass; 0: any. */
+  get limit(): number {
+    return (this.action[3] as number) & LIMIT_MASK;
   }
 
   /** Takes what is known of a host; undefined: it is no peer any more. */

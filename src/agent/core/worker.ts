@@ -285,7 +285,8 @@ export class WorkerCore {
   #forward(result: ForwardResult, words: Uint32Array, offset: number): void {
     const vport = words[offset + 3] as number;
     const nowhere = this.#translator.forward(result);
-    const { fit, fragments } = result;
+    const { fragments } = result;
+    const { fit } = this.#translator;
     const frames = keep(result.facts.frames);
     const isInstalled = !result.isTransient && !this.#translator.isUngrouped;
     if (isInstalled)
@@ -303,7 +304,7 @@ export class WorkerCore {
   /** The first packet of a flow that is itself too long or at the end of its life. */
   #unfit(fit: "ttl-expired" | "too-big", words: Uint32Array, offset: number): void {
     const vport = words[offset + 3] as number;
-    const limit = (this.#translator.action[3] as number) & 0xffff;
+    const { limit } = this.#translator;
     if (!this.#icmp.take(vport, this.#now)) return this.counts.metrics.add("weft_worker_icmp_limited");
     this.#book.file();
     const result =
@@ -363,7 +364,7 @@ export class WorkerCore {
     if (result.kind === "forward") {
       const nowhere = this.#translator.forward(result);
       if (nowhere !== undefined) this.counts.drop(0, nowhere);
-      else this.#outbox.sendBytes(frame.bytes, 0);
+      else this.#outbox.sendOwn(frame.bytes);
     }
     if (depth < EMIT_DEPTH_MAX) for (const answer of answers) this.#emit(answer, depth + 1);
   }

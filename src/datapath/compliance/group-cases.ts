@@ -95,8 +95,8 @@ export const GROUP_CASES: readonly Case[] = [
       const out = [at(2, long), tunnelled(long)];
       const drops = [
         { vport: WORLD.absentVport, reason: "vport-down" },
-        { vport: 0, reason: "peer-down" },
-        { vport: 0, reason: "too-big" },
+        { vport: 1, reason: "peer-down" },
+        { vport: 1, reason: "too-big" },
       ] as const;
       await scene.expect({ out, drops }, () => scene.rig.send(1, long));
     },

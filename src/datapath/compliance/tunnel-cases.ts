@@ -72,7 +72,7 @@ const EGRESS_CASES: readonly Case[] = [
   {
     name: "drops for a peer that is down, that has no record, and that is in the middle of a write",
     run: async (scene) => {
-      const drops = [{ vport: 0, reason: "peer-down", bytes: frame.length } as const];
+      const drops = [{ vport: 1, reason: "peer-down", bytes: frame.length } as const];
       for (const gone of [downPeer, absentPeer, 0, 4000]) {
         scene.install(1, frame, { action: { to: { peer: gone, tunnelKey: KEY } } });
         await scene.expect({ drops }, () => scene.rig.send(1, frame));
@@ -93,11 +93,11 @@ const EGRESS_CASES: readonly Case[] = [
       const other = underlayWorld(family === 4 ? 6 : 4).addressOf(peer);
       await scene.rig.control.setPeers(peers.map((each) => (each.peer === peer ? { ...each, address: other } : each)));
       scene.install(1, frame, { action: { to: { peer, tunnelKey: KEY } } });
-      await scene.expect({ drops: [{ vport: 0, reason: "peer-down" }] }, () => scene.rig.send(1, frame));
+      await scene.expect({ drops: [{ vport: 1, reason: "peer-down" }] }, () => scene.rig.send(1, frame));
     },
   },
   {
-    name: "drops what is longer than the path to the peer, tags not counted",
+    name: "drops what is longer than the path to the peer, tags not counted, under the vport by which it came",
     run: async (scene) => {
       const to = { peer: narrowPeer, tunnelKey: KEY };
       const fits = f.udp4({ payload: new Uint8Array(narrowMtu - 28) });
@@ -106,7 +106,10 @@ const EGRESS_CASES: readonly Case[] = [
       for (const each of [fits, tagged, tooLong]) scene.install(1, each, { action: { to } });
       await scene.expect({ out: [{ kind: "tunnel", ...to, frame: fits }] }, () => scene.rig.send(1, fits));
       await scene.expect({ out: [{ kind: "tunnel", ...to, frame: tagged }] }, () => scene.rig.send(1, tagged));
-      await scene.expect({ drops: [{ vport: 0, reason: "too-big" }] }, () => scene.rig.send(1, tooLong));
+      const drops = [{ vport: 1, reason: "too-big" } as const];
+      await scene.expect({ drops }, () => scene.rig.send(1, tooLong));
+      await scene.expect({ drops }, () => scene.execute(tooLong, { to }, { ingressVport: 1 }));
+      await scene.expect({ drops: [{ vport: 0, reason: "too-big" }] }, () => scene.execute(tooLong, { to }));
       const pushed = [
         {
           kind: "tunnel",
@@ -122,7 +125,7 @@ const EGRESS_CASES: readonly Case[] = [
     run: async (scene) => {
       scene.install(1, frame, { action: { to: { peer, tunnelKey: KEY } } });
       await scene.rig.control.setPeers([]);
-      await scene.expect({ drops: [{ vport: 0, reason: "peer-down" }] }, () => scene.rig.send(1, frame));
+      await scene.expect({ drops: [{ vport: 1, reason: "peer-down" }] }, () => scene.rig.send(1, frame));
       await scene.reset();
       scene.install(1, frame, { action: { to: { peer, tunnelKey: KEY } } });
       await scene.expect({ out: [{ kind: "tunnel", peer, tunnelKey: KEY, frame }] }, () => scene.rig.send(1, frame));

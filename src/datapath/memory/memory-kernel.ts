@@ -214,7 +214,7 @@ export class MemoryKernel {
   #toPeer(peer: number, tunnelKey: number, packet: MemoryPacket): void {
     const reason = this.#whyNotToPeer(peer, tunnelKey, networkLengthOf(packet));
     if (reason === undefined) this.#outputs.toPeer(peer, tunnelKey & 0xff_ffff, packet.bytes);
-    else this.drops.count(reason, { vport: 0, bytes: lengthOf(packet) });
+    else this.#drop(reason, packet);
   }
 
   #keepAlive(peer: number, packet: MemoryPacket): void {
@@ -257,7 +257,7 @@ export class MemoryKernel {
     }
     const reason = this.#whyNotToPeer(target, tunnelKey, networkLengthOf(packet));
     if (reason === undefined) return true;
-    this.drops.count(reason, { vport: 0, bytes: lengthOf(packet) });
+    this.#drop(reason, packet);
     return false;
   }
 

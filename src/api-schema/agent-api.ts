@@ -101,7 +101,8 @@ export const agentStatus = {
         properties: {
           portId: idField,
           interfaceName: textField,
-          state: { ...textField, description: "up, down, missing or why it could not be attached" },
+          state: { ...textField, description: "wanted, up, down, absent or refused" },
+          why: { ...textField, description: "Why the interface was refused, one sentence; absent unless refused" },
         },
       },
     },

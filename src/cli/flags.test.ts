@@ -62,6 +62,12 @@ describe("show", () => {
   before(() => cli.open());
   after(() => cli.close());
 
+  const answerOf = async (kind: Kind, name: string): Promise<object> => {
+    // What the host says of a port is not the API's object.
+    const { status: _status, ...object } = JSON.parse(await cli.done(`show ${kind} ${name} --json`));
+    return object;
+  };
+
   it("prints every field that the API answers, of every kind", async () => {
     const lines = [
       "create host h",
@@ -91,9 +97,13 @@ describe("show", () => {
     ];
     const seen = new Set<string>();
     for (const [kind, name] of objects) {
-      const answered = Object.keys(JSON.parse(await cli.done(`show ${kind} ${name} --json`)));
+      const answered = Object.keys(await answerOf(kind, name));
       const shown = (await cli.done(`show ${kind} ${name}`)).split("\n").map((line) => line.split("  ")[0]);
-      assert.deepEqual(shown.toSorted(), answered.map(labelOf).toSorted(), `${kind} ${name}`);
+      assert.deepEqual(
+        shown.filter((label) => label !== "not active").toSorted(),
+        answered.map(labelOf).toSorted(),
+        `${kind} ${name}`,
+      );
       for (const field of answered) seen.add(`${kind} ${field}`);
     }
     // What no object here has is a host's own: it takes a running agent.
@@ -109,5 +119,23 @@ describe("show", () => {
     const other = await cli.done("show port q");
     assert.match(other, /^peer +l$/m);
     assert.match(other, /^mtu +1400$/m);
+  });
+
+  it("says why a host does not serve a port that is bound there, and bind says where to look", async () => {
+    const { id: hostId } = JSON.parse(await cli.done("show host h --json"));
+    const { id: portId } = JSON.parse(await cli.done("show port p --json"));
+    assert.match(await cli.done("show port p"), /^not active +.*no running agent/m);
+    const why = "interface lo cannot be bound: it is the loopback";
+    const status = { hostId, release: "1", startedAt: 1, workers: 1, isStoreConnected: true };
+    let own: object = { portId, interfaceName: "lo", state: "refused", why };
+    await cli.api.live(hostId, () => ({ status: 200, body: JSON.stringify({ ...status, ports: [own] }) }));
+    await cli.done("unbind p");
+    const bound = await cli.weft("bind p h lo");
+    assert.deepEqual([bound.code, bound.err], [0, "whether h serves it: weft show port p"]);
+    assert.match(await cli.done("show port p"), new RegExp(`^not active +${why}$`, "m"));
+    assert.equal(JSON.parse(await cli.done("show port p --json")).status.why, why);
+    assert.match(await cli.done("hosts"), /p refused/);
+    own = { portId, interfaceName: "lo", state: "absent" };
+    assert.match(await cli.done("show port p"), /^not active +there is no interface lo on the host$/m);
   });
 });

@@ -72,6 +72,7 @@ async function hosts(context: CommandContext): CommandResult {
         NAME: host.name,
         ALIVE: host.isAlive ? "yes" : "no",
         PORTS: String(host.portIds.length),
+        "NOT SERVED": status?.ok === true ? await notServed(status.value.ports, names) : "",
         FLOWS: status?.ok === true ? String(status.value.flows ?? "unknown") : "",
         DATAPATH: status?.ok === true ? (status.value.datapath ?? "") : "",
         PEERS: status?.ok === true ? await peersOf(status.value.peers ?? [], names) : "",
@@ -83,6 +84,13 @@ async function hosts(context: CommandContext): CommandResult {
     }),
   );
   return table(context, rows, "no hosts: an agent registers its host when it starts");
+}
+
+/** Ports bound to the host that it does not forward for; `weft show port` says why. */
+async function notServed(ports: AgentStatus["ports"], names: Names): Promise<string> {
+  const others = ports.filter(({ state }) => state !== "up");
+  const named = others.map(async ({ portId, state }) => `${await names.nameOf("port", portId)} ${state}`);
+  return (await Promise.all(named)).join(", ");
 }
 
 /** `4 alive`, `3 alive, host2 dead for 12s`: the dead by name, the others by number. */

@@ -17,6 +17,7 @@ import { type BodyPart, contradictionIn, type FlagValue, flagWord } from "./fiel
 import { KIND_SPECS, type KindSpec, nameIn } from "./kind-spec.ts";
 import type { Names } from "./names.ts";
 import { objectFields } from "./object-fields.ts";
+import { portAtHost } from "./port-at-host.ts";
 import { formatFields, formatTable } from "./table.ts";
 
 type Options = Readonly<Record<string, FlagValue>>;
@@ -93,15 +94,17 @@ export const deleteVerb: VerbModule = {
   },
 };
 
-/** Prints every field of one object, or JSON. */
+/** Prints every field of one object, or JSON; of a bound port that is not active also what its host says of it. */
 async function printObject<K extends Kind>(context: CommandContext, kind: K, object: ResourceOf<K>): CommandResult {
   const api = context.api();
   if (!api.ok) return api;
+  const status = kind === "port" ? await portAtHost(api.value.client, object as ResourceOf<"port">) : undefined;
   if (context.isJson) {
-    printJson(context.terminal, object);
+    printJson(context.terminal, { ...object, ...(status === undefined ? {} : { status }) });
     return DONE;
   }
-  const lines = formatFields(await objectFields(kind, object, api.value.names));
+  const fields = await objectFields(kind, object, api.value.names);
+  const lines = formatFields(status?.why === undefined ? fields : [...fields, ["not active", status.why]]);
   for (const line of lines) context.terminal.print(line);
   return DONE;
 }

@@ -18,10 +18,14 @@ export const bindVerb: VerbModule = {
           if (!api.ok) return api;
           const hostId = await api.value.names.idOf("host", host);
           if (!hostId.ok) return hostId;
-          return onPort(context, port, {
+          const bound = await onPort(context, port, {
             done: "bound",
             act: (client, id) => client.bind(id, { hostId: hostId.value, interfaceName }),
           });
+          // The host takes its time, and may refuse the interface: that is not ours to wait for.
+          if (bound.ok && !context.isJson)
+            context.terminal.complain(`whether ${host} serves it: weft show port ${port}`);
+          return bound;
         }),
       );
   },

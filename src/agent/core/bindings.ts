@@ -14,6 +14,16 @@ interface Bound {
   isExternal: boolean;
   tunnelKey: number;
   state: "wanted" | "up" | "down" | "absent" | "refused";
+  /** Why it was refused, one sentence. */
+  why: string | undefined;
+}
+
+/** A port bound here as the agent's API and its doctor show it: `why` says in one sentence why it was refused. */
+export interface PortState {
+  readonly portId: Id;
+  readonly interfaceName: string;
+  readonly state: string;
+  readonly why?: string;
 }
 
 /**
@@ -65,12 +75,15 @@ export class Bindings {
         known.isExternal !== isExternal;
       known.binding = binding;
       known.isExternal = isExternal;
-      if (isChanged) known.state = "wanted";
+      if (isChanged) {
+        known.state = "wanted";
+        known.why = undefined;
+      }
       return { isChanged, vport: known.vport };
     }
     const vport = this.#takeVport(epochOfBinding(portId, binding));
     if (vport === undefined) return { isChanged: false, vport };
-    const bound: Bound = { portId, vport, binding, isExternal, tunnelKey, state: "wanted" };
+    const bound: Bound = { portId, vport, binding, isExternal, tunnelKey, state: "wanted", why: undefined };
     this.#byPort.set(portId, bound);
     this.#byVport.set(vport, bound);
     return { isChanged: true, vport };
@@ -91,6 +104,7 @@ export class Bindings {
     const bound = this.#byVport.get(outcome.vport);
     if (bound === undefined) return undefined;
     const state = outcome.state === "attached" ? (outcome.isUp ? "up" : "down") : outcome.state;
+    bound.why = outcome.state === "refused" ? outcome.why : undefined;
     if (bound.state === state) return undefined;
     bound.state = state;
     return bound.portId;
@@ -116,11 +130,12 @@ export class Bindings {
   }
 
   /** Every port bound here, as the agent's API shows it. */
-  states(): readonly { readonly portId: Id; readonly interfaceName: string; readonly state: string }[] {
-    return [...this.#byPort.values()].map(({ portId, binding, state }) => ({
+  states(): readonly PortState[] {
+    return [...this.#byPort.values()].map(({ portId, binding, state, why }) => ({
       portId,
       interfaceName: binding.interfaceName,
       state,
+      ...(why === undefined ? {} : { why }),
     }));
   }
 

@@ -112,6 +112,15 @@ describe("control core", () => {
     assert.deepEqual(bench.placement("p1"), { at: "local", vport: 1, isActive: false });
   });
 
+  it("says why an interface was refused until it is attached", () => {
+    const why = "interface lo cannot be bound: it is the loopback";
+    const bench = running().step({ kind: "ports", outcomes: [{ vport: 1, state: "refused", why }] });
+    const stateOf = () => bench.core.portStates().find(({ portId }) => portId === "p1");
+    assert.deepEqual([stateOf()?.state, stateOf()?.why], ["refused", why]);
+    bench.step({ kind: "ports", outcomes: [up(1)] });
+    assert.deepEqual([stateOf()?.state, stateOf()?.why], ["up", undefined]);
+  });
+
   it("sends to another host only while that host serves the present generation of the binding", () => {
     const bench = running().step({
       kind: "active",

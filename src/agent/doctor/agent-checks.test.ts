@@ -53,6 +53,10 @@ describe("checks of an agent", () => {
     assert.deepEqual(bad({ doWorkersAnswer: false }), ["workers failure"]);
     const ports = ["absent", "down", "refused", "up"].map((state) => ({ portId: state, interfaceName: "t", state }));
     assert.deepEqual(bad({ ports }), ["ports warning", "ports warning", "ports failure"]);
+    const why = "interface lo cannot be bound: it is the loopback";
+    const refused = [{ portId: "p1", interfaceName: "lo", state: "refused", why }];
+    const said = checkAgent({ ...good, ports: refused }, host).find(({ level }) => level === "failure");
+    assert.equal(said?.found, `could not be attached: ${why}`);
     assert.deepEqual(bad({ lagMs: 1_500 }), ["load warning"]);
   });
 

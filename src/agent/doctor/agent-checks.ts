@@ -53,7 +53,7 @@ function checkWorkers({ doWorkersAnswer, version }: AgentFacts): Finding {
 }
 
 function checkPorts({ ports }: AgentFacts): readonly Finding[] {
-  const bad = ports.flatMap(({ portId, interfaceName, state }): readonly Finding[] => {
+  const bad = ports.flatMap(({ portId, interfaceName, state, why }): readonly Finding[] => {
     const subject = `port ${portId} on ${interfaceName}`;
     if (state === "absent") {
       const remedy = "start what makes the interface, or bind the port to another one";
@@ -64,9 +64,8 @@ function checkPorts({ ports }: AgentFacts): readonly Finding[] {
       return [warning("ports", { subject, found: "the interface is down", remedy })];
     }
     if (state !== "refused") return [];
-    return [
-      failure("ports", { subject, found: "could not be attached", remedy: "see port.refused in the agent's log" }),
-    ];
+    const remedy = "repair what the sentence names, or bind the port to another interface (weft bind)";
+    return [failure("ports", { subject, found: `could not be attached: ${why ?? "see the agent's log"}`, remedy })];
   });
   if (bad.length > 0) return bad;
   return [well("ports", { subject: "ports bound here", found: `${ports.length}, each at its interface` })];

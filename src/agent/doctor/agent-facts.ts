@@ -2,6 +2,7 @@ import type { DropLine } from "../../api-schema/agent-api.ts";
 import type { Duration } from "../../base/clock.ts";
 import type { Id } from "../../model/objects.ts";
 import type { LimitUse } from "../collect-metrics.ts";
+import type { PortState } from "../core/bindings.ts";
 import type { LifeState } from "../core/liveness.ts";
 
 /** What a running agent knows of itself, judged by `agent-checks.ts`. */
@@ -17,7 +18,7 @@ export interface AgentFacts {
   /** Whether every worker answered in time. */
   readonly doWorkersAnswer: boolean;
   readonly version: { readonly version: number; readonly reached: number };
-  readonly ports: readonly { readonly portId: Id; readonly interfaceName: string; readonly state: string }[];
+  readonly ports: readonly PortState[];
   /** Our address on the underlay; undefined: no tunnel zone names this host. */
   readonly underlay: string | undefined;
   readonly peers: readonly PeerFact[];

@@ -15,6 +15,11 @@ const readAgain = "read the object again and repeat the change on what it is now
  * that this topology cannot, 409 one that collides with something that could go away.
  */
 export const ERROR_CATALOGUE = {
+  "bad-request": {
+    status: 400,
+    meaning: "what came is not a request of HTTP",
+    remedy: "send HTTP/1.1; see the client's manual",
+  },
   "bad-json": { status: 400, meaning: "the body is not JSON", remedy: "send one JSON object" },
   "bad-query": {
     status: 400,
@@ -67,6 +72,11 @@ export const ERROR_CATALOGUE = {
   },
   "no-path": { status: 404, meaning: "there is no such path", remedy: "see /v1/openapi.json" },
   "bad-method": { status: 405, meaning: "the path does not know this method", remedy: "see /v1/openapi.json" },
+  "request-timeout": {
+    status: 408,
+    meaning: "the request did not arrive within its time",
+    remedy: "send it faster; see docs/reference/limits.md",
+  },
   "id-taken": {
     status: 409,
     meaning: "the id belongs to an object with another content",
@@ -144,6 +154,11 @@ export const ERROR_CATALOGUE = {
     status: 422,
     meaning: "the jump would lead back to its own chain, or too deep",
     remedy: "jump to another chain",
+  },
+  "headers-too-large": {
+    status: 431,
+    meaning: "the headers are larger than the 16 KiB that are read",
+    remedy: "send fewer or shorter headers",
   },
   "too-many-watches": {
     status: 429,

@@ -58,10 +58,12 @@ export class DeviceTables {
     });
   }
 
-  /** Takes the configured entry back; what was learned stays. */
-  removeFdbEntry(bridgeId: Id, key: { readonly mac: string; readonly vlan: number }): Step<void> {
+  /** Takes the configured entry back; what was learned stays. `not-found` when none was configured. */
+  async removeFdbEntry(bridgeId: Id, key: { readonly mac: string; readonly vlan: number }): Step<void> {
     const wanted: FdbKey = { mac: macOf(key.mac), vlan: key.vlan };
-    return this.#with({ kind: "bridge", id: bridgeId }, FDB_MAP, (map) => map.unconfigure(wanted));
+    const owner = { kind: "bridge", id: bridgeId } as const;
+    const wasThere = await this.#with(owner, FDB_MAP, (map) => unconfigured(map, wanted));
+    return removed(wasThere, `FDB entry ${key.mac} of VLAN ${key.vlan}`);
   }
 
   /** A router's neighbor table, or the addresses that a bridge answers for, in order of address. */
@@ -96,11 +98,14 @@ export class DeviceTables {
     });
   }
 
-  /** Takes the configured entry back; what was learned stays. */
-  removeNeighbor(owner: TableOwner, ip: string): Step<void> {
+  /** Takes the configured entry back; what was learned stays. `not-found` when none was configured. */
+  async removeNeighbor(owner: TableOwner, ip: string): Step<void> {
     const key = ipOf(ip);
-    if (owner.kind === "bridge") return this.#with(owner, BRIDGE_NEIGHBOR_MAP, (map) => map.unconfigure(key));
-    return this.#with(owner, NEIGHBOR_MAP, (map) => map.unconfigure(key));
+    const wasThere =
+      owner.kind === "bridge"
+        ? await this.#with(owner, BRIDGE_NEIGHBOR_MAP, (map) => unconfigured(map, key))
+        : await this.#with(owner, NEIGHBOR_MAP, (map) => unconfigured(map, key));
+    return removed(wasThere, `neighbor entry ${ip}`);
   }
 
   async #read<K, V, Shown>(
@@ -138,6 +143,22 @@ export class DeviceTables {
       await map.close();
     }
   }
+}
+
+/** Takes configured opinions back, and says whether there were any. */
+async function unconfigured<K, V>(map: ReplicatedMap<K, V>, key: K): Promise<Result<boolean, StoreError>> {
+  const opinions = await map.opinions(key);
+  if (!opinions.ok) return opinions;
+  if (!opinions.value.some(({ origin }) => origin === "configured")) return ok(false);
+  const done = await map.unconfigure(key);
+  return done.ok ? ok(true) : done;
+}
+
+function removed(wasThere: Result<boolean, ApiError>, object: string): Result<void, ApiError> {
+  if (!wasThere.ok) return wasThere;
+  return wasThere.value
+    ? ok(undefined)
+    : err(apiError("not-found", { object, expected: "an entry that was configured" }));
 }
 
 /** The address of a text that the schema has checked. */

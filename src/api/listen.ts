@@ -1,9 +1,11 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { dirname } from "node:path";
+import { statusOf } from "../api-schema/errors.ts";
 import { freeSocket } from "../base/free-socket.ts";
 import { formatTcpAddress, type ListenAddress } from "../base/listen-address.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { answerClientError, flawOf } from "./client-error.ts";
 import { HEADERS_WITHIN_MS, REQUEST_WITHIN_MS } from "./limits.ts";
 
 /** A server that listens. */
@@ -32,7 +34,20 @@ export async function listenOn(
 }
 
 async function open(address: ListenAddress, handle: RequestListener): Promise<Result<Listening, string>> {
-  const server = createServer({ headersTimeout: HEADERS_WITHIN_MS, requestTimeout: REQUEST_WITHIN_MS }, handle);
+  const limits = { headersTimeout: HEADERS_WITHIN_MS, requestTimeout: REQUEST_WITHIN_MS };
+  // Node would answer a missing host itself, and say nothing.
+  const server = createServer({ ...limits, requireHostHeader: false }, (request, response) => {
+    const flaw = flawOf(request);
+    if (flaw === undefined) return handle(request, response);
+    const body = JSON.stringify({ error: flaw });
+    const headers = {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+      connection: "close",
+    };
+    response.writeHead(statusOf(flaw.code), headers).end(body);
+  });
+  server.on("clientError", answerClientError);
   if (address.kind === "tcp") return openTcp(server, address);
   mkdirSync(dirname(address.path), { recursive: true, mode: 0o700 });
   const free = await freeSocket(address.path);

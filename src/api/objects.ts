@@ -78,15 +78,19 @@ export class Objects {
 
   /** Creates what the body describes; a repeated creation answers with what is there. */
   create(kind: Kind, body: unknown): Step<Shown & { readonly isNew: boolean }> {
-    return this.#line.run(() => this.#create(kind, body));
+    return this.#line.run(async () => {
+      const newId = this.#newId();
+      const made = await this.#create(kind, body, newId);
+      return made.ok || made.error.object !== `${kind} ${newId}` ? made : err(withoutObject(made.error));
+    });
   }
 
-  async #create(kind: Kind, body: unknown): Step<Shown & { readonly isNew: boolean }> {
+  async #create(kind: Kind, body: unknown, newId: Id): Step<Shown & { readonly isNew: boolean }> {
     const deviceTenant = await this.#deviceTenant(kind, body);
     if (!deviceTenant.ok) return deviceTenant;
     const tenant = deviceTenant.value;
     const wanted = fromCreate(kind, body, {
-      newId: this.#newId(),
+      newId,
       ...(tenant === undefined ? {} : { deviceTenant: tenant }),
     });
     if (!wanted.ok) return wanted;
@@ -232,6 +236,11 @@ function fromStore<T>(result: Result<T, StoreError>): Result<T, ApiError> {
 
 function invalid(errors: readonly ModelError[]): Result<never, ApiError> {
   return err(apiErrorOfStore({ kind: "invalid", errors }));
+}
+
+/** An error about an object that was never made: nobody could look up its id. */
+function withoutObject({ code, message: _message, remedy: _remedy, object: _object, ...detail }: ApiError): ApiError {
+  return apiError(code, detail);
 }
 
 function mismatch(target: Target, actual: number): Result<never, ApiError> {

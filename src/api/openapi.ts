@@ -2,7 +2,38 @@ import { ERROR_CATALOGUE, type ErrorCode } from "../api-schema/errors.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /** Errors that every operation can have, and therefore none lists. */
-export const COMMON_ERRORS: readonly ErrorCode[] = ["unauthenticated", "bad-query", "store-unavailable", "internal"];
+export const COMMON_ERRORS: readonly ErrorCode[] = [
+  "unauthenticated",
+  "bad-request",
+  "bad-query",
+  "request-timeout",
+  "headers-too-large",
+  "store-unavailable",
+  "internal",
+];
+
+/** Errors of every request that may carry a body, whether its operation reads one or not: it is read before. */
+export const SENT_BODY_ERRORS: readonly ErrorCode[] = ["bad-json", "bad-content-type", "body-too-large"];
+
+/** Errors that every operation with a body can have beyond those. */
+export const READ_BODY_ERRORS: readonly ErrorCode[] = [
+  "missing-field",
+  "unknown-field",
+  "read-only-field",
+  "bad-value",
+  "duplicate-item",
+  "too-many",
+];
+
+/** Every error that an operation can have. */
+export function errorsOf({ method, body, errors, isOpen }: Endpoint): readonly ErrorCode[] {
+  return [
+    ...errors,
+    ...COMMON_ERRORS.filter((code) => code !== "unauthenticated" || isOpen !== true),
+    ...(method === "GET" ? [] : SENT_BODY_ERRORS),
+    ...(body === undefined ? [] : READ_BODY_ERRORS),
+  ];
+}
 
 /** The parts of a route's schema that the OpenAPI document is made of. */
 export function routeSchema(endpoint: Endpoint): Record<string, unknown> {
@@ -19,7 +50,7 @@ export function routeSchema(endpoint: Endpoint): Record<string, unknown> {
     ...(isOpen === true ? { security: [] } : {}),
     response: {
       [status]: isStream === true ? { description: "Server-sent events" } : success(answer),
-      ...errorResponses([...endpoint.errors, ...COMMON_ERRORS]),
+      ...errorResponses(errorsOf(endpoint)),
     },
   };
 }

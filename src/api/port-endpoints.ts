@@ -29,6 +29,8 @@ export function portEndpoints(objects: Objects, clock: Clock): readonly Endpoint
       body: bindRequest,
       errors: [
         "not-found",
+        "version-mismatch",
+        "conflict",
         "linked-and-bound",
         "already-bound",
         "interface-taken",
@@ -47,7 +49,7 @@ export function portEndpoints(objects: Objects, clock: Clock): readonly Endpoint
       path: "/v1/ports/{id}/unbind",
       operation: "unbindPort",
       summary: "Takes a port's binding away",
-      errors: ["not-found"],
+      errors: ["not-found", "version-mismatch", "conflict"],
       handle: (request) => change(request, (port) => ok(without(port, "binding"))),
     },
     {
@@ -56,7 +58,16 @@ export function portEndpoints(objects: Objects, clock: Clock): readonly Endpoint
       operation: "linkPorts",
       summary: "Links two ports of different devices, at both ends",
       body: linkRequest,
-      errors: ["not-found", "linked-and-bound", "already-linked", "peer-taken", "dangling-reference", "missing-field"],
+      errors: [
+        "not-found",
+        "version-mismatch",
+        "conflict",
+        "linked-and-bound",
+        "already-linked",
+        "peer-taken",
+        "dangling-reference",
+        "missing-field",
+      ],
       handle: async (request) => {
         const body = parseBody(linkRequest, request.body);
         return body.ok ? change(request, (port) => linked(port, String(body.value["peerId"]))) : body;
@@ -67,7 +78,7 @@ export function portEndpoints(objects: Objects, clock: Clock): readonly Endpoint
       path: "/v1/ports/{id}/unlink",
       operation: "unlinkPort",
       summary: "Takes a link away, at both ends",
-      errors: ["not-found"],
+      errors: ["not-found", "version-mismatch", "conflict"],
       handle: (request) => change(request, (port) => ok(without(port, "peerId"))),
     },
   ];
@@ -76,11 +87,13 @@ export function portEndpoints(objects: Objects, clock: Clock): readonly Endpoint
 /** The hosts of a tunnel zone, one by one. */
 export function memberEndpoints(objects: Objects): readonly Endpoint[] {
   const zone = { tag: "tunnel-zones", answer: tunnelZoneRead, status: 200 } as const;
-  const change = async (request: ApiRequest, decide: (members: readonly ZoneMember[]) => readonly ZoneMember[]) =>
+  type Members = readonly ZoneMember[];
+  const change = async (request: ApiRequest, decide: (members: Members) => Result<Members, ApiError>) =>
     answerOf(
-      await objects.change(targetOf("tunnel-zone", request), ({ object }) =>
-        ok({ object: { ...object, members: decide(object.members) } }),
-      ),
+      await objects.change(targetOf("tunnel-zone", request), ({ object }) => {
+        const members = decide(object.members);
+        return members.ok ? ok({ object: { ...object, members: members.value } }) : members;
+      }),
     );
   return [
     {
@@ -90,12 +103,20 @@ export function memberEndpoints(objects: Objects): readonly Endpoint[] {
       operation: "addZoneMember",
       summary: "Puts a host into a tunnel zone, or changes its address there",
       body: zoneMember,
-      errors: ["not-found", "missing-field", "bad-value", "duplicate-item", "dangling-reference"],
+      errors: [
+        "not-found",
+        "version-mismatch",
+        "conflict",
+        "missing-field",
+        "bad-value",
+        "duplicate-item",
+        "dangling-reference",
+      ],
       handle: async (request) => {
         const body = parseBody(zoneMember, request.body);
         if (!body.ok) return body;
         const member = body.value as unknown as ZoneMember;
-        return change(request, (members) => [...members.filter(({ hostId }) => hostId !== member.hostId), member]);
+        return change(request, (members) => ok([...members.filter(({ hostId }) => hostId !== member.hostId), member]));
       },
     },
     {
@@ -104,10 +125,16 @@ export function memberEndpoints(objects: Objects): readonly Endpoint[] {
       path: "/v1/tunnel-zones/{id}/members/{hostId}",
       operation: "removeZoneMember",
       summary: "Takes a host out of a tunnel zone",
-      errors: ["not-found"],
+      errors: ["not-found", "version-mismatch", "conflict"],
       handle: (request) => {
         const gone = (request.params["hostId"] ?? "").toLowerCase();
-        return change(request, (members) => members.filter(({ hostId }) => hostId !== gone));
+        return change(request, (members) => {
+          const rest = members.filter(({ hostId }) => hostId !== gone);
+          const expected = "a host of the tunnel zone";
+          return rest.length < members.length
+            ? ok(rest)
+            : err(apiError("not-found", { object: `host ${gone}`, expected }));
+        });
       },
     },
   ];

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../api-schema/errors.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { COMMON_ERRORS } from "./openapi.ts";
+import { COMMON_ERRORS, READ_BODY_ERRORS, SENT_BODY_ERRORS } from "./openapi.ts";
 
 const NOTE = "<!-- Made from the code by `WEFT_REWRITE=1 npm test`: change it there. -->";
 
@@ -32,17 +32,7 @@ curl --unix-socket /run/weft/api.sock -H "Authorization: Bearer $(cat /var/lib/w
 `;
 
 /** Errors that every operation with a body can have: said once, above the tables. */
-const OF_BODIES: readonly ErrorCode[] = [
-  "bad-json",
-  "bad-content-type",
-  "body-too-large",
-  "missing-field",
-  "unknown-field",
-  "read-only-field",
-  "bad-value",
-  "duplicate-item",
-  "too-many",
-];
+const OF_BODIES: readonly ErrorCode[] = [...SENT_BODY_ERRORS, ...READ_BODY_ERRORS];
 
 /** The text of docs/reference/api.md. */
 export function apiReferencePage(endpoints: readonly Endpoint[]): string {
@@ -53,7 +43,8 @@ export function apiReferencePage(endpoints: readonly Endpoint[]): string {
 
 function sharedErrors(): string {
   return [
-    `Every operation can answer ${quoted(COMMON_ERRORS)}.`,
+    `Every operation can answer ${quoted(COMMON_ERRORS)}; \`GET /v1/health\` asks for no token.`,
+    `Every operation but \`GET\` can answer ${quoted(SENT_BODY_ERRORS)}: what is sent is read before it is known whether it is needed.`,
     `Every operation with a body can answer ${quoted(OF_BODIES)} too. The tables name what is left.`,
   ].join("\n");
 }

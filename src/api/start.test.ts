@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -14,6 +15,16 @@ import { MemoryTreeServer } from "../store/memory/memory-tree-server.ts";
 import { listenAddresses } from "./config.ts";
 import { type RunningApi, startApi } from "./start.ts";
 import { readToken } from "./token.ts";
+
+/** Everything that comes back for these bytes until the server closes. */
+async function raw(path: string, text: string): Promise<string> {
+  const connection = connect(path);
+  connection.setEncoding("utf8");
+  connection.end(text);
+  let answer = "";
+  for await (const part of connection) answer += part;
+  return answer;
+}
 
 describe("a server that listens", () => {
   const folder = mkdtempSync(join(tmpdir(), "weft-api-"));
@@ -98,6 +109,21 @@ describe("a server that listens", () => {
     const walk = await client.trace({ portId: vm.id, frame: "ff".repeat(20), hostId: host.id });
     assert.equal(walk.ok ? "" : walk.error.kind === "refused" && walk.error.status, 503);
     client.close();
+  });
+
+  it("says in the catalogue's words what is wrong with what is no request", async () => {
+    const sent: readonly (readonly [string, string])[] = [
+      ["nonsense\r\n\r\n", "400 bad-request"],
+      ["GET /v1/health HTTP/1.1\r\n\r\n", "400 bad-request"],
+      [`GET /v1/health HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, "431 headers-too-large"],
+      ["GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "200 undefined"],
+    ];
+    for (const [text, expected] of sent) {
+      const answer = await raw(socket, text);
+      const [head = "", body = ""] = answer.split("\r\n\r\n");
+      const code = (JSON.parse(body) as { readonly error?: { readonly code: string } }).error?.code;
+      assert.equal(`${head.split(" ")[1]} ${code}`, expected);
+    }
   });
 
   it("refuses a wrong token, and the client says why nothing came", async () => {

@@ -1,3 +1,4 @@
+import { isMulticastMac, parseMac } from "../addr/mac.ts";
 import { parseBody } from "../api-schema/convert.ts";
 import { type ApiError, apiError } from "../api-schema/errors.ts";
 import {
@@ -53,6 +54,7 @@ export function fdbEndpoints(objects: Objects, tables: DeviceTables): readonly E
           const body = parseBody(fdbEntryCreate, request.body);
           if (!body.ok) return body;
           const entry = body.value as unknown as FdbEntryCreate;
+          if (!isUnicastMac(entry.mac)) return err(ofOne("frames for a group go to every port"));
           const port = await objects.stored("port", entry.portId);
           const isOwn = port.ok && port.value.object.deviceKind === "bridge" && port.value.object.bridgeId === id;
           if (!isOwn)
@@ -125,7 +127,9 @@ function neighborsOf(kind: TableOwner["kind"], objects: Objects, tables: DeviceT
         withOwner(request, async (owner) => {
           const body = parseBody(neighborEntryCreate, request.body);
           if (!body.ok) return body;
-          const done = await tables.addNeighbor(owner, body.value as unknown as NeighborEntryCreate);
+          const entry = body.value as unknown as NeighborEntryCreate;
+          if (!isUnicastMac(entry.mac)) return err(ofOne("a neighbor is one machine"));
+          const done = await tables.addNeighbor(owner, entry);
           return done.ok ? ok({ body: done.value }) : done;
         }),
     },
@@ -147,6 +151,15 @@ function neighborsOf(kind: TableOwner["kind"], objects: Objects, tables: DeviceT
         }),
     },
   ];
+}
+
+function isUnicastMac(text: string): boolean {
+  const mac = parseMac(text);
+  return mac.ok && mac.value !== 0 && !isMulticastMac(mac.value);
+}
+
+function ofOne(why: string): ApiError {
+  return apiError("bad-value", { field: "mac", expected: `a unicast MAC address: ${why}` });
 }
 
 function listed<T>(items: Result<readonly T[], ApiError>): Result<Answer, ApiError> {

@@ -136,9 +136,13 @@ describe("weft", () => {
     assert.equal((await weft("update port vm1")).code, 2);
     const stale = await weft("update port vm1 --down --if-version 0");
     assert.deepEqual([stale.code, /version-mismatch/.test(stale.err)], [1, true]);
-    await done("unbind vm1");
-    await done("unlink web-edge");
+    assert.match(await done("unbind vm1"), /^unbound port vm1 /);
+    assert.equal(await done("unbind vm1"), "port vm1 was not bound");
+    assert.match(await done("unlink web-edge"), /^unlinked port web-edge /);
+    assert.equal(await done("unlink web-edge"), "port web-edge was not linked");
     await done("leave underlay host1");
+    const left = await weft("leave underlay host1");
+    assert.deepEqual([left.code, /expected a host of the tunnel zone/.test(left.err)], [4, true]);
     await done("join underlay host1 192.0.2.9");
     assert.equal(await done("delete port vm1 web-edge"), "deleted port vm1\ndeleted port web-edge");
     assert.equal((await weft("show port vm1")).code, 4);
@@ -147,12 +151,15 @@ describe("weft", () => {
   it("prints the API's words when it is refused, as text or as JSON", async () => {
     const refused = await weft("create rule --chain web-in --destination-port 1 --action accept");
     assert.equal(refused.code, 1);
-    assert.match(
-      refused.err,
-      /^weft: rule [0-9a-f-]+, field condition\.protocol: a condition of a rule contradicts itself; expected/,
-    );
+    assert.match(refused.err, /^weft: field condition\.protocol: a condition of a rule contradicts itself; expected/);
     const json = await weft("create bridge web --tenant blue --json");
     assert.equal(JSON.parse(json.err).error.code, "duplicate-name");
+    const mixed = await weft("create tunnel-zone z --member host1=fd00::1 --member host1=192.0.2.1");
+    assert.match(mixed.err, /members\[1\]/);
+    const narrow = await weft("update port edge-web --mtu 1200");
+    assert.match(narrow.err, /field mtu: .*; expected at least 1280 where the port has an IPv6 address/);
+    const never = await weft("create rule --chain web-in --ethertype 0x88cc --source 10.0.0.0/8 --action drop");
+    assert.match(never.err, /^weft: field condition\.source: .*ethertype is 0x88cc/);
     const several = await weft("create route --router edge --destination nowhere --weight 99999999");
     assert.match(several.err, /field nextHop.*\n {6}field \w+: expected/);
   });
@@ -165,6 +172,12 @@ describe("weft", () => {
     await done("neighbors add edge 10.0.1.5 02:00:00:00:00:05");
     assert.match(await done("neighbors list edge"), /10\.0\.1\.5 +02:00:00:00:00:05 +configured/);
     await done("neighbors delete edge 10.0.1.5");
+    for (const line of ["neighbors delete edge 10.0.1.5", "fdb delete web 02:00:00:00:00:05 --vlan 3"]) {
+      const gone = await weft(line);
+      assert.deepEqual([gone.code, /there is no such object/.test(gone.err)], [4, true], line);
+    }
+    for (const line of ["fdb add web 01:00:5e:00:00:05 vm2", "neighbors add edge 10.0.1.5 33:33:00:00:00:01"])
+      assert.match((await weft(line)).err, /expected a unicast MAC address/, line);
     await done("neighbors add web fd00::5 02:00:00:00:00:05");
     assert.match(await done("neighbors list web"), /fd00::5/);
     assert.equal((await weft("neighbors list nowhere")).code, 4);

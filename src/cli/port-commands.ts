@@ -1,7 +1,15 @@
 import type { Command } from "commander";
 import type { ApiClient, Outcome } from "../api-client/client.ts";
 import type { ResourceOf } from "../api-schema/resources.ts";
-import { type CommandContext, type CommandResult, called, example, type Run, type VerbModule } from "./command.ts";
+import {
+  type CommandContext,
+  type CommandResult,
+  called,
+  DONE,
+  example,
+  type Run,
+  type VerbModule,
+} from "./command.ts";
 import { announce } from "./object-commands.ts";
 
 /** `weft bind PORT HOST INTERFACE`. */
@@ -32,10 +40,18 @@ export const bindVerb: VerbModule = {
 };
 
 /** `weft unbind PORT`. */
-export const unbindVerb = onePort("unbind vm1", { done: "unbound", act: (client, id) => client.unbind(id) });
+export const unbindVerb = onePort("unbind vm1", {
+  done: "unbound",
+  isThere: (port) => port.binding !== undefined,
+  act: (client, id) => client.unbind(id),
+});
 
 /** `weft unlink PORT`. */
-export const unlinkVerb = onePort("unlink web-edge", { done: "unlinked", act: (client, id) => client.unlink(id) });
+export const unlinkVerb = onePort("unlink web-edge", {
+  done: "unlinked",
+  isThere: (port) => port.peerId !== undefined,
+  act: (client, id) => client.unlink(id),
+});
 
 /** `weft link PORT PEER`. */
 export const linkVerb: VerbModule = {
@@ -91,6 +107,8 @@ export const leaveVerb: VerbModule = {
 
 interface PortAction {
   readonly done: string;
+  /** Whether there is anything to take away; without it there always is. */
+  isThere?(port: ResourceOf<"port">): boolean;
   act(client: ApiClient, portId: string): Outcome<ResourceOf<"port">>;
 }
 
@@ -105,13 +123,19 @@ function onePort(line: string, action: PortAction): VerbModule {
   };
 }
 
-async function onPort(context: CommandContext, port: string, { done, act }: PortAction): CommandResult {
+async function onPort(context: CommandContext, port: string, { done, isThere, act }: PortAction): CommandResult {
   const api = context.api();
   if (!api.ok) return api;
   const id = await api.value.names.idOf("port", port);
   if (!id.ok) return id;
+  const before = isThere === undefined ? undefined : await called(api.value.client.get("port", id.value));
+  if (before?.ok === false) return before;
   const changed = await called(act(api.value.client, id.value));
-  return changed.ok ? announce(context, "port", { object: changed.value, done }) : changed;
+  if (!changed.ok) return changed;
+  if (context.isJson || before === undefined || isThere?.(before.value) !== false)
+    return announce(context, "port", { object: changed.value, done });
+  context.terminal.print(`port ${port} was not ${done === "unbound" ? "bound" : "linked"}`);
+  return DONE;
 }
 
 async function onMember(

@@ -15,6 +15,8 @@ const ICMP = 1;
 const ICMPV6 = 58;
 const ETHERTYPE_IPV4 = 0x0800;
 const ETHERTYPE_IPV6 = 0x86dd;
+/** Ethertypes whose packets have the fields of IP. */
+export const ETHERTYPES_OF_IP: readonly number[] = [ETHERTYPE_IPV4, ETHERTYPE_IPV6];
 const ICMP_TYPE_MAX = 255;
 
 /** Contradictions within a condition: they are refused when a rule is written, instead of never matching in silence. */

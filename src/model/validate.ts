@@ -8,6 +8,7 @@ import { MODEL_REGISTRY } from "./registry.ts";
 import { checkSchema } from "./schema/check.ts";
 import { conditionProblems } from "./validate-condition.ts";
 import { isOnLink, isUnicastIp, prefixOf, validatePortAlone, validatePortAmong } from "./validate-port.ts";
+import { uselessAfter } from "./validate-use.ts";
 import type { TopologyView } from "./view.ts";
 
 /**
@@ -55,11 +56,12 @@ export function validateAmong(object: TopologyObject, view: TopologyView): reado
   return taken === undefined ? validateLinks(object, view) : [taken, ...validateLinks(object, view)];
 }
 
-/** What an update may not change. */
+/** What an update may not change, and what it may not bring in. */
 export function validateUpdate(before: TopologyObject, after: TopologyObject): readonly ModelError[] {
-  return IMMUTABLE_FIELDS.filter((field) => fieldOf(before, field) !== fieldOf(after, field)).map((field) =>
+  const fixed = IMMUTABLE_FIELDS.filter((field) => fieldOf(before, field) !== fieldOf(after, field)).map((field) =>
     problem(after, { kind: "immutable-field", field, expected: `${String(fieldOf(before, field))}, as created` }),
   );
+  return fixed.length > 0 ? fixed : uselessAfter(before, after);
 }
 
 /** Fields that say what an object is. Another value is another object. */

@@ -88,7 +88,10 @@ const routerPort = fc
     }),
     attachment,
   )
-  .map(([port, rest]) => compact({ ...port, ...rest }));
+  .map(([port, rest]) => {
+    const isV6 = port.addresses.some((text) => text.includes(":"));
+    return compact({ ...port, ...rest, mtu: isV6 ? Math.max(1280, port.mtu) : port.mtu });
+  });
 
 const nextHop = (gateway: fc.Arbitrary<string>): fc.Arbitrary<NextHop> =>
   fc.oneof(

@@ -13,6 +13,7 @@ import {
 } from "../../model/references.ts";
 import { MODEL_REGISTRY } from "../../model/registry.ts";
 import { validateAmong, validateObject, validateUpdate } from "../../model/validate.ts";
+import { uselessIn } from "../../model/validate-use.ts";
 import type { NameQuery, TopologyView } from "../../model/view.ts";
 import type { StoreError } from "./store-error.ts";
 import { referrerName, type TopologyRead } from "./topology-read.ts";
@@ -120,6 +121,8 @@ export class TopologyDraft implements TopologyView {
       return isSame ? ok(undefined) : err({ kind: "already-exists", object: { kind, id } });
     }
     if (this.#damage(kind, id) !== undefined) return err({ kind: "already-exists", object: { kind, id } });
+    const useless = uselessIn(object);
+    if (useless.length > 0) return err({ kind: "invalid", errors: useless });
     this.#put(withListsOf(object, undefined));
     const linked = this.#relink({ id, before: undefined, after: object, position });
     for (const early of this.#early.get(`${kind}/${id}`) ?? []) {

@@ -1,5 +1,5 @@
 import { parseBody } from "../api-schema/convert.ts";
-import { type ApiError, apiError } from "../api-schema/errors.ts";
+import { type ApiError, apiError, type ErrorCode } from "../api-schema/errors.ts";
 import { tunnelZoneRead, type ZoneMember, zoneMember } from "../api-schema/host-resource.ts";
 import { bindRequest, linkRequest, portRead } from "../api-schema/port-resource.ts";
 import type { Clock } from "../base/clock.ts";
@@ -9,6 +9,9 @@ import type { ApiRequest, Endpoint } from "./endpoint.ts";
 import { answerOf, targetOf } from "./object-endpoints.ts";
 import type { Objects } from "./objects.ts";
 
+/** Errors of every change of an object that is there. */
+const changing: readonly ErrorCode[] = ["not-found", "version-mismatch", "conflict"];
+const bindingErrors: readonly ErrorCode[] = ["linked-and-bound", "already-bound", "interface-taken"];
 const shared = { method: "POST", tag: "ports", answer: portRead, status: 200 } as const;
 
 /** Bind, unbind, link and unlink of ports. Each does nothing when it is so already. */
@@ -27,16 +30,7 @@ export function portEndpoints(objects: Objects, clock: Clock): readonly Endpoint
       operation: "bindPort",
       summary: "Binds a port to an interface of a host",
       body: bindRequest,
-      errors: [
-        "not-found",
-        "version-mismatch",
-        "conflict",
-        "linked-and-bound",
-        "already-bound",
-        "interface-taken",
-        "dangling-reference",
-        "missing-field",
-      ],
+      errors: [...changing, ...bindingErrors, "dangling-reference", "missing-field"],
       handle: async (request) => {
         const body = parseBody(bindRequest, request.body);
         if (!body.ok) return body;
@@ -49,7 +43,7 @@ export function portEndpoints(objects: Objects, clock: Clock): readonly Endpoint
       path: "/v1/ports/{id}/unbind",
       operation: "unbindPort",
       summary: "Takes a port's binding away",
-      errors: ["not-found", "version-mismatch", "conflict"],
+      errors: changing,
       handle: (request) => change(request, (port) => ok(without(port, "binding"))),
     },
     {
@@ -58,16 +52,7 @@ export function portEndpoints(objects: Objects, clock: Clock): readonly Endpoint
       operation: "linkPorts",
       summary: "Links two ports of different devices, at both ends",
       body: linkRequest,
-      errors: [
-        "not-found",
-        "version-mismatch",
-        "conflict",
-        "linked-and-bound",
-        "already-linked",
-        "peer-taken",
-        "dangling-reference",
-        "missing-field",
-      ],
+      errors: [...changing, "linked-and-bound", "already-linked", "peer-taken", "dangling-reference", "missing-field"],
       handle: async (request) => {
         const body = parseBody(linkRequest, request.body);
         return body.ok ? change(request, (port) => linked(port, String(body.value["peerId"]))) : body;
@@ -78,7 +63,7 @@ export function portEndpoints(objects: Objects, clock: Clock): readonly Endpoint
       path: "/v1/ports/{id}/unlink",
       operation: "unlinkPort",
       summary: "Takes a link away, at both ends",
-      errors: ["not-found", "version-mismatch", "conflict"],
+      errors: changing,
       handle: (request) => change(request, (port) => ok(without(port, "peerId"))),
     },
   ];
@@ -103,15 +88,7 @@ export function memberEndpoints(objects: Objects): readonly Endpoint[] {
       operation: "addZoneMember",
       summary: "Puts a host into a tunnel zone, or changes its address there",
       body: zoneMember,
-      errors: [
-        "not-found",
-        "version-mismatch",
-        "conflict",
-        "missing-field",
-        "bad-value",
-        "duplicate-item",
-        "dangling-reference",
-      ],
+      errors: [...changing, "missing-field", "bad-value", "duplicate-item", "dangling-reference"],
       handle: async (request) => {
         const body = parseBody(zoneMember, request.body);
         if (!body.ok) return body;
@@ -125,7 +102,7 @@ export function memberEndpoints(objects: Objects): readonly Endpoint[] {
       path: "/v1/tunnel-zones/{id}/members/{hostId}",
       operation: "removeZoneMember",
       summary: "Takes a host out of a tunnel zone",
-      errors: ["not-found", "version-mismatch", "conflict"],
+      errors: changing,
       handle: (request) => {
         const gone = (request.params["hostId"] ?? "").toLowerCase();
         return change(request, (members) => {

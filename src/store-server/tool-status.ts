@@ -4,7 +4,7 @@ import { isEphemeral, placeOf } from "../store/upkeep/node-place.ts";
 import { type ScannedTree, scanStore } from "../store/upkeep/store-scan.ts";
 import { askServer, type ServerStatus } from "../zookeeper/server-status.ts";
 import type { TlsOptions } from "../zookeeper/transport.ts";
-import { storeSentence } from "./tool-text.ts";
+import { counted, storeSentence } from "./tool-text.ts";
 import { refuse, type Tool, type ToolStore } from "./tool-transfer.ts";
 
 /** `weft store status`: each server, then what our part of the tree holds. */
@@ -19,6 +19,10 @@ export async function statusVerb(
       answer: await askServer(server, { scheduler: tool.scheduler, tls: how.tls }),
     })),
   );
+  if (!how.isJson) {
+    for (const { server, answer } of servers)
+      tool.print(`${server}  ${answer.ok ? serverLine(answer.value) : answer.error}`);
+  }
   const scanned = await scanStore(store.connection, { root: store.layout.root });
   if (!scanned.ok) return refuse(tool, storeSentence(scanned.error));
   const content = contentOf(scanned.value);
@@ -28,16 +32,19 @@ export async function statusVerb(
       ...(answer.ok ? answer.value : { error: answer.error }),
     }));
     tool.print(JSON.stringify({ servers: list, ...content }, undefined, 2));
-    return 0;
+    return content.unreadable === 0 ? 0 : 1;
   }
-  for (const { server, answer } of servers)
-    tool.print(`${server}  ${answer.ok ? serverLine(answer.value) : answer.error}`);
   const layout = content.layout === undefined ? "no layout" : `layout ${content.layout}`;
   const going = content.incomplete === undefined ? "" : `, incomplete: ${content.incomplete}`;
   tool.print(`${store.layout.root}  ${layout}${going}, ${content.nodes} nodes, ${content.bytes} bytes`);
   tool.print(`sessions that hold something  ${content.sessions}`);
   const objects = Object.entries(content.objects).filter(([, count]) => count > 0);
   tool.print(`objects  ${objects.map(([plural, count]) => `${plural} ${count}`).join(", ") || "none"}`);
+  if (content.unreadable > 0)
+    return refuse(
+      tool,
+      `${counted(content.unreadable, "node")} keep us out, and what stands below: see weft store check`,
+    );
   return 0;
 }
 
@@ -50,7 +57,9 @@ export function contentOf(tree: ScannedTree) {
   const objects: Record<string, number> = Object.fromEntries(KINDS.map((kind) => [MODEL_REGISTRY[kind].plural, 0]));
   const sessions = new Set<bigint>();
   let bytes = 0;
-  for (const [path, { data, stat }] of tree) {
+  let unreadable = 0;
+  for (const [path, { data, stat, isUnreadable }] of tree) {
+    if (isUnreadable) unreadable += 1;
     bytes += data.length + path.length;
     if (isEphemeral(stat)) sessions.add(stat.ephemeralOwner);
     const place = placeOf(path);
@@ -62,6 +71,6 @@ export function contentOf(tree: ScannedTree) {
   return {
     layout: layout === undefined ? undefined : parseLayout(layout.data)?.layout,
     incomplete: incomplete === undefined ? undefined : new TextDecoder().decode(incomplete.data),
-    ...{ nodes: tree.size, bytes, sessions: sessions.size, objects },
+    ...{ nodes: tree.size, bytes, unreadable, sessions: sessions.size, objects },
   };
 }

@@ -149,6 +149,14 @@ describe("a store in its operator's hands", { timeout: 240_000, skip: needs("jav
     const sound = await weft("check", ...onApache());
     assert.deepEqual([sound.code, sound.out], [0, "nothing is wrong\n"]);
     client.close();
+    writeFileSync(file("wrong"), "another-secret-than-that", { mode: 0o600 });
+    const strange = ["--store", apache.addresses[0] ?? "", "--store-secret-file", file("wrong")];
+    for (const words of [["status"], ["check"], ["check", "--json"], ["backup", file("strange.gz")]]) {
+      const looked = await weft(...words, ...strange);
+      assert.equal(looked.code, 1, "a store that keeps us out is not an empty one");
+      assert.match(looked.err, /no-auth at \/weft: .*--store-secret-file/);
+      assert.doesNotMatch(looked.out + looked.err, /empty|no layout/);
+    }
   });
 
   test("damaged and foreign nodes, one of 2 MB and one that we may not read: each named, everything else works", async () => {

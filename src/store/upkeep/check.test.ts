@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { err } from "../../base/result.ts";
 import { systemScheduler } from "../../base/scheduler.ts";
 import { encodeObject } from "../../model/encoding.ts";
 import {
@@ -18,7 +19,10 @@ import { nodeBytesMax } from "../limits.ts";
 import { MemoryTreeServer } from "../memory/memory-tree-server.ts";
 import { StoreConnection } from "../recipes/connection.ts";
 import { Layout } from "../recipes/layout.ts";
+import type { StoreError } from "../recipes/store-error.ts";
 import { TreeTopologyStore } from "../recipes/tree-topology-store.ts";
+import type { Tree } from "../tree.ts";
+import { takeSnapshot } from "./backup.ts";
 import { checkStore, repairStore } from "./check.ts";
 
 describe("check of a store", () => {
@@ -121,6 +125,33 @@ describe("check of a store", () => {
     assert.equal((await kinds())[0], "no-layout layout");
     await make(layout.incomplete, "copy of x");
     assert.equal((await kinds())[0], "incomplete incomplete");
+  });
+
+  test("a root that keeps us out is an error, never an empty store; below it, what cannot be read is named and nothing is made of it", async () => {
+    const closed = new Set([layout.root]);
+    const over = (tree: Tree): Tree => {
+      const refused = (path: string) => Promise.resolve(err({ kind: "no-auth", path } as const));
+      return new Proxy(tree, {
+        get: (target, name) => {
+          const member: unknown = Reflect.get(target, name, target);
+          if (typeof member !== "function") return member;
+          const bound = member.bind(target) as (path: string, ...args: unknown[]) => unknown;
+          if (name !== "get" && name !== "children") return bound;
+          return (path: string) => (closed.has(path) ? refused(path) : bound(path));
+        },
+      });
+    };
+    const stranger = new StoreConnection({ scheduler: systemScheduler, connect: () => over(server.connect()) });
+    for (const looked of [await checkStore(stranger, layout), await takeSnapshot(stranger, layout)])
+      assert.match(JSON.stringify(failure<unknown, StoreError>(looked)), /no-auth at \/weft: .*--store-secret-file/);
+    closed.clear();
+    closed.add(layout.version);
+    const found = value(await checkStore(stranger, layout));
+    assert.deepEqual(
+      found.map(({ kind, path }) => `${kind} ${path}`),
+      [`unreadable ${layout.version}`],
+    );
+    await stranger.close();
   });
 
   test("lists, names, noted references, dangling references and leftovers are put right, and the store is sound again", async () => {

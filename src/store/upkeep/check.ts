@@ -66,6 +66,8 @@ function checkLayout(tree: ScannedTree, layout: Layout): readonly Finding[] {
     return [{ kind: "incomplete", path: layout.incomplete, detail }];
   }
   const node = tree.get("layout");
+  // What it says is not known; that it cannot be read is a finding of its own.
+  if (node?.isUnreadable === true) return [];
   if (node === undefined) return [{ kind: "no-layout", path: layout.version, detail: "" }];
   const found = parseLayout(node.data);
   if (found === undefined) return [{ kind: "damaged-layout", path: layout.version, detail: "" }];

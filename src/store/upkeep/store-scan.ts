@@ -26,7 +26,8 @@ export interface ScanOptions {
 
 /**
  * Reads everything under a root as it was at one moment, while others may write: what changed during the reading is read again
- * until nothing persistent has changed between two looks. Ephemeral nodes are as they were some time near that moment.
+ * until nothing persistent has changed between two looks. Ephemeral nodes are as they were some time near that moment. A node
+ * that keeps us out is noted as unreadable; a root that does is an error, because such a scan would look like an empty store.
  */
 export async function scanStore(
   connection: StoreConnection,
@@ -41,7 +42,14 @@ export async function scanStore(
     last = scanned.error;
     if (last.kind !== "connection-loss" && last.kind !== "session-expired") break;
   }
+  if (last.kind === "no-auth") return err(keptOut(last.path));
   return err(unavailable(`${last.kind}${"path" in last ? ` at ${last.path}` : ""}`));
+}
+
+/** Nothing can be said of a store whose root keeps us out: least of all that it is empty. */
+function keptOut(path: string): StoreError {
+  const which = "give the secret that this store was written with (--store-secret-file; copy: --from-… and --to-…)";
+  return unavailable(`no-auth at ${path}: its access list keeps us out; ${which}`);
 }
 
 const scanWaitMs = 30_000;
@@ -117,7 +125,7 @@ class Scan {
   async #readNode(path: string): Promise<Result<readonly string[], TreeError>> {
     const full = this.#full(path);
     const read = await this.#tree.get(full);
-    if (!read.ok && read.error.kind === "no-auth") {
+    if (!read.ok && read.error.kind === "no-auth" && path !== "") {
       this.#nodes.set(path, { data: new Uint8Array(0), stat: unknownStat, isUnreadable: true });
       return ok([]);
     }
@@ -137,7 +145,7 @@ class Scan {
     const reads = await each(paths, async (path) => [path, await this.#tree.get(this.#full(path))] as const);
     const fresh: string[] = [];
     for (const [path, read] of reads) {
-      if (!read.ok && read.error.kind === "no-auth") continue;
+      if (!read.ok && read.error.kind === "no-auth" && path !== "") continue;
       if (!read.ok && read.error.kind !== "no-node") return read;
       const before = this.#nodes.get(path);
       const wasKept = before !== undefined && !isEphemeral(before.stat);

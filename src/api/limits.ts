@@ -41,3 +41,9 @@ export const STORE_FAST_MS = 100;
 
 /** Clocks that differ by more than this, in milliseconds, are told: logs of two hosts cannot be read side by side then. */
 export const CLOCK_SKEW_MS = 1_000;
+
+/**
+ * How long a request waits for the store when the connection is lost, in milliseconds, counted from the loss: an ensemble has a new leader
+ * sooner, and nobody who asks waits for longer without being told why. The client's `ANSWER_WITHIN_MS` lies well above.
+ */
+export const STORE_WAIT_MS = 5_000;

@@ -21,6 +21,7 @@ import { ApiMetrics } from "./api-metrics.ts";
 import { DeviceTables } from "./device-tables.ts";
 import type { StoreServerAnswer } from "./doctor/store-checks.ts";
 import { Facts } from "./facts.ts";
+import { STORE_WAIT_MS } from "./limits.ts";
 import { listenOn } from "./listen.ts";
 import { createApiServer } from "./server.ts";
 
@@ -55,7 +56,8 @@ export interface RunningApi {
 export async function startApi(options: StartOptions): Promise<Result<RunningApi, string>> {
   const { scheduler, log, token } = options;
   const storeClient = new StoreClientMetrics(scheduler.clock);
-  const connection = new StoreConnection({ scheduler, connect: () => storeClient.measure(options.connect()) });
+  const connect = (): Tree => storeClient.measure(options.connect());
+  const connection = new StoreConnection({ scheduler, connect, patienceMs: STORE_WAIT_MS });
   const facts = new Facts(new TreeStateKeys(connection));
   const release = releaseOf();
   const metrics = new ApiMetrics({

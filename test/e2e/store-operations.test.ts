@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { STORE_WAIT_MS } from "../../src/api/limits.ts";
 import { ApiClient } from "../../src/api-client/client.ts";
 import { parseHttpTarget } from "../../src/api-client/http-json.ts";
 import { mainOf, nodeOptions } from "../../src/base/entry.ts";
@@ -134,7 +135,10 @@ describe("a store in its operator's hands", { timeout: 240_000, skip: needs("jav
     assert.equal(await kazoo("deleteall", "/weft"), "gone");
     const refused = await client.create("bridge", { name: "lost" });
     assert.ok(!refused.ok);
-    assert.match(JSON.stringify(refused.error), /everything under \/weft is gone: .*weft store restore/);
+    const list = await client.list("bridge");
+    assert.ok(!list.ok, "an emptied store is no cloud without bridges");
+    for (const { error } of [refused, list])
+      assert.match(JSON.stringify(error), /everything under \/weft is gone: .*weft store restore/);
     assert.equal((await weft("check", ...onApache())).code, 1);
     const restored = await weft("restore", file("cloud.jsonl.gz"), ...onApache());
     assert.equal(restored.code, 0, restored.err);
@@ -191,6 +195,23 @@ describe("a store in its operator's hands", { timeout: 240_000, skip: needs("jav
     assert.ok((await client.create("bridge", { name: "grey" })).ok);
     const deleted = await client.delete("bridge", first.id);
     assert.ok(deleted.ok, JSON.stringify(deleted));
+    client.close();
+  });
+
+  test("the store dies: the API says within seconds that it is away and since when, at once from then on, and goes on when it is back", async () => {
+    const { client } = await api("away", [...onApache(), "--store-private"]);
+    assert.ok((await client.list("bridge")).ok);
+    await apache.servers[0]?.stop("SIGKILL");
+    for (const withinMs of [2 * STORE_WAIT_MS, STORE_WAIT_MS / 2]) {
+      const from = systemScheduler.clock.now();
+      for (const asked of [await client.list("bridge"), await client.create("bridge", { name: "late" })]) {
+        assert.ok(!asked.ok);
+        assert.match(JSON.stringify(asked.error), /store-unavailable.*no connection to the store since 20/);
+      }
+      assert.ok(systemScheduler.clock.now() - from < withinMs);
+    }
+    apache.servers[0]?.start();
+    await eventually("the API answers again", async () => (await client.list("bridge")).ok);
     client.close();
   });
 });

@@ -250,13 +250,20 @@ export function topologyTests(bench: RecipeBench): void {
     assert.deepEqual(failure(await store.transact([create(bridge(3))])), newer);
   });
 
-  test("a store that was emptied, or is being filled, is not written to; once it is whole again it is", async () => {
+  test("a store that was emptied, or is being filled, is neither written to nor read; once it is whole again it is", async () => {
     const { store, layout, connection } = await open();
     value(await store.transact([create(bridge(1))]));
     const kept = value(await connection.tree.get(layout.version)).data;
     value(await connection.tree.remove(layout.version));
     assert.equal(failure(await store.transact([create(bridge(2))])).kind, "layout-gone");
+    const reads = [
+      () => store.list("bridge"),
+      () => store.get("bridge", idOf(1)),
+      () => store.idOfName({ kind: "bridge", tenant: "blue", name: "bridge1" }),
+    ];
+    for (const read of reads) assert.equal(failure<unknown, StoreError>(await read()).kind, "layout-gone");
     value(await connection.tree.create(layout.incomplete, bytes("")));
+    for (const read of reads) assert.match(JSON.stringify(await read()), /layout-gone.*has not ended/);
     const fresh = new TreeTopologyStore(await bench.connection(), layout);
     await bench.syncAll();
     assert.match(JSON.stringify(failure(await fresh.transact([create(bridge(2))]))), /layout-gone.*has not ended/);
@@ -267,6 +274,7 @@ export function topologyTests(bench: RecipeBench): void {
       ]),
     );
     await bench.syncAll();
+    for (const read of reads) value<unknown, StoreError>(await read());
     value(await store.transact([create(bridge(2))]));
     value(await fresh.transact([create(bridge(3))]));
   });

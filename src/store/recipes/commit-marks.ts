@@ -1,8 +1,7 @@
 import { err, ok, type Result } from "../../base/result.ts";
-import { reconnectWaitMs } from "../limits.ts";
 import type { MultiError, Tree, TreeOperation } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
-import { storeError, unavailable } from "./steadily.ts";
+import { noConnection, storeError, unavailable } from "./steadily.ts";
 import type { StoreError } from "./store-error.ts";
 
 /** What a commit came to. `conflict`: nothing happened, what it was based on has changed. `lost`: nothing happened, try again. */
@@ -30,9 +29,7 @@ export class CommitMarks {
 
   /** Does the operations as one. */
   async commit(operations: readonly TreeOperation[]): Promise<Result<CommitOutcome, StoreError>> {
-    if (!(await this.#connection.untilConnected(reconnectWaitMs))) {
-      return err(unavailable("no connection to the store"));
-    }
+    if (!(await this.#connection.untilConnected(this.#connection.patience))) return err(noConnection(this.#connection));
     const { tree } = this.#connection;
     this.#counter += 1;
     const mark = `${this.#folder}/${tree.session.id.toString(16)}-${this.#connection.since}-${this.#counter}`;
@@ -76,7 +73,7 @@ export class CommitMarks {
 
   /** The reply was lost: the mark tells, as long as its session lives. */
   async #lookFor(tree: Tree, mark: string): Promise<Result<CommitOutcome, StoreError>> {
-    const end = this.#connection.scheduler.clock.now() + reconnectWaitMs;
+    const end = this.#connection.scheduler.clock.now() + this.#connection.patience;
     for (;;) {
       const left = end - this.#connection.scheduler.clock.now();
       if (left <= 0 || !(await this.#connection.untilConnected(left))) return err({ kind: "outcome-unknown" });

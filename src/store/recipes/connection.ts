@@ -1,10 +1,16 @@
-import type { Duration } from "../../base/clock.ts";
+import type { Duration, Instant } from "../../base/clock.ts";
 import type { Scheduler } from "../../base/scheduler.ts";
+import { reconnectWaitMs } from "../limits.ts";
 import type { SessionState, Tree } from "../tree.ts";
 
 /** What a store connection is made of. `connect` opens a session with the driver and settings of the composition root. */
 export interface StoreConnectionOptions {
   readonly scheduler: Scheduler;
+  /**
+   * How long what people ask for waits for a lost connection, counted from the loss: later questions are refused at once. Default:
+   * `reconnectWaitMs` from each call, for work in the background that nobody waits for.
+   */
+  readonly patienceMs?: Duration;
   connect(): Tree;
 }
 
@@ -27,6 +33,9 @@ export class StoreConnection {
   /** Asked before folders are made; undefined: everything may be made. */
   guard: StoreGuard | undefined;
   readonly #connect: () => Tree;
+  readonly #patienceMs: Duration | undefined;
+  /** When the connection was lost, or not yet there; undefined while there is one. */
+  #lostAt: Instant | undefined;
   readonly #renewed = new Set<() => void>();
   readonly #stateListeners = new Set<(state: SessionState) => void>();
   #tree: Tree;
@@ -36,6 +45,8 @@ export class StoreConnection {
     this.scheduler = options.scheduler;
     this.since = Math.floor(options.scheduler.clock.wall()).toString(36);
     this.#connect = options.connect;
+    this.#patienceMs = options.patienceMs;
+    this.#lostAt = options.scheduler.clock.now();
     this.#tree = this.#open();
   }
 
@@ -47,6 +58,22 @@ export class StoreConnection {
   /** True from the call of `close` on: what the session owns may be gone at any moment. */
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Whether questions are not even sent while there is no connection and patience is at its end. */
+  get isImpatient(): boolean {
+    return this.#patienceMs !== undefined;
+  }
+
+  /** How much longer a recipe that asks now waits for a connection. */
+  get patience(): Duration {
+    if (this.#patienceMs === undefined) return reconnectWaitMs;
+    return Math.max(0, this.#patienceMs - (this.awayMs ?? 0));
+  }
+
+  /** For how long there has been no connection; undefined while there is one. */
+  get awayMs(): Duration | undefined {
+    return this.#lostAt === undefined ? undefined : this.scheduler.clock.now() - this.#lostAt;
   }
 
   /** Calls back whenever a new session has replaced an expired one, first subscriber first. The value takes it back. */
@@ -89,6 +116,7 @@ export class StoreConnection {
     const tree = this.#connect();
     tree.session.onState((state) => {
       if (tree !== this.#tree) return;
+      this.#lostAt = state === "connected" ? undefined : (this.#lostAt ?? this.scheduler.clock.now());
       for (const listener of [...this.#stateListeners]) listener(state);
       if (state === "expired" && !this.#isClosed) this.#renew();
     });

@@ -19,9 +19,10 @@ export interface OpenLayoutOptions {
   readonly mayCreate: boolean;
 }
 
-/** A layout that was found fit, and the version of its node: whoever writes checks it. */
+/** A layout that was found fit, and the version of its node: whoever writes checks it. Whoever reads looks for its last write. */
 export interface OpenedLayout extends FoundLayout {
   readonly nodeVersion: number;
+  readonly mzxid: bigint;
 }
 
 /** Makes sure that the layout in the store is one that this release can read, and that its folders exist. */
@@ -87,7 +88,8 @@ async function findLayout(
     const read = await steadily(connection, (tree) => tree.get(layout.version));
     if (read.ok) {
       const found = parseLayout(read.value.data);
-      if (found !== undefined) return ok({ ...found, nodeVersion: read.value.stat.version });
+      const { version: nodeVersion, mzxid } = read.value.stat;
+      if (found !== undefined) return ok({ ...found, nodeVersion, mzxid });
       const why = `the node ${layout.version} does not say which layout this is: see weft store check`;
       return err({ kind: "layout-gone", why });
     }

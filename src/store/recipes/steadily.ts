@@ -1,7 +1,7 @@
-import type { Duration, Instant } from "../../base/clock.ts";
+import { type Duration, type Instant, isoTime } from "../../base/clock.ts";
 import { err, type Result } from "../../base/result.ts";
 import { sleep } from "../../base/scheduler.ts";
-import { parallelReadsMax, reconnectWaitMs, retryWaitMs } from "../limits.ts";
+import { parallelReadsMax, retryWaitMs } from "../limits.ts";
 import type { Tree, TreeError } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
 import type { StoreError } from "./store-error.ts";
@@ -11,21 +11,24 @@ export type LastingError = Exclude<TreeError, { readonly kind: "connection-loss"
 
 /**
  * Does something that may be done twice (a read, a watch) until it has an outcome, over lost connections and ended sessions.
- * Gives up with `store-unavailable` when there was no outcome for `reconnectWaitMs`.
+ * Gives up with `store-unavailable` when there was no outcome for as long as the connection has patience.
  */
 export async function steadily<T>(
   connection: StoreConnection,
   run: (tree: Tree) => Promise<Result<T, TreeError>>,
 ): Promise<Result<T, LastingError | Unavailable>> {
   const { clock } = connection.scheduler;
-  const end: Instant = clock.now() + reconnectWaitMs;
+  const end: Instant = clock.now() + connection.patience;
+  // A call that is made without a connection waits for a whole session time-out.
+  const mustWait = connection.isImpatient && connection.tree.session.state !== "connected";
+  if (mustWait && !(await connection.untilConnected(connection.patience))) return err(noConnection(connection));
   for (;;) {
     const result = await run(connection.tree);
     if (result.ok) return result;
     const { error } = result;
     if (error.kind === "closed") return err(unavailable("the store connection was closed"));
     if (error.kind !== "connection-loss" && error.kind !== "session-expired") return err(error);
-    if (!(await connected(connection, end - clock.now()))) return err(unavailable("no connection to the store"));
+    if (!(await connected(connection, end - clock.now()))) return err(noConnection(connection));
   }
 }
 
@@ -35,6 +38,13 @@ export type Unavailable = Extract<StoreError, { readonly kind: "store-unavailabl
 /** An error of kind `store-unavailable`. */
 export function unavailable(why: string): Unavailable {
   return { kind: "store-unavailable", why };
+}
+
+/** That there is no connection, and since when. */
+export function noConnection({ awayMs, isClosed, scheduler }: StoreConnection): Unavailable {
+  if (isClosed) return unavailable("the store connection was closed");
+  if (awayMs === undefined) return unavailable("the connection to the store breaks again and again");
+  return unavailable(`no connection to the store since ${isoTime(scheduler.clock.wall() - awayMs)}`);
 }
 
 /** An error of the tree that a recipe has no better word for. */

@@ -11,7 +11,7 @@ import { DeletionCounts, deletionCounterOf } from "./deletion-counts.ts";
 import { DocumentCache } from "./document-cache.ts";
 import { Layout } from "./layout.ts";
 import { type OpenedLayout, openLayout, writeRefusal } from "./open-layout.ts";
-import { each, steadily } from "./steadily.ts";
+import { each, steadily, storeError } from "./steadily.ts";
 import type { StoreError } from "./store-error.ts";
 import { TopologyDraft } from "./topology-draft.ts";
 import { type ReadDocument, TopologyRead } from "./topology-read.ts";
@@ -88,32 +88,47 @@ export class TreeTopologyStore implements TopologyStore {
   }
 
   async get<K extends Kind>(kind: K, id: Id): Promise<Result<StoredObject<K> | undefined, StoreError>> {
-    const opened = await this.#openToRead();
-    if (!opened.ok) return opened;
-    const document = await this.#reader.document(kind, id);
+    const document = await this.#ofWholeStore(() => this.#reader.document(kind, id));
     if (!document.ok) return document;
     if (document.value.found === "damaged") return err({ kind: "damaged", error: document.value.error });
     return ok(document.value.found === "nothing" ? undefined : document.value);
   }
 
   async list<K extends Kind>(kind: K): Promise<Result<ObjectList<K>, StoreError>> {
-    const opened = await this.#openToRead();
-    if (!opened.ok) return opened;
-    const ids = await this.#reader.ids(kind);
-    if (!ids.ok) return ids;
-    const objects: StoredObject<K>[] = [];
-    const damaged: ObjectList<K>["damaged"][number][] = [];
-    for (const document of await each(ids.value, (id) => this.#reader.document(kind, id))) {
-      if (!document.ok) return document;
-      if (document.value.found === "object") objects.push(document.value);
-      else if (document.value.found === "damaged") damaged.push(document.value.error);
-    }
-    return ok({ objects, damaged });
+    return this.#ofWholeStore(async () => {
+      const ids = await this.#reader.ids(kind);
+      if (!ids.ok) return ids;
+      const objects: StoredObject<K>[] = [];
+      const damaged: ObjectList<K>["damaged"][number][] = [];
+      for (const document of await each(ids.value, (id) => this.#reader.document(kind, id))) {
+        if (!document.ok) return document;
+        if (document.value.found === "object") objects.push(document.value);
+        else if (document.value.found === "damaged") damaged.push(document.value.error);
+      }
+      return ok({ objects, damaged });
+    });
   }
 
   async idOfName(query: NameQuery): Promise<Result<Id | undefined, StoreError>> {
-    const opened = await this.#openToRead();
-    return opened.ok ? this.#reader.idOfName(query) : opened;
+    return this.#ofWholeStore(() => this.#reader.idOfName(query));
+  }
+
+  /**
+   * Reads what counts only when the layout stood throughout: a store that was emptied, or is being restored, would look like a cloud
+   * without objects, and whoever compares it with what he wants would make everything anew.
+   */
+  async #ofWholeStore<T>(read: () => Promise<Result<T, StoreError>>): Promise<Result<T, StoreError>> {
+    for (let attempt = 0; attempt < transactionAttemptsMax; attempt++) {
+      const opened = await this.#openToRead();
+      if (!opened.ok) return opened;
+      const outcome = await read();
+      if (!outcome.ok) return outcome;
+      const layout = await steadily(this.#connection, (tree) => tree.exists(this.#layout.version));
+      if (!layout.ok) return err(storeError(layout.error));
+      if (layout.value?.mzxid === opened.value.mzxid) return outcome;
+      this.#opening = undefined;
+    }
+    return err({ kind: "busy", attempts: transactionAttemptsMax });
   }
 
   async transact(changes: readonly TopologyChange[]): Promise<Result<TransactionResult, StoreError>> {

@@ -7,7 +7,7 @@ import type { StoreConnection } from "../recipes/connection.ts";
 import type { Layout } from "../recipes/layout.ts";
 import { parseLayout } from "../recipes/layout-document.ts";
 import { parseOpinion } from "../recipes/opinion-table.ts";
-import { unavailable } from "../recipes/steadily.ts";
+import { noConnection, unavailable } from "../recipes/steadily.ts";
 import type { StoreError } from "../recipes/store-error.ts";
 import type { TreeOperation } from "../tree.ts";
 import { checkTopology } from "./check-topology.ts";
@@ -122,7 +122,7 @@ export async function attempt(
   connection: StoreConnection,
   operations: readonly TreeOperation[],
 ): Promise<Result<boolean, StoreError>> {
-  if (!(await connection.untilConnected(reconnectWaitMs))) return err(unavailable("no connection to the store"));
+  if (!(await connection.untilConnected(reconnectWaitMs))) return err(noConnection(connection));
   const reply = await connection.tree.multi(operations);
   if (reply.ok) return ok(true);
   const { kind } = reply.error.error;

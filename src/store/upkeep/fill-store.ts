@@ -5,7 +5,7 @@ import { formatTerm, nextTerm, parseTerm } from "../recipes/fences.ts";
 import type { Layout } from "../recipes/layout.ts";
 import { formatLayout } from "../recipes/layout-document.ts";
 import { makeFolders } from "../recipes/open-layout.ts";
-import { steadily, storeError, unavailable } from "../recipes/steadily.ts";
+import { noConnection, steadily, storeError, unavailable } from "../recipes/steadily.ts";
 import type { StoreError } from "../recipes/store-error.ts";
 import type { TreeOperation } from "../tree.ts";
 import { type FillPlan, planFill } from "./fill-plan.ts";
@@ -173,7 +173,7 @@ async function attemptMulti(
   connection: StoreConnection,
   operations: readonly TreeOperation[],
 ): Promise<Result<MultiOutcome, StoreError>> {
-  if (!(await connection.untilConnected(reconnectWaitMs))) return err(unavailable("no connection to the store"));
+  if (!(await connection.untilConnected(reconnectWaitMs))) return err(noConnection(connection));
   const reply = await connection.tree.multi(operations);
   if (reply.ok) return ok("done");
   const { error, index } = reply.error;

@@ -2,7 +2,7 @@ import { err, ok, type Result } from "../../base/result.ts";
 import { childOf } from "../data-tree-path.ts";
 import { scanRoundsMax, scanTriesMax } from "../limits.ts";
 import type { StoreConnection } from "../recipes/connection.ts";
-import { each, unavailable } from "../recipes/steadily.ts";
+import { each, noConnection, unavailable } from "../recipes/steadily.ts";
 import type { StoreError } from "../recipes/store-error.ts";
 import type { NodeStat, Tree, TreeError } from "../tree.ts";
 import { isEphemeral } from "./node-place.ts";
@@ -35,7 +35,7 @@ export async function scanStore(
 ): Promise<Result<ScannedTree, StoreError>> {
   let last: TreeError = { kind: "connection-loss", path: options.root };
   for (let attempt = 0; attempt < scanTriesMax; attempt++) {
-    if (!(await connection.untilConnected(scanWaitMs))) return err(unavailable("no connection to the store"));
+    if (!(await connection.untilConnected(scanWaitMs))) return err(noConnection(connection));
     const scanned = await new Scan(connection.tree, options).run();
     if (scanned.ok) return scanned;
     if (scanned.error === "unsteady") return err({ kind: "busy", attempts: scanRoundsMax });

@@ -11,7 +11,7 @@ import { mainOf, nodeOptions } from "../../src/base/entry.ts";
 import { unwrap } from "../../src/base/result.ts";
 import { sleep, systemScheduler } from "../../src/base/scheduler.ts";
 import { needs } from "../needs.ts";
-import { type ApacheEnsemble, startApache } from "./apache-zookeeper.ts";
+import { type ApacheEnsemble, smallJava, startApache } from "./apache-zookeeper.ts";
 
 const secret = "the-secret-of-this-test";
 /** Above what servers take by default, so that a node larger than ours can be there at all. */
@@ -40,9 +40,7 @@ describe("a store in its operator's hands", { timeout: 240_000, skip: needs("jav
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "weft-operations-"));
     writeFileSync(file("secret"), `${secret}\n`, { mode: 0o600 });
-    process.env["JAVA_TOOL_OPTIONS"] = `-Djute.maxbuffer=${2 * largeNodeBytes}`;
-    apache = await startApache(1);
-    delete process.env["JAVA_TOOL_OPTIONS"];
+    apache = await startApache(1, [], { java: [...smallJava, `-Djute.maxbuffer=${2 * largeNodeBytes}`] });
   });
   after(async () => {
     for (const child of children) child.kill("SIGKILL");

@@ -1,6 +1,9 @@
 import type { ConfigSchema, ConfigValues } from "../base/config.ts";
 import { METRICS_LISTEN_HELP } from "../base/metrics-listen.ts";
+import { err, ok, type Result } from "../base/result.ts";
 import { TUNNEL_UDP_PORT } from "../flow/layout.ts";
+import type { Id } from "../model/objects.ts";
+import { canonicalText } from "../model/schema/formats.ts";
 import { storeClientKeys } from "../store/client-config.ts";
 import { UNCONFIRMED_MS } from "./core/limits.ts";
 
@@ -73,3 +76,11 @@ export const agentSchema = {
 
 /** The values of an agent's configuration. */
 export type AgentValues = ConfigValues<typeof agentSchema>;
+
+/** The host's id, in the one way to write it: every other would make the host another one. The error is one sentence. */
+export function hostIdOf({ "host-id": text }: Pick<AgentValues, "host-id">): Result<Id, string> {
+  if (text === undefined) return err("host-id is missing: give --host-id UUID, the same at every start of this host");
+  const id = canonicalText("uuid", text);
+  if (id !== undefined) return ok(id);
+  return err(`host-id: ${text} is no UUID: give --host-id what uuidgen prints, the same at every start of this host`);
+}

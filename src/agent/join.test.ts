@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { formatHostAlive } from "../api-schema/agent-api.ts";
 import { MemoryLog } from "../base/log.ts";
 import type { Result } from "../base/result.ts";
 import { VirtualScheduler } from "../base/scheduler.ts";
@@ -25,14 +26,17 @@ describe("joining the cloud", () => {
   afterEach(() => server.stop());
 
   /** An agent's way to the store, and its attempt to join. */
-  function agent(name: string): { readonly connection: StoreConnection; join(): Promise<Result<void, string>> } {
+  function agent(
+    name: string,
+    hostName = "h1",
+  ): { readonly connection: StoreConnection; join(): Promise<Result<void, string>> } {
     const connection = new StoreConnection({ scheduler, connect: () => server.connect() });
     const layout = new Layout();
     const join = async (): Promise<Result<void, string>> => {
       const joined = joinCloud({
         topology: new TreeTopologyStore(connection, layout),
         stateKeys: new TreeStateKeys(connection, layout),
-        ...{ hostId: HOST, hostName: "h1", alive: name, scheduler, patienceMs: 5_000, log: new MemoryLog() },
+        ...{ hostId: HOST, hostName, alive: name, scheduler, patienceMs: 5_000, log: new MemoryLog() },
       });
       await passTime(scheduler, 10_000);
       return joined;
@@ -50,13 +54,25 @@ describe("joining the cloud", () => {
   });
 
   it("refuses a second agent, and says who has the id", async () => {
-    await agent("first").join();
+    await agent(formatHostAlive({ address: "unix:/run/weft/agent.sock", release: "1" })).join();
     const second = await agent("second").join();
     assert.ok(!second.ok);
     assert.match(
       second.error,
-      new RegExp(`^host id ${HOST} is in use by another agent \\(session 0x[0-9a-f]+, first\\)`),
+      new RegExp(
+        `^host id ${HOST} is in use by another agent \\(at unix:/run/weft/agent\\.sock, session 0x[0-9a-f]+\\): `,
+      ),
     );
+    assert.doesNotMatch(second.error, /[{}]/);
+  });
+
+  it("says in a sentence what the store has against the host", async () => {
+    const refused = await agent("first", "").join();
+    assert.match(
+      refused.ok ? "" : refused.error,
+      /field name: bad-value, expected .*: correct --host-name or --host-id$/,
+    );
+    assert.doesNotMatch(refused.ok ? "" : refused.error, /[{}]/);
   });
 
   it("takes the id over when the agent that had it goes while it waits", async () => {

@@ -1,8 +1,9 @@
-import { HOST_ALIVE_KEY } from "../api-schema/agent-api.ts";
+import { HOST_ALIVE_KEY, parseHostAlive } from "../api-schema/agent-api.ts";
 import type { Duration, Instant } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
+import { formatModelError } from "../model/model-error.ts";
 import type { Id } from "../model/objects.ts";
 import type { StateKeys } from "../store/recipes/state-keys.ts";
 import { formatStoreError, type StoreError } from "../store/recipes/store-error.ts";
@@ -80,10 +81,7 @@ async function claim(options: JoinOptions, until: Instant): Promise<Result<void,
     if (claimed.ok) return ok(undefined);
     if (claimed.error.kind !== "held") return claimed;
     const holder = await stateKeys.get(key);
-    const who =
-      holder.ok && holder.value !== undefined
-        ? `session 0x${holder.value.owner.toString(16)}, ${holder.value.text}`
-        : "somebody else";
+    const who = holder.ok && holder.value !== undefined ? holderText(holder.value) : "somebody else";
     if (scheduler.clock.now() >= until) {
       return err(
         `host id ${hostId} is in use by another agent (${who}): stop that one, or give this host an id of its own`,
@@ -92,6 +90,13 @@ async function claim(options: JoinOptions, until: Instant): Promise<Result<void,
     if (isFirst) log.info("host.id.waiting", { id: hostId, holder: who });
     await sleep(scheduler, CLAIM_RETRY_MS);
   }
+}
+
+/** Who holds a host id, for people: where it answers, and what an operator of the store finds it by. */
+function holderText({ owner, text }: { readonly owner: bigint; readonly text: string }): string {
+  const alive = parseHostAlive(text);
+  const where = alive.ok && alive.value.address !== "" ? `at ${alive.value.address}, ` : "";
+  return `${where}session 0x${owner.toString(16)}`;
 }
 
 /** A refusal of the store as one sentence that says what to do. */
@@ -106,7 +111,9 @@ function storeSentence(error: StoreError): string {
     case "layout-gone":
       return `the store cannot be used: ${error.why}`;
     case "damaged":
-      return `the document of this host in the store is damaged (${JSON.stringify(error.error)}): repair or delete it`;
+      return `the document of this host in the store is damaged (${formatModelError(error.error)}): repair or delete it`;
+    case "invalid":
+      return `the store refuses to register this host: ${error.errors.map(formatModelError).join("; ")}: correct --host-name or --host-id`;
     default:
       return `the store refuses to register this host: ${formatStoreError(error)}`;
   }

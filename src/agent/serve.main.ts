@@ -15,7 +15,7 @@ import { clientSettings } from "../zookeeper/client-settings.ts";
 import { openZooKeeper } from "../zookeeper/connect.ts";
 import { zookeeperCatalogue } from "../zookeeper/counters.ts";
 import type { Agent } from "./agent.ts";
-import type { agentSchema } from "./config.ts";
+import { type agentSchema, hostIdOf } from "./config.ts";
 import type { Rights } from "./confine.main.ts";
 import { EXIT_CONFIG, EXIT_FAILED, fail } from "./exit.ts";
 import { managementOf } from "./management.ts";
@@ -34,9 +34,9 @@ const HEAP_GROWTH_PERCENT = 30;
 export async function serve(config: Config<typeof agentSchema>, rights: Rights | undefined): Promise<void> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
   const { values } = config;
-  const hostId = values["host-id"];
-  if (hostId === undefined)
-    return fail("host-id is missing: give --host-id UUID, the same at every start of this host", EXIT_CONFIG);
+  const host = hostIdOf(values);
+  if (!host.ok) return fail(host.error, EXIT_CONFIG);
+  const hostId = host.value;
   const level = values["log.level"];
   const processLog = new ProcessLog({ level, process: "agent", host: hostId, scheduler: systemScheduler });
   const { log } = processLog;

@@ -146,6 +146,15 @@ describe("weft", () => {
     await done("join underlay host1 192.0.2.9");
     assert.equal(await done("delete port vm1 web-edge"), "deleted port vm1\ndeleted port web-edge");
     assert.equal((await weft("show port vm1")).code, 4);
+    await done("create bridge short-lived");
+    const { id } = JSON.parse(await done("show bridge short-lived --json"));
+    assert.deepEqual(JSON.parse(await done("delete bridge short-lived --json")), { deleted: [id] });
+    await done("create bridge short-lived");
+    const half = await weft("delete bridge short-lived nobody --json");
+    assert.deepEqual([half.code, JSON.parse(half.out).deleted.length], [4, 1]);
+    assert.match(JSON.parse(half.err).error.message, /no bridge nobody/);
+    const unreadable = await weft("crate bridge x --json");
+    assert.match(JSON.parse(unreadable.err).error.message, /unknown command 'crate'/);
   });
 
   it("prints the API's words when it is refused, as text or as JSON", async () => {

@@ -298,12 +298,21 @@ function byFirstColumns(a: Readonly<Record<string, string>>, b: Readonly<Record<
 async function remove(context: CommandContext, kind: Kind, texts: readonly string[]): CommandResult {
   const api = context.api();
   if (!api.ok) return api;
-  for (const text of texts) {
-    const id = await api.value.names.idOf(kind, text);
-    if (!id.ok) return id;
-    const done = await called(api.value.client.delete(kind, id.value));
-    if (!done.ok) return done;
-    if (!context.isJson) context.terminal.print(`deleted ${kind} ${text}`);
-  }
-  return DONE;
+  const { client, names } = api.value;
+  const deleted: string[] = [];
+  const each = async (): CommandResult => {
+    for (const text of texts) {
+      const id = await names.idOf(kind, text);
+      if (!id.ok) return id;
+      const done = await called(client.delete(kind, id.value));
+      if (!done.ok) return done;
+      deleted.push(id.value);
+      if (!context.isJson) context.terminal.print(`deleted ${kind} ${text}`);
+    }
+    return DONE;
+  };
+  const ended = await each();
+  // What went before a failure is gone all the same.
+  if (context.isJson) printJson(context.terminal, { deleted });
+  return ended;
 }

@@ -4,6 +4,15 @@ import { err, ok } from "../base/result.ts";
 import { usageError } from "./cli-error.ts";
 import type { CommandResult, VerbModule } from "./command.ts";
 
+/** What a process ends with when its configuration cannot be used: its unit must not start it again. To people it is a bad command line. */
+const EXIT_CONFIG = 78;
+
+/** Verbs of processes that print JSON when `--json` stood before them. */
+const JSON_VERBS: Readonly<Record<string, readonly string[]>> = {
+  lab: ["status", "down"],
+  store: ["status", "check", "backup", "restore", "copy", "migrate"],
+};
+
 /** `weft lab ...`: the lab's own command line, in its own process. */
 export const labVerb = processVerb("lab", ["status", "down", "shell vm1", "exec vm1 -- ping -c 1 vm3"]);
 
@@ -34,9 +43,16 @@ function processVerb(name: ProcessName | "store", examples: readonly string[]): 
         .allowExcessArguments()
         .argument("[words...]")
         .addHelpText("after", `\nExamples:\n${examples.map((line) => `  weft ${name} ${line}`).join("\n")}\n`)
-        .action(() => run(() => start(name, wordsAfter(name))));
+        .action(() => run((context) => start(name, processWords(name, context.isJson))));
     },
   };
+}
+
+/** The words for a process; a `--json` that stood before the verb is its as well. */
+function processWords(name: string, isJson: boolean): readonly string[] {
+  const words = wordsAfter(name);
+  const isMissing = isJson && !words.includes("--json") && JSON_VERBS[name]?.includes(words[0] ?? "") === true;
+  return isMissing ? [...words, "--json"] : words;
 }
 
 /** What stands after the verb on the command line, `--` included: commander would take that away. */
@@ -65,6 +81,8 @@ async function start(name: ProcessName | "store", words: readonly string[]): Com
   });
   process.off("SIGINT", wait);
   if (code === 0) return ok("done");
+  // Of `weft lab exec` it is the code of a command of the user's.
+  if (code === EXIT_CONFIG && name !== "lab") return ok("usage");
   process.exitCode = code ?? 1;
   return ok("refused");
 }

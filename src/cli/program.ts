@@ -107,6 +107,12 @@ function verbOf(args: readonly string[]): readonly string[] {
   return words[0] === "help" ? words : words.slice(0, 1);
 }
 
+/** Whether `--json` is among the words, when they cannot be read in full. */
+function isJsonAsked(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? args.length : end).includes("--json");
+}
+
 /** One run: settings, the connection, and how it ends. */
 class Session {
   exit: ExitName = "done";
@@ -128,6 +134,15 @@ class Session {
 
   /** What commander says about a command line that it cannot read. */
   complained(text: string): void {
+    if (isJsonAsked(this.#options.args)) {
+      // Commander says the rest, such as where help is, in texts of their own.
+      const message = text
+        .replace(/^error: /, "")
+        .trim()
+        .replaceAll("\n", " ");
+      if (text.startsWith("error: ")) this.#options.terminal.complain(JSON.stringify({ error: { message } }));
+      return;
+    }
     const [first = "", ...rest] = text.replace(/\n$/, "").split("\n");
     const hint = text.includes("Did you mean") ? "" : kindHint(first);
     this.#options.terminal.complain([first.replace(/^error: /, "weft: ") + hint, ...rest].join("\n"));

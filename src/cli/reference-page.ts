@@ -16,6 +16,10 @@ and why). Objects are named by name, by id, or by the beginning of an id. \`--js
 Every command has \`--help\` with an example.
 `;
 
+const CODE_NOTES = `\`weft lab exec\` and \`weft lab shell\` end with the code of the command that they ran. The processes themselves
+(\`dist/agent/main.js\` and so on, as the systemd units run them) end with 78 in place of 2, so that they are not started again with the
+same configuration (\`RestartPreventExitStatus\`).`;
+
 /** The text of docs/reference/cli.md. */
 export async function cliReferencePage(): Promise<string> {
   const program = await buildWholeProgram("");
@@ -28,7 +32,7 @@ export async function cliReferencePage(): Promise<string> {
   const globals = optionRows(program).join("\n");
   const tables = [
     `## Options of every command\n\n| option | meaning |\n| --- | --- |\n${globals}`,
-    `## Exit codes\n\n| code | meaning |\n| --- | --- |\n${codes.join("\n")}`,
+    `## Exit codes\n\n| code | meaning |\n| --- | --- |\n${codes.join("\n")}\n\n${CODE_NOTES}`,
   ];
   return `${PREFACE}\n${[...tables, ...sections].join("\n\n")}\n`;
 }

@@ -80,7 +80,7 @@ export const neighborsVerb: VerbModule = {
           if (!owner.ok) return owner;
           const { client, kind, id } = owner.value;
           const gone = await called(client.removeNeighbor(kind, id, ip));
-          return gone.ok ? said(context, `deleted ${ip}`, {}) : gone;
+          return gone.ok ? said(context, `deleted ${ip}`, { deleted: [ip] }) : gone;
         }),
       );
   },
@@ -138,7 +138,7 @@ async function deleteFdb(
   const vlan = wholeNumber("--vlan", entry.vlan);
   if (!vlan.ok) return vlan;
   const gone = await called(api.value.client.removeFdbEntry(id.value, { mac: entry.mac, vlan: vlan.value }));
-  return gone.ok ? said(context, `deleted ${entry.mac}`, {}) : gone;
+  return gone.ok ? said(context, `deleted ${entry.mac}`, { deleted: [entry.mac] }) : gone;
 }
 
 async function listNeighbors(context: CommandContext, device: string): CommandResult {

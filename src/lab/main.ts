@@ -11,10 +11,10 @@ const help = `weft lab: two hosts and a tenant network on this machine.
 
 Usage: weft lab [up] [--once] [--no-install] [--simulated]
                                                build it, walk through it, keep it up until Ctrl-C
-       weft lab status                         whether it is up, and what is in it
+       weft lab status [--json]                whether it is up, and what is in it
        weft lab exec VM -- COMMAND...          run a command in a VM
        weft lab shell VM                       a shell in a VM
-       weft lab down                           stop it from elsewhere
+       weft lab down [--json]                  stop it from elsewhere
 Example: weft lab exec vm1 -- ping -c 3 vm4
 
   --once        end after the tour: 0 only if all of it worked
@@ -24,8 +24,8 @@ Example: weft lab exec vm1 -- ping -c 3 vm4
 const notRoot = `Not root on Linux: the tour is simulated. With real packets: sudo npm start
 (if sudo finds no npm: sudo env PATH=$PATH npm start).`;
 
-/** Exit code of a command line that cannot be understood (EX_USAGE of sysexits). */
-const EXIT_USAGE = 64;
+/** Exit code of a command line that cannot be understood, as of every command of weft. */
+const EXIT_USAGE = 2;
 
 const VERBS = ["up", "status", "down", "exec", "shell"] as const;
 const FLAGS = ["--once", "--no-install", "--simulated", "--help"];
@@ -44,9 +44,9 @@ async function main(words: readonly string[]): Promise<number> {
     case "up":
       return up(rest);
     case "status":
-      return runStatus();
+      return withJson(rest, runStatus);
     case "down":
-      return runDown();
+      return withJson(rest, runDown);
     case "exec":
       return exec(rest[0], rest.slice(rest[1] === "--" ? 2 : 1));
     case "shell":
@@ -72,6 +72,14 @@ async function up(words: readonly string[]): Promise<number> {
     seed,
     startedAt,
   });
+}
+
+/** Runs a verb that knows `--json` and nothing else. */
+function withJson(words: readonly string[], run: (isJson: boolean) => Promise<number>): Promise<number> | number {
+  const unknown = words.find((word) => word !== "--json");
+  if (unknown !== undefined)
+    return complain(`unknown word ${unknown}${suggestion(nearest(unknown, ["--json"]))}`, EXIT_USAGE);
+  return run(words.length > 0);
 }
 
 async function exec(vm: string | undefined, command: readonly string[]): Promise<number> {

@@ -27,7 +27,7 @@ const switches = {
   "dry-run": { type: "boolean", default: false, help: "restore, migrate: say what would change, and change nothing." },
   repair: { type: "boolean", default: false, help: "check: put right what can be put right without a choice." },
   backup: { type: "string", help: "migrate: file for the backup that is taken first." },
-  json: { type: "boolean", default: false, help: "check, status: JSON for programs." },
+  json: { type: "boolean", default: false, help: "JSON for programs." },
 } as const satisfies ConfigSchema;
 
 /** The keys of `weft store`, copy excepted. */

@@ -14,8 +14,8 @@ import { statusVerb } from "./tool-status.ts";
 import { backupVerb, copyVerb, restoreVerb, type Tool, type ToolStore } from "./tool-transfer.ts";
 import { checkVerb, migrateVerb } from "./tool-upkeep.ts";
 
-/** Exit code of a command line that makes no sense (EX_USAGE of sysexits). */
-const usage = 64;
+/** Exit code of a command line or a configuration that makes no sense, as of every command of weft. */
+const usage = 2;
 
 const { version: release } = JSON.parse(readFileSync(fileOf("package.json"), "utf8")) as { readonly version: string };
 
@@ -35,7 +35,7 @@ function help(): string {
 Usage: weft store VERB [WORDS] [--store ADDRESS,...]
 ${verbs.join("\n")}
 
-Addresses: unix:/path or host:port, several with commas. Exit codes: 0 done, 1 refused or wrong, 64 bad command line.
+Addresses: unix:/path or host:port, several with commas. Exit codes: 0 done, 1 refused or wrong, 2 bad command line.
 Example: weft store copy unix:/var/lib/weft/store/store.sock zk1:2181,zk2:2181,zk3:2181 --to-store-secret-file FILE
 
 ${configHelp(toolSchema)}
@@ -57,12 +57,14 @@ async function copy({ words: [from = "", to = ""], flags }: ToolWords): Promise<
   const config = readConfig(copySchema, { args: flags, env: ownVariables(copySchema) });
   if (!config.ok) return complain(config.error.map(({ text }) => text));
   const { values } = config.value;
+  const used = toolFor(values.json);
   const source = await open(endOf(values, "from", from), values.root);
   if (!source.ok) return complain([`source: ${source.error}`], 1);
   const target = await open(endOf(values, "to", to), values.root);
   if (!target.ok) return complain([`target: ${target.error}`], 1);
   const ends = { from: source.value, to: target.value, source: from };
-  const code = await copyVerb(tool, ends, { mayReplace: values.replace });
+  const code = await copyVerb(used.tool, ends, { mayReplace: values.replace });
+  used.end();
   await Promise.all([source.value, target.value].map(({ connection }) => connection.close()));
   return code;
 }
@@ -73,6 +75,7 @@ async function onOneStore({ verb, words: [file = ""], flags }: ToolWords): Promi
   const { values } = config.value;
   const settings = clientSettings(values);
   if (!settings.ok) return complain([settings.error]);
+  const used = toolFor(values.json);
   const store = await open(values, values.root);
   if (!store.ok) return complain([store.error], 1);
   const run = async (): Promise<number> => {
@@ -82,13 +85,13 @@ async function onOneStore({ verb, words: [file = ""], flags }: ToolWords): Promi
           ...{ servers: values.store, tls: settings.value.tls, isJson: values.json },
         });
       case "backup":
-        return backupVerb(tool, store.value, { file, mayReplace: values.replace });
+        return backupVerb(used.tool, store.value, { file, mayReplace: values.replace });
       case "restore":
-        return restoreVerb(tool, store.value, { file, mayReplace: values.replace, isDry: values["dry-run"] });
+        return restoreVerb(used.tool, store.value, { file, mayReplace: values.replace, isDry: values["dry-run"] });
       case "check":
         return checkVerb(tool, store.value, { isRepair: values.repair, isJson: values.json });
       case "migrate":
-        return migrateVerb(tool, store.value, { backup: values.backup, isDry: values["dry-run"] });
+        return migrateVerb(used.tool, store.value, { backup: values.backup, isDry: values["dry-run"] });
       case "copy":
         return usage;
       default:
@@ -96,8 +99,17 @@ async function onOneStore({ verb, words: [file = ""], flags }: ToolWords): Promi
     }
   };
   const code = await run();
+  if (verb !== "status" && verb !== "check") used.end();
   await store.value.connection.close();
   return code;
+}
+
+/** Prints as it goes, or for `--json` one document at the end: what else would have been printed. */
+function toolFor(isJson: boolean): { readonly tool: Tool; end(): void } {
+  if (!isJson) return { tool, end: () => undefined };
+  const said: string[] = [];
+  const end = (): void => tool.print(JSON.stringify({ said }, undefined, 2));
+  return { tool: { ...tool, print: (line) => void said.push(line) }, end };
 }
 
 /** Connects once to learn why it does not work, then in a way that outlives lost sessions. */

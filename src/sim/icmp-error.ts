@@ -1,4 +1,4 @@
-import { type Ip, ipFromV4, isMulticastIp, isV4 } from "../addr/ip.ts";
+import { formatIp, type Ip, ipFromV4, isMulticastIp, isV4 } from "../addr/ip.ts";
 import { type Mac, macFrom } from "../addr/mac.ts";
 import { unreachable } from "../base/assert.ts";
 import { FRAME_IP4 } from "../flow/layout.ts";
@@ -38,20 +38,20 @@ interface Sender {
  */
 export function sendIcmpError(walk: Walk, hop: Hop, trouble: IcmpTrouble): void {
   const { port } = hop;
-  if (walk.sink !== undefined) walk.note(`icmp error ${trouble.kind} from ${port?.label ?? "nowhere"}`);
-  if (!walk.isLive || port === undefined) return;
+  if ((!walk.isLive && walk.sink === undefined) || port === undefined) return;
   const frame = layersOf(walk);
-  if (frame === undefined || !mayBeAnswered(frame)) return;
+  if (frame === undefined || !mayBeAnswered(frame)) return noteNoError(walk, trouble, port);
   const isV4Family = walk.packet.frameClass === FRAME_IP4;
   const source = sourceOf(frame);
   const address = source === undefined ? undefined : addressFor(port, source, isV4Family);
-  if (address === undefined) return;
+  if (address === undefined) return noteNoError(walk, trouble, port);
   const sender = {
     port,
     address: address.ip,
     eth: { dst: macFrom(hop.macHigh, hop.macLow), src: port.mac },
     vlans: [],
   };
+  noteError(walk, { frame, sender, trouble });
   walk.emit(port, errorFrame({ frame, sender, trouble, ttlDecrement: hop.ttlDecrement }));
 }
 
@@ -60,12 +60,28 @@ export function sendIcmpError(walk: Walk, hop: Hop, trouble: IcmpTrouble): void 
  * narrower than the packet (as Linux does for a bridged tunnel, RFC 1191 3).
  */
 export function sendTooBigFromPath(walk: Walk, inPort: SimPort, mtu: number): void {
+  if (!walk.isLive && walk.sink === undefined) return;
   const frame = layersOf(walk);
-  if (frame === undefined || !walk.isLive || !mayBeAnswered(frame)) return;
+  const trouble: IcmpTrouble = { kind: "too-big", mtu };
+  if (frame === undefined || !mayBeAnswered(frame)) return noteNoError(walk, trouble, inPort);
   const vlans = frame.layers.flatMap((layer) => (layer.header === "vlan" ? [{ vid: layer.fields.vid }] : []));
   const address = layerOf(frame, "ipv6")?.fields.dst ?? ipFromV4(layerOf(frame, "ipv4")?.fields.dst ?? 0);
   const sender = { port: inPort, address, eth: { dst: walk.packet.srcMac, src: walk.packet.dstMac }, vlans };
-  walk.emit(inPort, errorFrame({ frame, sender, trouble: { kind: "too-big", mtu }, ttlDecrement: 0 }));
+  noteError(walk, { frame, sender, trouble });
+  walk.emit(inPort, errorFrame({ frame, sender, trouble, ttlDecrement: 0 }));
+}
+
+/** Tells the trace who says what to whom, by which port of the device. */
+function noteError(walk: Walk, { frame, sender, trouble }: Omit<ErrorParts, "ttlDecrement">): void {
+  if (walk.sink === undefined) return;
+  const source = sourceOf(frame);
+  const what = trouble.kind === "too-big" ? `${trouble.kind}, mtu ${trouble.mtu},` : trouble.kind;
+  const ends = `from ${formatIp(sender.address)} to ${source === undefined ? "nobody" : formatIp(source)}`;
+  walk.note(`icmp error ${what} ${ends} at ${sender.port.label}`);
+}
+
+function noteNoError(walk: Walk, { kind }: IcmpTrouble, { label }: SimPort): void {
+  if (walk.sink !== undefined) walk.note(`no icmp error ${kind} at ${label}: such packets are not answered`);
 }
 
 /** True when an error about the frame may be sent at all. */

@@ -68,12 +68,26 @@ function spread(walk: Walk, routes: readonly SimRoute[], first: number): SimRout
 }
 
 function isUsable(walk: Walk, route: SimRoute): boolean {
-  if (route.source !== undefined && !route.source.contains(walk.packet.src)) return false;
-  if (route.kind !== ROUTE.port) return true;
+  const why = whyNot(walk, route);
+  if (why !== undefined && walk.sink !== undefined) noteSkipped(walk, route, why);
+  return why === undefined;
+}
+
+/** Why a route cannot be taken by this packet now; undefined: it can. */
+function whyNot(walk: Walk, route: SimRoute): string | undefined {
+  if (route.source !== undefined && !route.source.contains(walk.packet.src)) return "not for this source";
+  if (route.kind !== ROUTE.port) return undefined;
   const port = walk.port(route.port);
-  if (port === undefined || !port.isUp) return false;
-  if (port.peer !== 0) return true;
-  return port.isBound && walk.placement(port)?.isActive === true;
+  if (port === undefined) return "port absent";
+  if (!port.isUp) return "port down";
+  if (port.peer !== 0) return undefined;
+  if (!port.isBound) return "port unplugged";
+  return walk.placement(port)?.isActive === true ? undefined : "port inactive";
+}
+
+function noteSkipped(walk: Walk, { destination, length, kind, port }: SimRoute, why: string): void {
+  const by = kind === ROUTE.port ? ` by ${walk.labelOf(port)}` : "";
+  walk.note(`skips route ${formatPrefix({ ip: destination, length })}${by}: ${why}`);
 }
 
 /**

@@ -156,7 +156,8 @@ function egressMember(walk: Walk, member: SimPort): Step {
   if (verdict !== VERDICT.accept) return refuse(walk, verdict);
   if (!member.isBound) return ingress(walk, member.peer);
   if (isForUnderlay(walk, member)) return guardUnderlay(walk);
-  if (walk.sink !== undefined) walk.note(`out ${member.label}`);
+  // The datapath leaves the sender of a flood out, whatever its outputs say.
+  if (walk.sink !== undefined && member.handle !== walk.firstPort?.handle) walk.note(`out ${member.label}`);
   walk.outputs.add(member.handle, walk.packet.vlanOp, walk.packet.vlanTags);
   return STEP.forward;
 }

@@ -82,6 +82,7 @@ describe("what agents know", () => {
     let portId: string;
     let bridgeId: string;
     let routerMac: string;
+    let gatewayId: string;
     before(async () => {
       bridgeId = (await api.make("bridges", { name: "net" })).id;
       const routerId = (await api.make("routers", { name: "edge" })).id;
@@ -89,6 +90,7 @@ describe("what agents know", () => {
       const inner = await api.make("ports", { bridgeId });
       const outer = await api.make("ports", { routerId, addresses: ["10.0.0.1/24", "fd00::1/64"] });
       routerMac = outer.mac;
+      gatewayId = outer.id;
       await api.send(`POST /v1/ports/${inner.id}/link`, { peerId: outer.id });
       await api.send(`POST /v1/ports/${portId}/bind`, { hostId: hosts[0], interfaceName: "eth0" });
     });
@@ -104,7 +106,7 @@ describe("what agents know", () => {
     it("sends a described packet to the gateway when it leaves the subnet, and says what it assumed", async () => {
       const reply = await trace({ source: "10.0.0.5", destination: "10.9.0.5", protocol: 6, destinationPort: 80 });
       assert.match(reply.body.summary, /tcp/i);
-      assert.ok(reply.body.assumed.includes(`destination MAC ${routerMac}`));
+      assert.deepEqual(reply.body.assumed.slice(1), [`destination MAC ${routerMac}, the gateway's, port ${gatewayId}`]);
       const bytes = Uint8Array.from(Buffer.from(reply.body.frame, "hex"));
       assert.equal(formatFrame(bytes), reply.body.summary);
       assert.deepEqual(badChecksumsOf(parseFrame(bytes)), []);
@@ -122,6 +124,22 @@ describe("what agents know", () => {
       assert.equal(stranger.outcome, "missing-field packet.destinationMac");
       await api.send(`POST /v1/bridges/${bridgeId}/neighbors`, { ip: "10.0.0.6", mac: "02:00:00:00:00:06" });
       assert.equal(await destination({ source: "10.0.0.5", destination: "10.0.0.6" }), "020000000006");
+    });
+
+    it("finds a neighbor that no table names by the only port that may send from its address", async () => {
+      const assumed = async (destination: string): Promise<string> => {
+        const reply = await trace({ source: "10.0.0.5", destination });
+        return reply.outcome === "200" ? reply.body.assumed.at(-1) : reply.outcome;
+      };
+      const allowedMacs = ["02:00:00:00:00:07"];
+      const bound = await api.make("ports", { bridgeId, allowedAddresses: ["10.0.0.7/32"], allowedMacs });
+      assert.equal(await assumed("10.0.0.7"), `destination MAC 02:00:00:00:00:07, allowed at port ${bound.id}`);
+      const seen = await api.make("ports", { bridgeId, allowedAddresses: ["10.0.0.8/32"] });
+      assert.equal(await assumed("10.0.0.8"), "missing-field packet.destinationMac");
+      await api.send(`POST /v1/bridges/${bridgeId}/fdb`, { mac: "02:00:00:00:00:08", portId: seen.id });
+      assert.equal(await assumed("10.0.0.8"), `destination MAC 02:00:00:00:00:08, allowed at port ${seen.id}`);
+      await api.make("ports", { bridgeId, allowedAddresses: ["10.0.0.7/32"] });
+      assert.equal(await assumed("10.0.0.7"), "missing-field packet.destinationMac", "two may have it");
     });
 
     it("is refused when it is no packet, or nobody could walk it", async () => {

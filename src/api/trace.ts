@@ -11,7 +11,7 @@ import {
   traceRequest,
 } from "../api-schema/trace-resource.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { Port, RouterPort } from "../model/objects.ts";
+import type { BridgePort, Port, RouterPort } from "../model/objects.ts";
 import { formatFrame } from "../wire/frame.ts";
 import type { Agents } from "./agents.ts";
 import type { DeviceTables } from "./device-tables.ts";
@@ -26,6 +26,8 @@ export interface TraceParts {
   readonly tables: DeviceTables;
   readonly agents: Agents;
 }
+
+const BROADCAST = "ff:ff:ff:ff:ff:ff";
 
 interface Found {
   readonly frame: Uint8Array;
@@ -69,86 +71,114 @@ async function frameFor(parts: TraceParts, port: Port, request: TraceRequest): S
     return err(apiError("missing-field", { field: "packet", expected: "a packet or a frame" }));
   const { packet } = request;
   const assumed: string[] = [];
-  const gateways = await gatewaysOf(parts, port);
-  if (!gateways.ok) return gateways;
-  const destinationMac = await destinationMacOf(parts, { port, packet, gateways: gateways.value });
-  if (!destinationMac.ok) return destinationMac;
-  const sourceMac = await sourceMacOf(parts, { port, packet, gateways: gateways.value });
-  if (packet.sourceMac === undefined) assumed.push(`source MAC ${sourceMac}`);
-  if (packet.destinationMac === undefined) assumed.push(`destination MAC ${destinationMac.value}`);
-  const frame = frameOf(packet, { sourceMac, destinationMac: destinationMac.value });
+  const segment = await segmentOf(parts, port);
+  if (!segment.ok) return segment;
+  const around = { port, packet, ...segment.value };
+  const destination = await destinationMacOf(parts, around);
+  if (!destination.ok) return destination;
+  const source = await sourceMacOf(parts, around);
+  if (packet.sourceMac === undefined) assumed.push(`source MAC ${source.mac}, ${source.whose}`);
+  if (packet.destinationMac === undefined)
+    assumed.push(`destination MAC ${destination.value.mac}, ${destination.value.whose}`);
+  const frame = frameOf(packet, { sourceMac: source.mac, destinationMac: destination.value.mac });
   return frame.ok ? ok({ frame: frame.value, assumed }) : frame;
 }
 
-interface Surroundings {
-  readonly port: Port;
-  readonly packet: PacketDescription;
-  /** Router ports on the segment that the packet enters. */
+/** What a sender sees beside itself. */
+interface Segment {
+  /** Router ports that a sender could send to: the port itself, or those linked to its bridge. */
   readonly gateways: readonly RouterPort[];
+  /** Bridge ports beside which the sender is. */
+  readonly neighbors: readonly BridgePort[];
 }
 
-/** Router ports that a sender behind this port could send to: the port itself, or those linked to its bridge. */
-async function gatewaysOf({ objects }: TraceParts, port: Port): Step<readonly RouterPort[]> {
-  if (port.deviceKind === "router") return ok([port]);
+interface Surroundings extends Segment {
+  readonly port: Port;
+  readonly packet: PacketDescription;
+}
+
+interface FoundMac {
+  readonly mac: string;
+  /** How it was found. */
+  readonly whose: string;
+}
+
+async function segmentOf({ objects }: TraceParts, port: Port): Step<Segment> {
+  if (port.deviceKind === "router") return ok({ gateways: [port], neighbors: [] });
   const bridge = await objects.stored("bridge", port.bridgeId);
   if (!bridge.ok) return bridge;
   const gateways: RouterPort[] = [];
+  const neighbors: BridgePort[] = [];
   const siblings = await Promise.all(bridge.value.object.portIds.map((id) => objects.stored("port", id)));
   for (const sibling of siblings) {
+    if (sibling.ok && sibling.value.object.deviceKind === "bridge") neighbors.push(sibling.value.object);
     const peerId = sibling.ok ? sibling.value.object.peerId : undefined;
     const peer = peerId === undefined ? undefined : await objects.stored("port", peerId);
     if (peer?.ok === true && peer.value.object.deviceKind === "router") gateways.push(peer.value.object);
   }
-  return ok(gateways);
+  return ok({ gateways, neighbors });
 }
 
 /** Where a sender would send the packet: to a group, to the neighbor on its own subnet, or to its gateway. */
-async function destinationMacOf(parts: TraceParts, around: Surroundings): Step<string> {
+async function destinationMacOf(parts: TraceParts, around: Surroundings): Step<FoundMac> {
   const { packet, gateways } = around;
-  if (packet.destinationMac !== undefined) return ok(packet.destinationMac);
-  if (packet.arp === "request") return ok("ff:ff:ff:ff:ff:ff");
+  if (packet.destinationMac !== undefined) return ok({ mac: packet.destinationMac, whose: "given" });
   const { destination } = packet;
-  if (destination === undefined) return ok("ff:ff:ff:ff:ff:ff");
+  if (packet.arp === "request" || destination === undefined) return ok({ mac: BROADCAST, whose: "everybody's" });
   const group = multicastMac(destination);
-  if (group !== undefined) return ok(formatMac(group));
+  if (group !== undefined) return ok({ mac: formatMac(group), whose: "the group's" });
   const owner = gateways.find((gateway) => gateway.addresses.some((address) => hasIp(address, destination)));
-  if (owner !== undefined) return ok(owner.mac);
+  if (owner !== undefined) return ok({ mac: owner.mac, whose: `of port ${owner.id}` });
   const isNear = gateways.some(
     (gateway) => holds(gateway, destination) && (packet.source === undefined || holds(gateway, packet.source)),
   );
-  const known = isNear || gateways.length === 0 ? await neighborMac(parts, around, destination) : undefined;
+  const isAsked = isNear || gateways.length === 0;
+  const known = isAsked ? await stationMac(parts, around, destination) : undefined;
   if (known !== undefined) return ok(known);
   const gateway =
     gateways.find((candidate) => packet.source !== undefined && holds(candidate, packet.source)) ?? gateways[0];
-  if (!isNear && gateway !== undefined) return ok(gateway.mac);
-  const expected = `the MAC address of ${destination}, which the network does not know yet`;
+  if (!isNear && gateway !== undefined) return ok({ mac: gateway.mac, whose: `the gateway's, port ${gateway.id}` });
+  const expected = `the MAC address of ${destination}, which is on the sender's own subnet and in no table of the network`;
   return err(apiError("missing-field", { field: "packet.destinationMac", expected }));
 }
 
 /** The address that the network knows of the sender, else any that was seen at the port, else one that nobody has. */
-async function sourceMacOf(parts: TraceParts, around: Surroundings): Promise<string> {
+async function sourceMacOf(parts: TraceParts, around: Surroundings): Promise<FoundMac> {
   const { packet, port } = around;
-  if (packet.sourceMac !== undefined) return packet.sourceMac;
-  const known = packet.source === undefined ? undefined : await neighborMac(parts, around, packet.source);
+  if (packet.sourceMac !== undefined) return { mac: packet.sourceMac, whose: "given" };
+  const known = packet.source === undefined ? undefined : await stationMac(parts, around, packet.source);
   if (known !== undefined) return known;
-  const fdb = port.deviceKind === "bridge" ? await parts.tables.fdb(port.bridgeId) : undefined;
-  const seen = fdb?.ok === true ? fdb.value.find((entry) => entry.portId === port.id) : undefined;
-  return seen?.mac ?? macOfId(port.id);
+  const seen = port.deviceKind === "bridge" ? (await macsAt(parts, port))[0] : undefined;
+  return seen === undefined
+    ? { mac: macOfId(port.id), whose: "made up" }
+    : { mac: seen, whose: `seen at port ${port.id}` };
 }
 
-async function neighborMac(
-  { tables }: TraceParts,
-  { port, gateways }: Surroundings,
-  ip: string,
-): Promise<string | undefined> {
+/** What the network knows of an address: from its tables, else of the only port that may send from it. */
+async function stationMac(parts: TraceParts, around: Surroundings, ip: string): Promise<FoundMac | undefined> {
+  const { port, gateways, neighbors } = around;
   const routers = gateways.map((gateway) => ({ kind: "router", id: gateway.routerId }) as const);
   const owners = port.deviceKind === "bridge" ? [{ kind: "bridge", id: port.bridgeId } as const, ...routers] : routers;
   for (const owner of owners) {
-    const neighbors = await tables.neighbors(owner);
-    const entry = neighbors.ok ? neighbors.value.find((neighbor) => neighbor.ip === ip) : undefined;
-    if (entry !== undefined) return entry.mac;
+    const table = await parts.tables.neighbors(owner);
+    const entry = table.ok ? table.value.find((neighbor) => neighbor.ip === ip) : undefined;
+    if (entry !== undefined) return { mac: entry.mac, whose: `known to ${owner.kind} ${owner.id}` };
   }
-  return undefined;
+  const [allowed, ...others] = neighbors.filter((each) => each.allowedAddresses?.some((one) => isOnly(one, ip)));
+  if (allowed === undefined || others.length > 0) return undefined;
+  const [mac, ...more] = allowed.allowedMacs ?? (await macsAt(parts, allowed));
+  return mac === undefined || more.length > 0 ? undefined : { mac, whose: `allowed at port ${allowed.id}` };
+}
+
+/** MAC addresses that the bridge has seen behind one of its ports. */
+async function macsAt({ tables }: TraceParts, port: BridgePort): Promise<readonly string[]> {
+  const fdb = await tables.fdb(port.bridgeId);
+  return fdb.ok ? fdb.value.filter((entry) => entry.portId === port.id).map((entry) => entry.mac) : [];
+}
+
+/** Whether a network consists of one address, which is this. */
+function isOnly(network: string, ip: string): boolean {
+  return hasIp(network, ip) && (!network.includes("/") || network.endsWith(ip.includes(":") ? "/128" : "/32"));
 }
 
 function holds(port: RouterPort, text: string): boolean {

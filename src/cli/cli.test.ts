@@ -232,6 +232,8 @@ describe("weft", () => {
       "trace --port vm2 --src 10.0.1.5 --dst 10.0.1.1 --proto tcp --dport 80 --dst-mac 02:00:00:00:00:01",
     );
     assert.match(walk, /assumed: source MAC/);
+    const unknown = await weft("trace --port vm2 --src 10.0.1.5 --dst 10.0.1.9");
+    assert.match(unknown.err, /--dst-mac: expected the MAC address of 10\.0\.1\.9, .*\n +give --dst-mac$/);
     assert.match(
       walk,
       /\nport vm2\n {2}router\n\nverdict +drop: no-route\nflow +l3 -> drop\ndepends on +port vm2\nwalked by +host1$/,

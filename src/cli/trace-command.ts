@@ -65,7 +65,7 @@ async function trace(context: CommandContext, options: Options): CommandResult {
   if (!what.ok) return what;
   const request = { portId: portId.value, ...(hostId === undefined ? {} : { hostId: hostId.value }), ...what.value };
   const walked = await called(client.trace(request));
-  if (!walked.ok) return walked;
+  if (!walked.ok) return err(inFlags(walked.error));
   if (context.isJson) printJson(context.terminal, walked.value);
   else await printWalk(context, walked.value, { showsIds: options["ids"] === true, why: options["why"] === true });
   return DONE;
@@ -88,11 +88,12 @@ async function printWalk(
     return showsIds || names === undefined ? texts : names.withNames(texts, kinds);
   };
   terminal.print(answer.summary);
-  if (answer.assumed !== undefined) terminal.print(`assumed: ${answer.assumed.join(", ")}`);
+  for (const line of await named(answer.assumed ?? [])) terminal.print(`assumed: ${line}`);
   terminal.print("");
   for (const line of await named(answer.walk)) terminal.print(line);
   terminal.print("");
-  const verdict = answer.reason === undefined ? answer.verdict : `${answer.verdict}: ${answer.reason}`;
+  const reason = (await named(answer.reason === undefined ? [] : [answer.reason]))[0];
+  const verdict = reason === undefined ? answer.verdict : `${answer.verdict}: ${reason}`;
   const rows: (readonly [string, string])[] = [["verdict", verdict]];
   const where = await named(answer.outputs ?? []);
   if (where.length > 0) rows.push(["leaves at", where.join(", ")]);
@@ -127,6 +128,26 @@ const NUMBERS: readonly (readonly [string, keyof PacketDescription])[] = [
   ["dscp", "dscp"],
   ["size", "payloadBytes"],
 ];
+
+const FLAGS = new Map<string, string>([
+  ...[...TEXTS, ...NUMBERS].map(([option, field]) => [`packet.${field}`, dashed(option)] as const),
+  ["packet.protocol", "--proto"],
+  ["frame", "--frame"],
+]);
+
+function dashed(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** The API's error about a field, as one about the flag that gives it. */
+function inFlags(error: CliError): CliError {
+  const { api } = error;
+  const flag = FLAGS.get(api?.field ?? "");
+  if (api === undefined || flag === undefined) return error;
+  const expected = api.expected === undefined ? error.message : `expected ${api.expected}`;
+  const remedy = api.code === "missing-field" ? { remedy: `give ${flag}` } : {};
+  return { ...error, message: `${flag}: ${expected}`, ...remedy };
+}
 
 function packetOf(options: Options): Result<What, CliError> {
   const { frame } = options;

@@ -29,7 +29,9 @@ import { KeepAlives } from "./keep-alives.ts";
 import { WITHDRAW_MS } from "./limits.ts";
 import { type Management, publishedAddress } from "./management.ts";
 import { datapathOwner, loadDatapath, openDatapath } from "./open-datapath.main.ts";
+import type { MemorySeen } from "./open-memory.main.ts";
 import { Questions } from "./questions.ts";
+import { type Refusal, refusal } from "./refusal.ts";
 import { StoreSide } from "./store-side.ts";
 import { takeOver } from "./takeover.ts";
 import { shardsOf, type WorkerStart } from "./worker-settings.ts";
@@ -54,6 +56,8 @@ export interface AgentOptions {
   support: AgentViewParts["support"];
   /** Lines of log so far by level. */
   logLines(): Readonly<Record<string, number>>;
+  /** Looks at what an earlier agent of this host has kept, which may still run. The error is a sentence. */
+  readMemory(): Result<MemorySeen, string>;
   /** Opens what an earlier agent of this host has kept; called once that one has gone. The error is a sentence. */
   openMemory(): Promise<Result<HostMemory, string>>;
   /** Seed of keys and jitter, from the operating system. */
@@ -77,24 +81,34 @@ export interface Agent {
   handOver(): Promise<void>;
 }
 
-/** Starts an agent with real threads. The error is a sentence that says what to do. */
-export async function startAgent(options: AgentOptions): Promise<Result<Agent, string>> {
+/** Starts an agent with real threads. */
+export async function startAgent(options: AgentOptions): Promise<Result<Agent, Refusal>> {
   const { values, threads } = options;
   // Everything that takes time and touches nothing comes first: an agent that still runs forwards new flows meanwhile.
   await Promise.all([...threads.map(({ loaded }) => loaded), loadDatapath(values)]);
   const taken = await takeOverFrom(options);
-  const memory = taken.ok ? await options.openMemory() : taken;
+  const memory = taken.ok ? refused(await options.openMemory()) : taken;
   const started = memory.ok ? await join(options, memory.value, threads) : memory;
   if (!started.ok) await Promise.all(threads.map((thread) => thread.close()));
   return started;
 }
 
-async function takeOverFrom(options: AgentOptions): Promise<Result<void, string>> {
+function refused<T>(result: Result<T, string>): Result<T, Refusal> {
+  return result.ok ? result : err(refusal(result.error));
+}
+
+async function takeOverFrom(options: AgentOptions): Promise<Result<void, Refusal>> {
   const { hostId, values, scheduler, log } = options;
   if (values.takeover === "no") return ok(undefined);
   const mayKill = values.takeover === "force";
   const owner = await datapathOwner(hostId, values);
-  const taken = await takeOver({ scheduler, socket: values["api-socket"], mayKill, owner });
+  if (owner() !== undefined) {
+    // The other one works: whatever can be refused is refused while it still does.
+    const { preflight } = await import("./preflight.ts");
+    const isFit = await preflight({ ...options, connect: () => options.connect(undefined) });
+    if (!isFit.ok) return isFit;
+  }
+  const taken = refused(await takeOver({ scheduler, socket: values["api-socket"], mayKill, owner }));
   if (!taken.ok) return taken;
   log.info("agent.takeover", { outcome: taken.value });
   return ok(undefined);
@@ -104,7 +118,7 @@ async function join(
   options: AgentOptions,
   memory: HostMemory,
   threads: readonly WorkerThread[],
-): Promise<Result<Agent, string>> {
+): Promise<Result<Agent, Refusal>> {
   const { hostId, values, scheduler } = options;
   const storeClient = new StoreClientMetrics(scheduler.clock);
   const maps = new MapMetrics();
@@ -127,7 +141,7 @@ async function join(
   const datapath = await openDatapath(hostId, values, scheduler);
   if (!datapath.ok) {
     await store.leave();
-    return err(datapath.error.message);
+    return err(refusal(datapath.error.message));
   }
   return run({ options, threads, store, memory, storeClient, maps, datapath: datapath.value });
 }
@@ -142,7 +156,7 @@ interface Running {
   readonly datapath: DatapathControl;
 }
 
-async function run(running: Running): Promise<Result<Agent, string>> {
+async function run(running: Running): Promise<Result<Agent, Refusal>> {
   const { options, threads, store, memory, storeClient, maps, datapath } = running;
   const { connection, world, stateKeys } = store;
   const { hostId, values, scheduler, log } = options;
@@ -204,7 +218,7 @@ async function run(running: Running): Promise<Result<Agent, string>> {
   const views = await openViews({ ...options, ...parts, release: releaseOf() });
   if (!views.ok) {
     await stop({ keep: false });
-    return views;
+    return refused(views);
   }
   shell.start();
   keepAlives.start();

@@ -11,6 +11,7 @@ import { Layout } from "../store/recipes/layout.ts";
 import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
 import { joinCloud } from "./join.ts";
+import type { Refusal } from "./refusal.ts";
 
 const HOST = "00000000-0000-8000-8000-000000000001";
 
@@ -29,10 +30,10 @@ describe("joining the cloud", () => {
   function agent(
     name: string,
     hostName = "h1",
-  ): { readonly connection: StoreConnection; join(): Promise<Result<void, string>> } {
+  ): { readonly connection: StoreConnection; join(): Promise<Result<void, Refusal>> } {
     const connection = new StoreConnection({ scheduler, connect: () => server.connect() });
     const layout = new Layout();
-    const join = async (): Promise<Result<void, string>> => {
+    const join = async (): Promise<Result<void, Refusal>> => {
       const joined = joinCloud({
         topology: new TreeTopologyStore(connection, layout),
         stateKeys: new TreeStateKeys(connection, layout),
@@ -58,21 +59,21 @@ describe("joining the cloud", () => {
     const second = await agent("second").join();
     assert.ok(!second.ok);
     assert.match(
-      second.error,
+      second.error.why,
       new RegExp(
         `^host id ${HOST} is in use by another agent \\(at unix:/run/weft/agent\\.sock, session 0x[0-9a-f]+\\): `,
       ),
     );
-    assert.doesNotMatch(second.error, /[{}]/);
+    assert.doesNotMatch(second.error.why, /[{}]/);
   });
 
   it("says in a sentence what the store has against the host", async () => {
     const refused = await agent("first", "").join();
     assert.match(
-      refused.ok ? "" : refused.error,
+      refused.ok ? "" : refused.error.why,
       /field name: bad-value, expected .*: correct --host-name or --host-id$/,
     );
-    assert.doesNotMatch(refused.ok ? "" : refused.error, /[{}]/);
+    assert.doesNotMatch(refused.ok ? "" : refused.error.why, /[{}]/);
   });
 
   it("takes the id over when the agent that had it goes while it waits", async () => {

@@ -3,12 +3,12 @@ import type { Duration, Instant } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Scheduler, sleep } from "../base/scheduler.ts";
-import { formatModelError } from "../model/model-error.ts";
 import type { Id } from "../model/objects.ts";
 import type { StateKeys } from "../store/recipes/state-keys.ts";
 import { formatStoreError, type StoreError } from "../store/recipes/store-error.ts";
 import type { TopologyStore } from "../store/recipes/topology-store.ts";
 import { CLAIM_RETRY_MS, REMOVED_AGAIN_MS } from "./limits.ts";
+import { type Refusal, refusal, storeRefusal } from "./refusal.ts";
 
 /** What is needed to join. */
 export interface JoinOptions {
@@ -32,14 +32,16 @@ export interface JoinOptions {
 }
 
 /** Makes the host known and claims its id. A second agent with the same id is refused, and told who holds it. */
-export async function joinCloud(options: JoinOptions): Promise<Result<void, string>> {
-  for (;;) {
+export async function joinCloud(options: JoinOptions): Promise<Result<void, Refusal>> {
+  for (let isFirst = true; ; isFirst = false) {
     const joined = await introduce(options);
     const claimed = joined.ok ? await claim(options, options.scheduler.clock.now() + options.patienceMs) : joined;
-    if (claimed.ok || typeof claimed.error === "string") return claimed as Result<void, string>;
+    if (claimed.ok) return claimed;
+    if (typeof claimed.error === "string") return err(refusal(claimed.error));
     const { kind } = claimed.error;
     const mayPass = kind === "store-unavailable" || kind === "layout-gone" || kind === "outcome-unknown";
-    if (options.persists !== true || options.isOver?.() === true || !mayPass) return err(storeSentence(claimed.error));
+    if (options.persists !== true || options.isOver?.() === true || !mayPass) return err(storeRefusal(claimed.error));
+    if (isFirst) options.log.warn("join.waiting", { why: formatStoreError(claimed.error) });
     await sleep(options.scheduler, CLAIM_RETRY_MS);
   }
 }
@@ -97,24 +99,4 @@ function holderText({ owner, text }: { readonly owner: bigint; readonly text: st
   const alive = parseHostAlive(text);
   const where = alive.ok && alive.value.address !== "" ? `at ${alive.value.address}, ` : "";
   return `${where}session 0x${owner.toString(16)}`;
-}
-
-/** A refusal of the store as one sentence that says what to do. */
-function storeSentence(error: StoreError): string {
-  switch (error.kind) {
-    case "store-unavailable":
-      return `the store cannot be reached (${error.why}): start it, or give its address with --store`;
-    case "layout-newer":
-      return `the store has layout ${error.found}, this agent knows ${error.supported}: upgrade the agent`;
-    case "layout-older":
-      return `the store has layout ${error.found}, this agent writes ${error.supported}: run weft store migrate`;
-    case "layout-gone":
-      return `the store cannot be used: ${error.why}`;
-    case "damaged":
-      return `the document of this host in the store is damaged (${formatModelError(error.error)}): repair or delete it`;
-    case "invalid":
-      return `the store refuses to register this host: ${error.errors.map(formatModelError).join("; ")}: correct --host-name or --host-id`;
-    default:
-      return `the store refuses to register this host: ${formatStoreError(error)}`;
-  }
 }

@@ -78,6 +78,13 @@ export const SNAPSHOT_SHARE = 1 / 50;
 export const SNAPSHOT_PIECE_BYTES = 8_192;
 /** How long a starting agent waits for a session before it begins from its snapshot, in milliseconds. */
 export const STORE_PATIENCE_MS = 2_000;
+/**
+ * How long joining may take beyond the wait for an earlier holder of the host id, with a store that is there: after that the agent
+ * begins from its snapshot, and goes on trying.
+ */
+export const JOIN_SLACK_MS = 2_000;
+/** How long the agent that still runs may take to say at which addresses it listens, before another takes over from it. */
+export const ASK_OLD_MS = 1_000;
 /** Time between two looks at the drop counters: cheap, and fine enough for "the last minute". */
 export const DROP_LOOK_MS = 10_000;
 /** Looks that are kept: the oldest is about a minute old. */

@@ -57,6 +57,12 @@ export const AGENT_LOG_EVENTS = {
     meaning: "another agent holds this host's id: two hosts have one id",
     fields: ["id"],
   },
+  "join.waiting": {
+    level: "warn",
+    meaning:
+      "the store is there and does not register this host yet: forwarding goes on from the snapshot, tried again",
+    fields: ["why"],
+  },
   "host.id.waiting": {
     level: "info",
     meaning: "an earlier agent of this host still holds its id; goes on when that one's session has ended",

@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import type { Config } from "../base/config.ts";
 import type { Log } from "../base/log.ts";
+import { makeFolder } from "../base/make-folder.ts";
 import { CounterSum } from "../base/metrics.ts";
 import { onStop } from "../base/parent.ts";
 import { ProcessLog } from "../base/process-log.ts";
 import { releaseOf } from "../base/release.ts";
-import { err, ok, type Result } from "../base/result.ts";
+import type { Result } from "../base/result.ts";
 import { systemScheduler } from "../base/scheduler.ts";
 import { clientSettings } from "../zookeeper/client-settings.ts";
 import { openZooKeeper } from "../zookeeper/connect.ts";
@@ -20,8 +20,9 @@ import type { Rights } from "./confine.main.ts";
 import { EXIT_CONFIG, EXIT_FAILED, fail } from "./exit.ts";
 import { managementOf } from "./management.ts";
 import { datapathNeeds, warnOfLatency } from "./open-datapath.main.ts";
-import { openMemory } from "./open-memory.main.ts";
+import { openMemory, readMemory } from "./open-memory.main.ts";
 import { readHostFacts } from "./read-host-facts.main.ts";
+import type { Refusal } from "./refusal.ts";
 import { workerThreads } from "./worker-thread.ts";
 
 /**
@@ -49,7 +50,7 @@ export async function serve(config: Config<typeof agentSchema>, rights: Rights |
   if (!ready.ok) return fail(ready.error, EXIT_FAILED);
   if (rights !== undefined) log.info("agent.confined", { capabilities: rights.capabilities.join(" ") });
   const folder = makeFolder(dirname(values["api-socket"]));
-  if (!folder.ok) return fail(folder.error, EXIT_CONFIG);
+  if (!folder.ok) return fail(`api-socket: ${folder.error}; give a path that can be written`, EXIT_CONFIG);
   const statePath = values["state-folder"] ?? `/var/lib/weft/agent/${hostId}`;
   const storeCounters = new CounterSum(zookeeperCatalogue);
   // What the threads load and what this one loads takes as long: side by side it is half of a restart.
@@ -59,6 +60,7 @@ export async function serve(config: Config<typeof agentSchema>, rights: Rights |
   const starting = startAgent({
     hostId,
     threads,
+    readMemory: () => readMemory(hostId, statePath),
     openMemory: () => openMemory({ hostId, path: statePath, scheduler: systemScheduler, log }),
     storeCounters,
     logLines: () => processLog.counts,
@@ -82,7 +84,7 @@ export async function serve(config: Config<typeof agentSchema>, rights: Rights |
     },
   });
   const started = await starting;
-  if (!started.ok) return fail(started.error, EXIT_FAILED);
+  if (!started.ok) return fail(started.error.why, started.error.exitCode);
   processLog.endOnCrash();
   log.info("agent.serving", { release: releaseOf(), socket: values["api-socket"], datapath: values.datapath });
   process.stdout.write(`serving unix:${values["api-socket"]}\n`);
@@ -98,25 +100,14 @@ function stopOnRequest(agent: Agent, keep: boolean, log: Log): void {
 }
 
 /** The next agent of this host has all: this one ends, when it has finished what it was at. */
-async function endHandedOver(agent: Result<Agent, string>): Promise<void> {
+async function endHandedOver(agent: Result<Agent, Refusal>): Promise<void> {
   if (agent.ok) await agent.value.handOver();
   process.exit(0);
 }
 
 /** The kernel keeps forwarding: whoever supervises the agent starts another, which takes the flows over. */
-function giveUp(agent: Result<Agent, string>, sentence: string, log: Log): void {
+function giveUp(agent: Result<Agent, Refusal>, sentence: string, log: Log): void {
   log.error("agent.failed", { why: sentence });
   process.exitCode = EXIT_FAILED;
   if (agent.ok) void agent.value.stop({ keep: true }).then(() => process.exit(EXIT_FAILED));
-}
-
-function makeFolder(path: string): Result<void, string> {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    return ok(undefined);
-  } catch (error) {
-    return err(
-      `api-socket: ${error instanceof Error ? error.message : String(error)}; give a path that can be written`,
-    );
-  }
 }

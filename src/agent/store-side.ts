@@ -21,8 +21,9 @@ import { GuardedWorld } from "./guarded-world.ts";
 import type { HostMemory } from "./host-memory.ts";
 import { joinCloud } from "./join.ts";
 import { LayoutGuard } from "./layout-guard.ts";
-import { CLAIM_SLACK_MS, STORE_PATIENCE_MS, SWEEP_AFTER_MS } from "./limits.ts";
+import { CLAIM_SLACK_MS, JOIN_SLACK_MS, STORE_PATIENCE_MS, SWEEP_AFTER_MS } from "./limits.ts";
 import { openMap } from "./maps.ts";
+import type { Refusal } from "./refusal.ts";
 import { RememberedWorld } from "./remembered-world.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import { StoreSession } from "./store-session.ts";
@@ -58,6 +59,8 @@ export class StoreSide {
   readonly #claims: EarlierClaims;
   readonly #guard: LayoutGuard;
   #keeper: SnapshotKeeper | undefined;
+  /** Connected, and no outcome of joining within all patience: the snapshot serves until there is one. */
+  #isStuck = false;
 
   constructor(parts: StoreSideParts) {
     this.#parts = parts;
@@ -105,7 +108,7 @@ export class StoreSide {
    * Makes the host known and claims its id. When the store is away and there is a snapshot, the value comes soon all the same: what
    * is watched is answered from the snapshot, and the id is claimed when the store is back.
    */
-  async join(alive: string): Promise<Result<void, string>> {
+  async join(alive: string): Promise<Result<void, Refusal>> {
     const { scheduler, log, onFailure } = this.#parts;
     const snapshot = await this.#readSnapshot();
     const joining = this.#join(alive, snapshot !== undefined);
@@ -113,12 +116,14 @@ export class StoreSide {
     this.world.recall(snapshot);
     const patience = sleep(scheduler, STORE_PATIENCE_MS).then(() => undefined);
     const soon = (await Promise.race([joining, patience])) ?? (await this.#unlessAway(joining));
+    this.#isStuck = soon === undefined && !this.#isUseless;
     if (soon !== undefined) return soon;
     log.warn("store.away", { snapshotAt: Math.floor(snapshot.at) });
     void joining.then((joined) => {
+      this.#isStuck = false;
       if (this.connection.isClosed) return;
       if (joined.ok) log.info("store.back");
-      else onFailure(joined.error);
+      else onFailure(joined.error.why);
     });
     return ok(undefined);
   }
@@ -133,14 +138,15 @@ export class StoreSide {
     return this.#guard.isWiped;
   }
 
-  /** The store does not answer, or has nothing of what it should have. */
+  /** The store does not answer, has nothing of what it should have, or lets this host wait without end. */
   get #isUseless(): boolean {
-    return this.isAway || this.#guard.isWiped;
+    return this.isAway || this.#guard.isWiped || this.#isStuck;
   }
 
-  /** The outcome of joining; undefined when the store goes away, or is found emptied, before there is one. */
-  async #unlessAway(joining: Promise<Result<void, string>>): Promise<Result<void, string> | undefined> {
+  /** The outcome of joining; undefined when the store goes away, or is found emptied, or when it takes too long. */
+  async #unlessAway(joining: Promise<Result<void, Refusal>>): Promise<Result<void, Refusal> | undefined> {
     if (this.#isUseless) return undefined;
+    const { scheduler, sessionTimeoutMs } = this.#parts;
     const stops: (() => void)[] = [];
     const away = new Promise<undefined>((resolve) => {
       const look = (): void => {
@@ -148,12 +154,17 @@ export class StoreSide {
       };
       stops.push(this.connection.onState(look), this.#guard.onChange(look));
     });
-    const outcome = await Promise.race([joining, away]);
+    // Longer than an earlier holder of the host id may take: that wait has an end, and a sentence.
+    const tooLong = new Promise<undefined>((resolve) => {
+      const timer = scheduler.after(sessionTimeoutMs + CLAIM_SLACK_MS + JOIN_SLACK_MS, () => resolve(undefined));
+      stops.push(() => timer.cancel());
+    });
+    const outcome = await Promise.race([joining, away, tooLong]);
     for (const stop of stops) stop();
     return outcome;
   }
 
-  async #join(alive: string, persists: boolean): Promise<Result<void, string>> {
+  async #join(alive: string, persists: boolean): Promise<Result<void, Refusal>> {
     const { hostId, hostName, log, scheduler, sessionTimeoutMs, onFailure } = this.#parts;
     const joined = await joinCloud({
       ...{ topology: this.topology, stateKeys: this.stateKeys, hostId, hostName, alive, log, scheduler, persists },

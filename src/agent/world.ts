@@ -1,5 +1,6 @@
 import { formatPortActive, PORT_ACTIVE_KEY, parsePortActive } from "../api-schema/agent-api.ts";
 import type { Log } from "../base/log.ts";
+import { formatModelError } from "../model/model-error.ts";
 import type { Id, Kind, TopologyObject } from "../model/objects.ts";
 import type { StateKeys } from "../store/recipes/state-keys.ts";
 import type { TopologyStore } from "../store/recipes/topology-store.ts";
@@ -81,7 +82,7 @@ export class LiveWorld implements World {
   watchObject(name: ObjectName, tell: (found: FoundObject) => void): Watch {
     return this.#parts.topology.watchObject<Kind>(name.kind, name.id, {
       onObject: (stored) => tell({ object: stored?.object }),
-      onDamaged: (error) => tell({ damaged: true, why: JSON.stringify(error) }),
+      onDamaged: (error) => tell({ damaged: true, why: formatModelError(error) }),
     });
   }
 

@@ -182,6 +182,11 @@ export const ERROR_CATALOGUE = {
     meaning: "the store cannot be reached, or has no quorum",
     remedy: "repeat the request; what runs goes on running",
   },
+  "store-denied": {
+    status: 503,
+    meaning: "the store does not take the server's secret",
+    remedy: "correct the server's store-secret-file and start it again; its log has store.denied",
+  },
   "outcome-unknown": {
     status: 503,
     meaning: "the connection to the store broke during the change, which may have happened",

@@ -29,6 +29,7 @@ describe("a failure of the store", () => {
       ["conflict", { kind: "held", path: "/a", owner: 1n, value: "" }],
       ["outcome-unknown", { kind: "outcome-unknown" }],
       ["store-unavailable", { kind: "store-unavailable", why: "no connection for 10 s" }],
+      ["store-denied", { kind: "no-auth", path: "/weft/layout" }],
       ["newer-document", { kind: "layout-newer", found: 2, supported: 1 }],
     ];
     for (const [code, failure] of cases) assert.equal(apiErrorOfStore(failure).code, code);

@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { dirname } from "node:path";
 import { statusOf } from "../api-schema/errors.ts";
 import { freeSocket } from "../base/free-socket.ts";
 import { formatTcpAddress, type ListenAddress } from "../base/listen-address.ts";
+import { makeFolder } from "../base/make-folder.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { answerClientError, flawOf } from "./client-error.ts";
 import { HEADERS_WITHIN_MS, REQUEST_WITHIN_MS } from "./limits.ts";
@@ -49,7 +50,8 @@ async function open(address: ListenAddress, handle: RequestListener): Promise<Re
   });
   server.on("clientError", answerClientError);
   if (address.kind === "tcp") return openTcp(server, address);
-  mkdirSync(dirname(address.path), { recursive: true, mode: 0o700 });
+  const folder = makeFolder(dirname(address.path));
+  if (!folder.ok) return err(`socket: ${folder.error}; give a path that can be written`);
   const free = await freeSocket(address.path);
   if (!free.ok) return err(`${free.error}: stop the other server, or choose another path with --socket`);
   // The socket must never be open to others, not even between bind and chmod.

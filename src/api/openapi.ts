@@ -9,6 +9,7 @@ export const COMMON_ERRORS: readonly ErrorCode[] = [
   "request-timeout",
   "headers-too-large",
   "store-unavailable",
+  "store-denied",
   "internal",
 ];
 

@@ -35,6 +35,8 @@ export function apiErrorOfStore(failure: StoreError): ApiError {
       return apiError("outcome-unknown");
     case "store-unavailable":
       return apiError("store-unavailable", { expected: `a connection (${failure.why})` });
+    case "no-auth":
+      return apiError("store-denied", { expected: `the right to use ${failure.path}` });
     case "layout-newer": {
       const expected = `layout ${failure.supported} or older, not ${failure.found}`;
       return apiError("newer-document", { expected });

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "../base/make-folder.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { TOKEN_LENGTH_MIN } from "./limits.ts";
 
@@ -8,8 +9,9 @@ const TOKEN_BYTES = 32;
 
 /** The token of a file, which is made with 32 random bytes and mode 0600 when there is none. The error is one sentence. */
 export function readToken(path: string): Result<string, string> {
+  const folder = makeFolder(dirname(path));
+  if (!folder.ok) return err(`token-file: cannot write ${path}: ${folder.error}`);
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(path, `${randomBytes(TOKEN_BYTES).toString("hex")}\n`, { flag: "wx", mode: 0o600 });
   } catch (error) {
     const isThere = error instanceof Error && "code" in error && error.code === "EEXIST";

@@ -28,5 +28,8 @@ export const storeClientKeys = {
   },
 } as const satisfies ConfigSchema;
 
+/** What to do when the store does not take our secret. */
+export const SECRET_REMEDY = "--store-secret-file has to hold the secret with which its nodes were made";
+
 /** The values of those keys. */
 export type StoreClientValues = ConfigValues<typeof storeClientKeys>;

@@ -146,9 +146,9 @@ export class SimAgent {
     const startedAt = Math.floor(this.#life.clock.wall());
     const joined = await this.#storeSide.join(formatHostAlive({ address: `unix:${hostName}`, startedAt }));
     if (this.#life.isOver) return;
-    events.add({ at: hostName, event: "joined", detail: joined.ok ? "" : joined.error });
+    events.add({ at: hostName, event: "joined", detail: joined.ok ? "" : joined.error.why });
     if (!joined.ok) {
-      this.failure = joined.error;
+      this.failure = joined.error.why;
       await this.#storeSide.leave();
       this.#life.end();
       return;

@@ -69,7 +69,7 @@ export class Cloud {
    */
   async serve(foreign?: ForeignStore, apiNetns = foreign?.netns): Promise<void> {
     this.#foreign = foreign;
-    if (foreign === undefined) await this.startStore();
+    if (foreign === undefined && !this.#children.has("store")) await this.startStore();
     const socket = this.path("api.sock");
     const args = ["--store", this.store, "--socket", socket, "--token-file", this.path("token")];
     await this.start({ name: "api", main: "api", args, ...(apiNetns && { netns: apiNetns }) });
@@ -106,9 +106,9 @@ export class Cloud {
     return vmOf(this.plan, name);
   }
 
-  /** Starts the store and waits until it serves. */
-  startStore(): Promise<void> {
-    const args = ["--data-folder", this.path("store"), "--socket", this.path("store.sock")];
+  /** Starts the store and waits until it serves. `more` goes at the end of its command line. */
+  startStore(more: readonly string[] = []): Promise<void> {
+    const args = ["--data-folder", this.path("store"), "--socket", this.path("store.sock"), ...more];
     return this.start({ name: "store", main: "store-server", args });
   }
 

@@ -38,6 +38,7 @@ export class StoreConnection {
   #lostAt: Instant | undefined;
   readonly #renewed = new Set<() => void>();
   readonly #stateListeners = new Set<(state: SessionState) => void>();
+  readonly #waiting = new Set<(isConnected: boolean) => void>();
   #tree: Tree;
   #isClosed = false;
 
@@ -96,8 +97,10 @@ export class StoreConnection {
       const settle = (isConnected: boolean): void => {
         timer.cancel();
         stopListening();
+        this.#waiting.delete(settle);
         resolve(isConnected);
       };
+      this.#waiting.add(settle);
       const timer = this.scheduler.after(wait, () => settle(false));
       const stopListening = this.onState((state) => {
         if (state === "connected" || state === "closed") settle(state === "connected");
@@ -109,6 +112,8 @@ export class StoreConnection {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#renewed.clear();
+    // A session that has ended by itself has no more to tell: nobody waits for it any longer.
+    for (const settle of [...this.#waiting]) settle(false);
     await this.#tree.close();
   }
 

@@ -43,6 +43,25 @@ export async function openLayout(
   return made.ok ? found : made;
 }
 
+/**
+ * Looks whether this release can read the store, and makes nothing. Undefined: there is no layout, the store is empty or was emptied.
+ */
+export async function lookAtLayout(
+  connection: StoreConnection,
+  layout: Layout,
+): Promise<Result<FoundLayout | undefined, StoreError>> {
+  const read = await steadily(connection, (tree) => tree.get(layout.version));
+  if (!read.ok) return read.error.kind === "no-node" ? ok(undefined) : err(storeError(read.error));
+  const found = parseLayout(read.value.data);
+  if (found === undefined) return err(unreadable(layout));
+  const refusal = readRefusal(layout, found);
+  return refusal === undefined ? ok(found) : err(refusal);
+}
+
+function unreadable({ version }: Layout): StoreError {
+  return { kind: "layout-gone", why: `the node ${version} does not say which layout this is: see weft store check` };
+}
+
 /** Why this release cannot read such a store; undefined when it can. */
 function readRefusal({ written }: Layout, { layout }: FoundLayout): StoreError | undefined {
   if (layout > written) return { kind: "layout-newer", found: layout, supported: written };
@@ -90,8 +109,7 @@ async function findLayout(
       const found = parseLayout(read.value.data);
       const { version: nodeVersion, mzxid } = read.value.stat;
       if (found !== undefined) return ok({ ...found, nodeVersion, mzxid });
-      const why = `the node ${layout.version} does not say which layout this is: see weft store check`;
-      return err({ kind: "layout-gone", why });
+      return err(unreadable(layout));
     }
     if (read.error.kind !== "no-node") return err(storeError(read.error));
     const partial = await steadily(connection, (tree) => tree.exists(layout.incomplete));

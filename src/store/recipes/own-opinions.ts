@@ -8,7 +8,7 @@ import { makeContainers } from "./open-layout.ts";
 import type { Opinion, OpinionTable } from "./opinion-table.ts";
 import { opinionPrefix } from "./opinion-table.ts";
 import { newestOf, nextOwnStep, type OwnStep, type WantedOpinion } from "./own-opinion.ts";
-import { storeError, unavailable } from "./steadily.ts";
+import { mayPass, storeError, unavailable } from "./steadily.ts";
 import type { StoreError } from "./store-error.ts";
 
 /** What the own opinions of a map are told about and ask for. */
@@ -328,7 +328,7 @@ export class OwnOpinions {
         const made = await this.#making;
         this.#making = undefined;
         if (made.ok) return "again";
-        return made.error.kind === "store-unavailable" ? "wait" : made.error;
+        return mayPass(made.error) ? "wait" : made.error;
       }
       case "connection-loss":
       case "session-expired":

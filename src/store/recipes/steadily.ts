@@ -19,8 +19,9 @@ export async function steadily<T>(
 ): Promise<Result<T, LastingError | Unavailable>> {
   const { clock } = connection.scheduler;
   const end: Instant = clock.now() + connection.patience;
-  // A call that is made without a connection waits for a whole session time-out.
-  const mustWait = connection.isImpatient && connection.tree.session.state !== "connected";
+  // A call that is made without a connection waits for a whole session time-out; in a session that has ended it is answered at once.
+  const { state } = connection.tree.session;
+  const mustWait = connection.isImpatient && state !== "connected" && state !== "closed";
   if (mustWait && !(await connection.untilConnected(connection.patience))) return err(noConnection(connection));
   for (;;) {
     const result = await run(connection.tree);
@@ -53,7 +54,13 @@ export function storeError(error: LastingError | Unavailable): StoreError {
   if (error.kind === "too-large") {
     return { kind: "too-large", what: "bytes", size: error.bytes, limit: error.limit };
   }
+  if (error.kind === "no-auth") return { kind: "no-auth", path: error.path };
   return unavailable(`${error.kind} at ${error.path}`);
+}
+
+/** Whether a running process should wait for better times: no service, or rights that whoever took them may give back. */
+export function mayPass({ kind }: StoreError): boolean {
+  return kind === "store-unavailable" || kind === "no-auth";
 }
 
 /** Waits for a connection, after a pause that keeps a failing store from being asked at full speed. */

@@ -62,6 +62,8 @@ export class SteadyWatch {
       }
       // A new session establishes the watch anew by itself; a closed connection needs none.
       if (result.error.kind === "session-expired" || result.error.kind === "closed") return;
+      // Neither will one that the store has ended because of our secret.
+      if (this.#connection.tree.session.state === "closed") return;
       if (this.#connection.tree.session.state !== "connected") await this.#connection.untilConnected(reconnectWaitMs);
       else await sleep(this.#connection.scheduler, retryWaitMs);
     }

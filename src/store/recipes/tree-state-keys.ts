@@ -8,7 +8,7 @@ import { Layout } from "./layout.ts";
 import { makeFolders } from "./open-layout.ts";
 import type { KeyClaim, StateKey, StateKeys, StatePrefix, StateValue, StateWatch, StateWatcher } from "./state-keys.ts";
 import { readValue, TreeStateWatch } from "./state-watch.ts";
-import { storeError, unavailable } from "./steadily.ts";
+import { mayPass, storeError, unavailable } from "./steadily.ts";
 import { SteadyWatch } from "./steady-watch.ts";
 import type { StoreError } from "./store-error.ts";
 
@@ -115,7 +115,7 @@ export class TreeStateKeys implements StateKeys {
       if (progress === "again") own.isStale = true;
       // What was reached once is answered: from here on somebody else's claim is newer.
       else if (progress === "rest") this.#answer(own, ok(undefined));
-      else if (progress.kind === "store-unavailable" && (await this.#isBack(own, progress))) own.isStale = true;
+      else if (mayPass(progress) && (await this.#isBack(own, progress))) own.isStale = true;
       else {
         own.wanted = undefined;
         this.#answer(own, err(progress));

@@ -62,6 +62,7 @@ export const IO_FILES: Readonly<Record<string, string>> = {
   "src/base/release.ts": "reads the release's own number",
   "src/base/process-metrics.ts": "counts the descriptors of its own process",
   "src/base/free-socket.ts": "takes away the socket of a dead process, for every process that listens on one",
+  "src/base/make-folder.ts": "makes the folders of sockets and state, for every process that has some",
   "src/base/http.ts": "HTTP for others to use, without what an import of it loads",
   "src/base/metrics-server.ts": "the same few lines of HTTP for a scraper in every process",
   "src/base/token-check.ts": "compares tokens, in API and agent, by digests of the system's",

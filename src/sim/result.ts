@@ -25,7 +25,7 @@ export interface WalkFacts {
    * (numbers of `state/fdb.ts`): the worker calls `FdbLearner.use` for each, whatever the result, and holds them by flow.
    */
   readonly tags: TagList;
-  /** Frames that the network itself sends because of this packet, each to be walked by `Simulator.emit`. Not in check mode. */
+  /** Frames that the network itself sends because of this packet, each to be walked by `Simulator.emit`. Only in live mode, of what gets there. */
   readonly frames: readonly EmittedFrame[];
   /** Writes to replicated maps, other than those of the neighbor resolver and the FDB learner. Not in check mode. */
   readonly writes: readonly StateWrite[];

@@ -111,8 +111,7 @@ function forward(walk: Walk, router: SimRouter, found: SimRoute): Step {
     return walk.dropOnce("ttl-expired");
   }
   packet.spendTtl();
-  // What ends here itself asks for nobody's address: the rest of the walk is only for its flow.
-  if (walk.mayAsk && walk.frame !== undefined && frameTtl(walk.frame) <= packet.ttlDecrement) walk.mayAsk = false;
+  if (walk.isLive && walk.frame !== undefined && frameTtl(walk.frame) <= packet.ttlDecrement) walk.goQuiet();
   if (packet.frameClass === FRAME_IP6 && !isRoutableSource(packet.src)) {
     return walk.drop("unsupported", "source that is not routed");
   }

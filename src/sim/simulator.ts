@@ -51,6 +51,8 @@ export class Simulator {
     const step = this.#enter(input);
     walk.isTransient = true;
     if (step !== STEP.forward) return this.#results.of(step, "fits");
+    // A walk whose frame ends on the way is quiet from there on.
+    walk.isLive = input.mode === "live";
     const answer = answerTooBig(walk, limit);
     return typeof answer === "number" ? this.#results.of(answer, "fits") : this.#results.ofFragments(answer);
   }

@@ -336,6 +336,12 @@ export class Walk {
     return this.depth <= DEVICES_MAX && this.devices <= DEVICES_TOTAL_MAX;
   }
 
+  /** The packet ends here, by another walk (`ttlExpired`); what is left of this one is for its flow: it asks and tells nobody. */
+  goQuiet(): void {
+    this.isLive = false;
+    this.mayAsk = false;
+  }
+
   /** A frame that the network sends itself, out of `port`. Not in check and trace mode. */
   emit(port: SimPort, bytes: Uint8Array): void {
     if (this.isLive && this.frames.length < EMITTED_MAX) this.frames.push({ port: port.handle, bytes });

@@ -5,6 +5,7 @@ import { Ipv4View } from "../wire/ipv4.ts";
 import { IPV6_LENGTH, Ipv6View } from "../wire/ipv6.ts";
 import { VLAN_LENGTH } from "../wire/vlan.ts";
 import { bytesOf } from "./frame-layers.ts";
+import { frameTtl } from "./frame-ttl.ts";
 import type { ForwardResult } from "./result.ts";
 import type { Walk } from "./walk.ts";
 
@@ -15,11 +16,9 @@ import type { Walk } from "./walk.ts";
 export function fitOf(walk: Walk): ForwardResult["fit"] {
   const { frame, packet } = walk;
   if (frame === undefined || !packet.isIp) return "fits";
-  const at = networkAt(walk);
-  const ttl =
-    packet.frameClass === FRAME_IP4 ? new Ipv4View(frame.bytes, at).ttl : new Ipv6View(frame.bytes, at).hopLimit;
-  if (packet.ttlDecrement > 0 && ttl <= packet.ttlDecrement) return "ttl-expired";
-  return packet.maxLength !== 0 && networkLengthOf(walk) > packet.maxLength ? "too-big" : "fits";
+  // Which of the two comes first on the way is for `Simulator.tooBig` to say.
+  if (packet.maxLength !== 0 && networkLengthOf(walk) > packet.maxLength) return "too-big";
+  return packet.ttlDecrement > 0 && frameTtl(frame) <= packet.ttlDecrement ? "ttl-expired" : "fits";
 }
 
 /**

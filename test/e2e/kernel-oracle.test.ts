@@ -7,6 +7,7 @@ import { systemScheduler } from "../../src/base/scheduler.ts";
 import { Lab } from "../../src/lab/lab.ts";
 import { needs } from "../needs.ts";
 import { KernelTwin } from "./kernel-twin.ts";
+import { addSecondKernelRouter, addSecondRouter } from "./second-router.ts";
 
 /** MTU of the router towards `db`: smaller than everything else, so that packets do not fit in the middle of their way. */
 const NARROW_MTU = 1400;
@@ -89,6 +90,59 @@ const cases: readonly Case[] = [
   },
 ];
 
+/** Hop by hop, one after the other: nothing depends on which probe comes first. */
+const steps = "traceroute -n -q 1 -N 1";
+
+/**
+ * Where a way ends in something else than a delivery, the routers before its end look at the TTL all the same, and the router where it
+ * ends when that comes after its own check (`second-router.ts`). Each case has addresses of its own: no flow of another decides it.
+ */
+const ends: readonly Case[] = [
+  { name: "TTL 1 and nobody has the address", vm: "vm1", command: "ping -c 1 -t 1 -W 2 10.1.2.91", keep: received },
+  {
+    name: "hop limit 1 and nobody has the address",
+    vm: "vm1",
+    command: "ping -c 1 -t 1 -W 2 fd00:1:2::91",
+    keep: received,
+  },
+  { name: "traceroute to nobody", vm: "vm1", command: `${steps} -w 9 -m 3 10.1.2.92`, keep: /^ ?\d+ / },
+  { name: "traceroute to nobody over IPv6", vm: "vm1", command: `${steps} -6 -w 9 -m 3 fd00:1:2::92`, keep: /^ ?\d+ / },
+  { name: "a second router rejects", vm: "vm1", command: `${steps} -w 2 -m 3 10.2.1.9`, keep: /^ ?\d+ / },
+  {
+    name: "a second router rejects over IPv6",
+    vm: "vm1",
+    command: `${steps} -6 -w 2 -m 3 fd00:2:1::9`,
+    keep: /^ ?\d+ /,
+    differs: {
+      why: "RFC 4443 3.1 has a code for it, 6; Linux says 1, prohibited",
+      weft: /^ 1 {2}fd00:1:1::1 ms\n 2 {2}fd00:1:9::2 ms !<6>$/,
+    },
+  },
+  { name: "a second router has a blackhole", vm: "vm1", command: `${steps} -w 1 -m 3 10.2.2.9`, keep: /^ ?\d+ / },
+  { name: "and over IPv6", vm: "vm1", command: `${steps} -6 -w 1 -m 3 fd00:2:2::9`, keep: /^ ?\d+ / },
+  {
+    name: "a flow of the blackhole is there before TTL 1 comes",
+    vm: "vm1",
+    command: "ping -c 2 -i 0.2 -W 1 10.2.2.10 >/dev/null; ping -c 1 -t 1 -W 2 10.2.2.10",
+    keep: received,
+  },
+  { name: "a second router has no route", vm: "vm1", command: `${steps} -w 2 -m 3 10.2.3.9`, keep: /^ ?\d+ / },
+  { name: "nor one over IPv6", vm: "vm1", command: `${steps} -6 -w 2 -m 3 fd00:2:3::9`, keep: /^ ?\d+ / },
+  { name: "a loop of two routers", vm: "vm1", command: `${steps} -w 2 -m 2 10.2.4.9`, keep: /^ ?\d+ / },
+  { name: "a loop of two routers over IPv6", vm: "vm1", command: `${steps} -6 -w 2 -m 2 fd00:2:4::9`, keep: /^ ?\d+ / },
+  { name: "a filter behind the router", vm: "vm1", command: `${steps} -w 1 -m 3 10.1.2.66`, keep: /^ ?\d+ / },
+  {
+    name: "a filter behind the router over IPv6",
+    vm: "vm1",
+    command: `${steps} -6 -w 1 -m 3 fd00:1:2::66`,
+    keep: /^ ?\d+ /,
+  },
+  { name: "TTL 1 for the second router", vm: "vm1", command: "ping -c 1 -t 1 -W 2 10.1.9.2", keep: received },
+  { name: "hop limit 1 for the second router", vm: "vm1", command: "ping -c 1 -t 1 -W 2 fd00:1:9::2", keep: received },
+  { name: "TTL 2 for the second router", vm: "vm1", command: "ping -c 1 -t 2 -W 2 10.1.9.2", keep: received },
+  { name: "hop limit 2 for the second router", vm: "vm1", command: "ping -c 1 -t 2 -W 2 fd00:1:9::2", keep: received },
+];
+
 /** The kernel gives up after three requests, one a second. */
 const agentArgs = ["--neighbor-retry", "1s", "--neighbor-give-up", "3s"];
 
@@ -109,8 +163,10 @@ describe("weft beside the kernel", { skip: needs("root", "traceroute", "iperf3")
     unwrap(await lab.createTenant());
     const narrow = lab.plan.bridges.find((bridge) => bridge.name === "db");
     unwrap(await lab.client.patch("port", narrow?.routerPortId ?? "", { mtu: NARROW_MTU }));
+    await addSecondRouter(lab.client, lab.plan);
     twin = new KernelTwin(lab.plan);
     twin.build({ bridge: "db", mtu: NARROW_MTU });
+    addSecondKernelRouter(twin);
     for (const vm of lab.plan.vms) for (const namespace of [vm.namespace, twin.namespace(vm.name)]) unlimit(namespace);
     for (const vm of lab.plan.vms.filter(({ name }) => name === "vm3")) {
       for (const namespace of [vm.namespace, twin.namespace(vm.name)]) listen(namespace);
@@ -123,7 +179,7 @@ describe("weft beside the kernel", { skip: needs("root", "traceroute", "iperf3")
     await lab?.down();
   });
 
-  for (const one of cases) {
+  for (const one of [...cases, ...ends]) {
     it(`${one.name}: \`${one.command}\``, async () => {
       const vm = lab.plan.vms.find(({ name }) => name === one.vm);
       const [weft, kernel] = await Promise.all([seen(vm?.namespace ?? "", one), seen(twin.namespace(one.vm), one)]);

@@ -85,12 +85,15 @@ type Outcome = Pick<TraceReport, "verdict" | "reason" | "action">;
 
 /** What the walk comes to; the translator holds the action afterwards. */
 function outcomeOf(result: SimResult, { simulator, translator }: TraceAnswerParts, reads: readonly string[]): Outcome {
-  if (result.kind === "drop") return { verdict: "drop", reason: result.reason, action: `drop(${result.reason})` };
+  if (result.kind === "drop") {
+    translator.drop(result.reason, result.facts.routers);
+    return { verdict: "drop", reason: result.reason, action: formatAction(translator.action, 0) };
+  }
   if (result.kind === "wait")
     return { verdict: "wait", reason: waitText(result.on, simulator.world, reads), action: "none" };
   if (result.kind !== "forward") return { verdict: result.kind, action: "none" };
   const nowhere = translator.forward(result);
-  if (nowhere !== undefined) return { verdict: "drop", reason: nowhere, action: `drop(${nowhere})` };
+  if (nowhere !== undefined) return { verdict: "drop", reason: nowhere, action: formatAction(translator.action, 0) };
   return { verdict: "forward", action: formatAction(translator.action, 0) };
 }
 

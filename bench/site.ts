@@ -7,6 +7,8 @@ import { type ChildPlan, LabChild } from "../src/lab/child.ts";
 import { dyingWithUs, runCommand } from "../src/lab/command.ts";
 import { removePins } from "../src/lab/leftovers.ts";
 import { configure, macBytes, openSpace, removeNamespaces, type Space } from "../src/lab/namespaces.ts";
+import { runRoot } from "../src/lab/run-folder.ts";
+import { namesOfDead } from "../src/linux/fixture/dead-runs.ts";
 import { LockFile } from "../src/linux/flock.ts";
 import { createVeth } from "../src/linux/netlink/route/create-link.ts";
 import { changeLink } from "../src/linux/netlink/route/link.ts";
@@ -14,6 +16,7 @@ import { disableIpv6 } from "../src/linux/sysctl.ts";
 import { raisePriority } from "./priority.ts";
 
 const root = "/run/weftbench";
+const PREFIX = "weftbench-";
 const lockName = "lock";
 const stopWithinMs = 3_000;
 
@@ -43,7 +46,7 @@ export interface Tool {
  */
 export class BenchSite {
   /** Name that begins everything of this site, unique while we live. */
-  readonly name = `weftbench-${process.pid}`;
+  readonly name = `${PREFIX}${process.pid}`;
   readonly folder = join(root, String(process.pid));
   readonly scheduler = systemScheduler;
   readonly #lock: LockFile;
@@ -64,6 +67,8 @@ export class BenchSite {
       const lock = LockFile.take(join(root, pid, lockName), "removal");
       if (lock.ok) removeTraces(pid);
     }
+    // Of runs whose own folder went before their agents did.
+    for (const name of namesOfDead(runRoot, PREFIX)) removePins(name);
     return new BenchSite();
   }
 
@@ -169,8 +174,8 @@ export function unwrapText<T>(result: Result<T, string>): T {
 }
 
 function removeTraces(pid: string): void {
-  removeNamespaces(`weftbench-${pid}-`);
-  removePins(`weftbench-${pid}`);
+  removeNamespaces(`${PREFIX}${pid}-`);
+  removePins(`${PREFIX}${pid}`);
   rmSync(join(root, pid), { recursive: true, force: true });
   if (existsSync(root) && readdirSync(root).length === 0) rmSync(root, { recursive: true });
 }

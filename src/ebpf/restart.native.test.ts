@@ -13,11 +13,11 @@ import { threadRights } from "../linux/capabilities.ts";
 import { EbpfDatapath } from "./ebpf-datapath.ts";
 import { EbpfWorker } from "./ebpf-worker.ts";
 import { actionOf, SwitchAgent } from "./fixture/switch-agent.ts";
-import { compileDatapath, TestNamespace, TestVm } from "./fixture/test-host.ts";
+import { compileDatapath, RESTART_PREFIX, TestNamespace, TestVm } from "./fixture/test-host.ts";
 import { discardPins, pinPath } from "./pins.ts";
 import { DATAPATH_CAPABILITIES } from "./rights.ts";
 
-const LAB = `restart${process.pid}`;
+const LAB = `${RESTART_PREFIX}${process.pid}`;
 const ALL_SHARDS = Array.from({ length: SHARD_COUNT }, (_, i) => i);
 
 let space: TestNamespace;

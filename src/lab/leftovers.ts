@@ -8,6 +8,9 @@ import { kill, removeSpaces } from "./namespaces.ts";
 import { RunFolder, runRoot } from "./run-folder.ts";
 import { until } from "./until.ts";
 
+/** As the eBPF driver names the lock of a host's datapath. */
+const LOCK_ENDING = ".datapath.lock";
+
 /** Removes what labs of dead owners left on this machine, and says which. Those of living owners are not touched. */
 export async function removeLeftovers(scheduler: Scheduler): Promise<readonly string[]> {
   const folders = RunFolder.dead();
@@ -34,8 +37,9 @@ async function endProcesses(processes: readonly ProcessIdentity[], scheduler: Sc
   await until({ scheduler, withinMs: ORPHANS_WITHIN_MS }, areGone);
 }
 
-/** Removes what agents with this `--pin-folder` left pinned. */
+/** Removes what agents with this `--pin-folder` left: pins, and the files of their locks. They have to be dead. */
 export function removePins(pinFolder: string): void {
+  removeLocks(join(runRoot, pinFolder));
   const root = join(bpffsRoot, "weft");
   const folder = join(root, pinFolder);
   if (!existsSync(folder)) return;
@@ -46,6 +50,13 @@ export function removePins(pinFolder: string): void {
   }
   removeWhenEmpty(folder);
   removeWhenEmpty(root);
+}
+
+/** Removes the locks of datapaths that are left in a folder, and the folder when nothing else is in it. */
+export function removeLocks(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) if (name.endsWith(LOCK_ENDING)) rmSync(join(folder, name), { force: true });
+  removeWhenEmpty(folder);
 }
 
 function removeWhenEmpty(path: string): void {

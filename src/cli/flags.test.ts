@@ -48,6 +48,13 @@ describe("flags of objects", () => {
     await cli.done("update port p --allowed-mac 02:00:00:00:00:01 --allowed-mac 02:00:00:00:00:02");
   });
 
+  it("say that a rejection at a bridge is silent", async () => {
+    assert.match(
+      (await cli.done("create rule --help")).replaceAll(/\s+/g, " "),
+      /reject is answered by routers .* at bridges it is a silent drop/,
+    );
+  });
+
   it("a gateway needs the port behind which it is, at creation and at change", async () => {
     await cli.done("create router r");
     const made = await cli.weft("create route --router r --destination 0.0.0.0/0 --gateway 10.0.0.1");

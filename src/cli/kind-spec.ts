@@ -118,7 +118,7 @@ const nextHop: readonly FieldFlag[] = [
 const ruleAction: readonly FieldFlag[] = [
   {
     flags: "--action <action>",
-    help: "accept, drop, reject or return",
+    help: "accept, drop, reject or return; reject is answered by routers with an ICMP error, at bridges it is a silent drop",
     use: "both",
     choice: { of: "action", is: "verdict" },
     read: async (value) => ok({ action: { type: String(value) } }),

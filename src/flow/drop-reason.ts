@@ -16,7 +16,12 @@ export interface DropReasonEntry {
  */
 export const DROP_REASONS = [
   { code: 1, name: "filter", meaning: "a rule of a filter said drop", remedy: "see the rule that the trace names" },
-  { code: 2, name: "rejected", meaning: "a rule said reject", remedy: "see the rule that the trace names" },
+  {
+    code: 2,
+    name: "rejected",
+    meaning: "a rule said reject; routers answer with an ICMP error, bridges do not",
+    remedy: "see the rule that the trace names",
+  },
   {
     code: 3,
     name: "admin-down",

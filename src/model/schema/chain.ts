@@ -25,7 +25,8 @@ export const chainSchema = {
 
 /** Schema of `RuleAction`. */
 export const ruleActionSchema = {
-  description: "What happens to a packet that matches",
+  description:
+    "What happens to a packet that matches; reject is answered with an ICMP error by routers, at bridges and their ports it drops in silence",
   discriminator: { propertyName: "type" },
   anyOf: [
     { type: "object", additionalProperties: false, required: ["type"], properties: { type: { const: "accept" } } },

@@ -57,7 +57,7 @@ export async function startApi(options: StartOptions): Promise<Result<RunningApi
   const { scheduler, log, token } = options;
   const storeClient = new StoreClientMetrics(scheduler.clock);
   const connect = (): Tree => storeClient.measure(options.connect());
-  const connection = new StoreConnection({ scheduler, connect, patienceMs: STORE_WAIT_MS });
+  const connection = new StoreConnection({ scheduler, connect, patienceMs: STORE_WAIT_MS, log });
   const facts = new Facts(new TreeStateKeys(connection));
   const release = releaseOf();
   const metrics = new ApiMetrics({

@@ -12,4 +12,15 @@ export const STORE_LOG_EVENTS = {
     meaning: "a look for leftovers ended early; the next one comes by itself",
     fields: ["why"],
   },
+  "store.term-damaged": {
+    level: "error",
+    meaning:
+      "the node of the store's term holds none: nobody is elected, gets a lock or leases ports anew, because fencing numbers would go back; weft store check",
+    fields: ["path"],
+  },
+  "store.term-sound": {
+    level: "info",
+    meaning: "the store's term can be read again: elections, locks and leases go on",
+    fields: ["path"],
+  },
 } as const satisfies LogEventCatalogue;

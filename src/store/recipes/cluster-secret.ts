@@ -32,6 +32,12 @@ async function readSecret(
 ): Promise<Result<string | undefined, StoreError>> {
   const read = await steadily(connection, (tree) => tree.get(layout.secret));
   if (!read.ok) return read.error.kind === "no-node" ? ok(undefined) : err(storeError(read.error));
-  const text = new TextDecoder().decode(read.value.data);
-  return form.test(text) ? ok(text) : err(unavailable(`${layout.secret} does not hold 32 hexadecimal digits`));
+  const text = secretOf(read.value.data);
+  return text === undefined ? err(unavailable(`${layout.secret} does not hold 32 hexadecimal digits`)) : ok(text);
+}
+
+/** The secret that a node holds; undefined when it holds none. */
+export function secretOf(data: Uint8Array): string | undefined {
+  const text = new TextDecoder().decode(data);
+  return form.test(text) ? text : undefined;
 }

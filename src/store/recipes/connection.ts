@@ -1,4 +1,5 @@
 import type { Duration, Instant } from "../../base/clock.ts";
+import { type Log, silentLog } from "../../base/log.ts";
 import type { Scheduler } from "../../base/scheduler.ts";
 import { reconnectWaitMs } from "../limits.ts";
 import type { SessionState, Tree } from "../tree.ts";
@@ -11,6 +12,8 @@ export interface StoreConnectionOptions {
    * `reconnectWaitMs` from each call, for work in the background that nobody waits for.
    */
   readonly patienceMs?: Duration;
+  /** Hears of what keeps recipes waiting that nobody asks; default: nobody hears. */
+  readonly log?: Log;
   connect(): Tree;
 }
 
@@ -33,6 +36,8 @@ export class StoreConnection {
   /** Asked before folders are made; undefined: everything may be made. */
   guard: StoreGuard | undefined;
   readonly #connect: () => Tree;
+  readonly #log: Log;
+  #isTermSound = true;
   readonly #patienceMs: Duration | undefined;
   /** When the connection was lost, or not yet there; undefined while there is one. */
   #lostAt: Instant | undefined;
@@ -46,6 +51,7 @@ export class StoreConnection {
     this.scheduler = options.scheduler;
     this.since = Math.floor(options.scheduler.clock.wall()).toString(36);
     this.#connect = options.connect;
+    this.#log = options.log ?? silentLog;
     this.#patienceMs = options.patienceMs;
     this.#lostAt = options.scheduler.clock.now();
     this.#tree = this.#open();
@@ -75,6 +81,14 @@ export class StoreConnection {
   /** For how long there has been no connection; undefined while there is one. */
   get awayMs(): Duration | undefined {
     return this.#lostAt === undefined ? undefined : this.scheduler.clock.now() - this.#lostAt;
+  }
+
+  /** Notes whether the store's term could be read; told to the log when that changes. */
+  termSeen(path: string, isSound: boolean): void {
+    if (isSound === this.#isTermSound) return;
+    this.#isTermSound = isSound;
+    if (isSound) this.#log.info("store.term-sound", { path });
+    else this.#log.error("store.term-damaged", { path });
   }
 
   /** Calls back whenever a new session has replaced an expired one, first subscriber first. The value takes it back. */

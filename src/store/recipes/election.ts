@@ -149,7 +149,8 @@ export class LeaderWatch extends DirtyWatch {
     const read = await steadily(this.connection, (tree) => tree.get(childOf(this.#folder, first)));
     if (!read.ok) return this.#again();
     const { data, stat } = read.value;
-    const fence = await steadily(this.connection, (tree) => fenceOf(tree, termPathOf(this.#folder, 2), stat.czxid));
+    const of = { termPath: termPathOf(this.#folder, 2), czxid: stat.czxid };
+    const fence = await steadily(this.connection, (tree) => fenceOf(this.connection, tree, of));
     if (!fence.ok) return this.#again();
     return this.#tell({ label: new TextDecoder().decode(data), fence: fence.value, owner: stat.ephemeralOwner });
   }

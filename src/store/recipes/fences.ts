@@ -1,6 +1,7 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import { childOf, parentOf } from "../data-tree-path.ts";
 import type { Tree, TreeError } from "../tree.ts";
+import type { StoreConnection } from "./connection.ts";
 
 /**
  * Fencing numbers: the id of the transaction that made a node, and above it the store's **term**. Transactions are numbered anew in
@@ -18,12 +19,19 @@ export function termPathOf(path: string, levels: number): string {
 
 /**
  * The fencing number of a node that this session was told of before. The term is read after the node was seen, so that a number never
- * has an older term than one that was given out before it.
+ * has an older term than one that was given out before it. A term that is there and is none is `bad-arguments`, and logged: a number
+ * without it would be lower than those that were given out before.
  */
-export async function fenceOf(tree: Tree, termPath: string, czxid: bigint): Promise<Result<bigint, TreeError>> {
+export async function fenceOf(
+  connection: StoreConnection,
+  tree: Tree,
+  { termPath, czxid }: { readonly termPath: string; readonly czxid: bigint },
+): Promise<Result<bigint, TreeError>> {
   const read = await tree.get(termPath);
   if (!read.ok && read.error.kind !== "no-node") return err(read.error);
   const term = read.ok ? parseTerm(read.value.data) : 0n;
+  connection.termSeen(termPath, term !== undefined);
+  if (term === undefined) return err({ kind: "bad-arguments", path: termPath, why: "it holds no term" });
   return ok((term << transactionBits) | czxid);
 }
 
@@ -32,10 +40,10 @@ export function formatTerm(term: bigint): Uint8Array {
   return new TextEncoder().encode(`${term}`);
 }
 
-/** The term that a node says; 0 for anything else. */
-export function parseTerm(data: Uint8Array | undefined): bigint {
+/** The term that a node says; undefined for anything else. */
+export function parseTerm(data: Uint8Array): bigint | undefined {
   const text = new TextDecoder().decode(data);
-  return /^\d{1,18}$/.test(text) ? BigInt(text) : 0n;
+  return /^\d{1,18}$/.test(text) ? BigInt(text) : undefined;
 }
 
 /**

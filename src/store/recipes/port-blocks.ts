@@ -86,7 +86,9 @@ export class PortBlocks {
         else if (!mayBeOurs) return ok(undefined);
       }
       const own = await this.#look(tree, path);
-      if (own !== undefined) return ok(own);
+      // Nobody is kept from a block that we cannot use, but for one that was ours: it comes back when it can be used.
+      if (!own.ok && !wanted.mayBeOurs) await this.vacate(tree, path);
+      if (!own.ok || own.value !== undefined) return own;
       if (reply.ok) turn = turn === undefined ? 0 : turn + 1;
       else if (reply.error.error.kind !== "connection-loss") return ok(undefined);
     }
@@ -108,20 +110,23 @@ export class PortBlocks {
   }
 
   /** What is ours in the store, after everything sent before has happened or never will; undefined when it is not ours. */
-  async #look(tree: Tree, path: string): Promise<OwnBlock | undefined> {
+  async #look(tree: Tree, path: string): Promise<Result<OwnBlock | undefined, StoreError>> {
     while (this.#isCurrent(tree)) {
       const synced = await tree.sync(path);
       const taken = synced.ok ? await tree.exists(takenOf(path)) : synced;
       const block = taken.ok ? await tree.exists(path) : taken;
       if (taken.ok && block.ok) {
         const isOurs = taken.value !== undefined && taken.value.ephemeralOwner === tree.session.id;
-        if (!isOurs || taken.value === undefined || block.value === undefined) return undefined;
-        const fence = await fenceOf(tree, termPathOf(path, 4), taken.value.czxid);
-        if (fence.ok) return { tree, turn: block.value.version, fence: fence.value };
+        if (!isOurs || taken.value === undefined || block.value === undefined) return ok(undefined);
+        const of = { termPath: termPathOf(path, 4), czxid: taken.value.czxid };
+        const fence = await fenceOf(this.#connection, tree, of);
+        if (fence.ok) return ok({ tree, turn: block.value.version, fence: fence.value });
+        // A damaged term is repaired by somebody or never: who wants ports is told.
+        if (fence.error.kind === "bad-arguments") return err(storeError(fence.error));
         await this.#recover(fence.error);
       } else if (!block.ok) await this.#recover(block.error);
     }
-    return undefined;
+    return ok(undefined);
   }
 
   async #judge(

@@ -183,7 +183,10 @@ export class QueuePlace {
   /** Says that it is this place's turn; false when that has to be looked at again. */
   async #turn(tree: Tree, own: OwnNode): Promise<boolean> {
     if (own.fence === undefined) {
-      const fence = await fenceOf(tree, termPathOf(this.#options.folder, 2), own.czxid);
+      const fence = await fenceOf(this.#connection, tree, {
+        termPath: termPathOf(this.#options.folder, 2),
+        czxid: own.czxid,
+      });
       if (!fence.ok) {
         await this.#recover(fence.error);
         return false;

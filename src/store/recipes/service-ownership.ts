@@ -188,7 +188,7 @@ class Claim {
   /** Notes the number of our node; false when that has to be looked at again. */
   async #hold(tree: Tree, czxid: bigint): Promise<boolean> {
     if (this.#held?.tree === tree && this.#held.czxid === czxid) return true;
-    const fence = await fenceOf(tree, termPathOf(this.#options.path, 3), czxid);
+    const fence = await fenceOf(this.#connection, tree, { termPath: termPathOf(this.#options.path, 3), czxid });
     if (!fence.ok) await this.#recover(tree, fence.error);
     if (!fence.ok || tree !== this.#connection.tree) return false;
     this.#held = { tree, czxid, fence: fence.value };

@@ -55,7 +55,8 @@ export function storeError(error: LastingError | Unavailable): StoreError {
     return { kind: "too-large", what: "bytes", size: error.bytes, limit: error.limit };
   }
   if (error.kind === "no-auth") return { kind: "no-auth", path: error.path };
-  return unavailable(`${error.kind} at ${error.path}`);
+  const why = error.kind === "bad-arguments" ? `: ${error.why}` : "";
+  return unavailable(`${error.kind} at ${error.path}${why}`);
 }
 
 /** Whether a running process should wait for better times: no service, or rights that whoever took them may give back. */

@@ -58,7 +58,10 @@ function snapshotOf(tree: ScannedTree, layout: Layout): Result<StoreSnapshot, St
         why: `no-auth at ${layout.root}/${path}: what we take would not be whole`,
       });
   }
-  return ok({ layout: found.layout, nodes: persistentPart(tree), term: parseTerm(tree.get("term")?.data) });
+  // Of a damaged term nothing is known: whoever fills a store with this begins one above the clock.
+  const term = tree.get("term");
+  const known = term === undefined ? undefined : parseTerm(term.data);
+  return ok({ layout: found.layout, nodes: persistentPart(tree), term: known ?? 0n });
 }
 
 /** A snapshot as a backup. `takenAtMs` is the wall clock's. */

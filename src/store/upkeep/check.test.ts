@@ -18,6 +18,7 @@ import { bytes, failure, value } from "../compliance/expecting.ts";
 import { nodeBytesMax } from "../limits.ts";
 import { MemoryTreeServer } from "../memory/memory-tree-server.ts";
 import { StoreConnection } from "../recipes/connection.ts";
+import { parseTerm } from "../recipes/fences.ts";
 import { Layout } from "../recipes/layout.ts";
 import type { StoreError } from "../recipes/store-error.ts";
 import { TreeTopologyStore } from "../recipes/tree-topology-store.ts";
@@ -152,6 +153,22 @@ describe("check of a store", () => {
       [`unreadable ${layout.version}`],
     );
     await stranger.close();
+  });
+
+  test("a term and a secret that are none are found; a repair begins a term above those given out, and leaves the secret to a person", async () => {
+    const before = value(await connection.tree.get(layout.term));
+    await make(layout.secret, "xyz");
+    await set(layout.term, "abc");
+    assert.deepEqual(await kinds(), ["damaged-term term", "damaged-secret secret"]);
+    const { left } = value(await repairStore(connection, layout));
+    assert.deepEqual(
+      left.map(({ kind }) => kind),
+      ["damaged-secret"],
+    );
+    const after = parseTerm(value(await connection.tree.get(layout.term)).data);
+    assert.ok((after ?? 0n) >= (parseTerm(before.data) ?? 0n));
+    await set(layout.secret, "0123456789abcdef".repeat(2));
+    assert.deepEqual(await kinds(), []);
   });
 
   test("lists, names, noted references, dangling references and leftovers are put right, and the store is sound again", async () => {

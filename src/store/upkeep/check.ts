@@ -3,7 +3,9 @@ import { sleep } from "../../base/scheduler.ts";
 import { isKind } from "../../model/registry.ts";
 import { BRIDGE_NEIGHBOR_MAP, FDB_MAP, NEIGHBOR_MAP } from "../../state/map-kinds.ts";
 import { reconnectWaitMs, repairRoundsMax, retryWaitMs } from "../limits.ts";
+import { secretOf } from "../recipes/cluster-secret.ts";
 import type { StoreConnection } from "../recipes/connection.ts";
+import { formatTerm, nextTerm, parseTerm } from "../recipes/fences.ts";
 import type { Layout } from "../recipes/layout.ts";
 import { parseLayout } from "../recipes/layout-document.ts";
 import { parseOpinion } from "../recipes/opinion-table.ts";
@@ -25,7 +27,7 @@ const mapKinds = new Map<string, (name: string) => Result<unknown, string>>([
 
 /** Everything that is wrong in a store that was read in full. Pure; `wall` as in `findLeftovers`. */
 export function findingsOf(tree: ScannedTree, layout: Layout, wall: number): readonly Finding[] {
-  const found: Finding[] = [...checkLayout(tree, layout)];
+  const found: Finding[] = [...checkLayout(tree, layout), ...checkSingles(tree, layout, wall)];
   const full = (path: string): string => `${layout.root}/${path}`;
   let foreignAbove = "\n";
   for (const [path, { isUnreadable }] of [...tree].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -75,6 +77,20 @@ function checkLayout(tree: ScannedTree, layout: Layout): readonly Finding[] {
   if (found.layout > layout.written) return [{ kind: "newer-layout", path: layout.version, detail }];
   const isOlder = found.layout < layout.written || found.migratingTo !== undefined;
   return isOlder ? [{ kind: "older-layout", path: layout.version, detail }] : [];
+}
+
+/** Nodes of which there is one in a store. */
+function checkSingles(tree: ScannedTree, layout: Layout, wall: number): readonly Finding[] {
+  const found: Finding[] = [];
+  const [term, secret] = [tree.get("term"), tree.get("secret")];
+  if (term !== undefined && !term.isUnreadable && parseTerm(term.data) === undefined) {
+    const data = formatTerm(nextTerm([], wall));
+    const repair: TreeOperation = { op: "set", path: layout.term, data, version: term.stat.version };
+    found.push({ kind: "damaged-term", path: layout.term, detail: "expected digits", repair: [repair] });
+  }
+  if (secret !== undefined && !secret.isUnreadable && secretOf(secret.data) === undefined)
+    found.push({ kind: "damaged-secret", path: layout.secret, detail: "expected 32 hexadecimal digits" });
+  return found;
 }
 
 /** Reads a whole store and says what is wrong. */

@@ -157,7 +157,7 @@ async function termWrite(
 ): Promise<Result<TreeOperation, StoreError>> {
   const read = await steadily(connection, (tree) => tree.get(layout.term));
   if (!read.ok && read.error.kind !== "no-node") return err(storeError(read.error));
-  const own = read.ok ? parseTerm(read.value.data) : 0n;
+  const own = read.ok ? (parseTerm(read.value.data) ?? 0n) : 0n;
   const data = formatTerm(nextTerm([source, own], connection.scheduler.clock.wall()));
   return ok(
     read.ok

@@ -10,6 +10,15 @@ export const FINDINGS = {
   "newer-layout": { meaning: "a later release wrote the store", remedy: "use that release, on every host" },
   "older-layout": { meaning: "an earlier release wrote the store", remedy: "weft store migrate --backup FILE" },
   incomplete: { meaning: "a copy or restore into the store has not ended", remedy: "run it again: it goes on" },
+  "damaged-term": {
+    meaning: "it holds no term: nobody is elected, gets a lock or leases ports, because fencing numbers would go back",
+    remedy: "--repair begins a new term, above every one that was given out",
+  },
+  "damaged-secret": {
+    meaning: "it holds no secret of the cloud: agents that start or look for it cannot speak to the others",
+    remedy:
+      "weft store restore FILE --replace brings it back; without a backup remove it with the ZooKeeper command line (delete PATH) and restart every agent",
+  },
   unreadable: {
     meaning: "its access list keeps us out",
     remedy: "give --store-secret-file, or remove it as its owner",

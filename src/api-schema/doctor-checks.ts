@@ -18,7 +18,8 @@ export const DOCTOR_CHECKS = {
   },
   "store-layout": {
     runs: "cloud",
-    looksAt: "the version of the layout in the store, and documents that cannot be read",
+    looksAt:
+      "whether the store can be used: the version of its layout, its term and secret; documents that cannot be read",
   },
   clocks: { runs: "cloud", looksAt: "the clocks of hosts and store against the clock of the API" },
   hosts: { runs: "cloud", looksAt: "whether each host's agent lives and answers, and its release" },

@@ -26,7 +26,8 @@ export interface Agents {
   drops(hostId: Id): Promise<Result<AgentDrops, ApiError>>;
   trace(hostId: Id, request: AgentTraceRequest): Promise<Result<AgentTrace, ApiError>>;
   metrics(hostId: Id): Promise<Result<AgentMetrics, ApiError>>;
-  doctor(hostId: Id): Promise<Result<AgentDoctor, ApiError>>;
+  /** `isLastKnown`: also where the agent served last, when the store does not say where it serves now. */
+  doctor(hostId: Id, isLastKnown?: boolean): Promise<Result<AgentDoctor, ApiError>>;
   support(hostId: Id): Promise<Result<SupportPart, ApiError>>;
   close(): void;
 }
@@ -69,8 +70,8 @@ export class HttpAgents implements Agents {
     return this.#ask(hostId, { path: `${AGENT_PATHS.metrics}?format=json`, schema: agentMetrics });
   }
 
-  doctor(hostId: Id): Promise<Result<AgentDoctor, ApiError>> {
-    return this.#ask(hostId, { path: AGENT_PATHS.doctor, schema: agentDoctor });
+  doctor(hostId: Id, isLastKnown = false): Promise<Result<AgentDoctor, ApiError>> {
+    return this.#ask(hostId, { path: AGENT_PATHS.doctor, schema: agentDoctor, isLastKnown });
   }
 
   support(hostId: Id): Promise<Result<SupportPart, ApiError>> {
@@ -84,9 +85,9 @@ export class HttpAgents implements Agents {
 
   async #ask<T>(hostId: Id, question: Question): Promise<Result<T, ApiError>> {
     const object = `host ${hostId}`;
-    const http = this.#poolOf(hostId);
+    const { path, body, schema, isLastKnown } = question;
+    const http = this.#poolOf(hostId, isLastKnown === true);
     if (!http.ok) return http;
-    const { path, body, schema } = question;
     const answer = await http.value.send({
       method: body === undefined ? "GET" : "POST",
       path,
@@ -106,10 +107,10 @@ export class HttpAgents implements Agents {
     return err(apiError("agent-failed", { object, field: problem.field, expected: problem.expected }));
   }
 
-  #poolOf(hostId: Id): Result<JsonHttp, ApiError> {
+  #poolOf(hostId: Id, isLastKnown: boolean): Result<JsonHttp, ApiError> {
     const { facts } = this.#options;
     const object = `host ${hostId}`;
-    const address = facts.agentAddress(hostId);
+    const address = isLastKnown ? facts.lastAgentAddress(hostId) : facts.agentAddress(hostId);
     const known = this.#pools.get(hostId);
     if (known !== undefined && known.address === address) return ok(known.http);
     known?.http.close();
@@ -140,6 +141,7 @@ interface Question {
   readonly path: string;
   readonly schema: JsonSchema;
   readonly body?: unknown;
+  readonly isLastKnown?: boolean;
 }
 
 /** An agent's own error of the catalogue is passed on with the host's name; anything else is a failure of the agent. */

@@ -46,9 +46,10 @@ async function examine(
 ): Promise<Result<Answer, ApiError>> {
   const wanted = request.query["host"]?.toLowerCase();
   const host = wanted === undefined ? undefined : await objects.stored("host", wanted);
-  if (host?.ok === false) return host;
-  const answer = await examineCloud(doctor, wanted);
-  return answer.ok ? ok({ body: answer.value }) : answer;
+  // Of a store that cannot be used the doctor tells more than one sentence.
+  const isUnknown = wanted !== undefined && !doctor.facts.lastKnownHosts().includes(wanted);
+  if (host?.ok === false && (host.error.code === "not-found" || isUnknown)) return host;
+  return ok({ body: await examineCloud(doctor, wanted) });
 }
 
 async function support(parts: DoctorEndpointParts, request: ApiRequest): Promise<Result<Answer, ApiError>> {

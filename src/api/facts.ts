@@ -2,6 +2,7 @@ import { HOST_ALIVE_KEY, PORT_ACTIVE_KEY, parseHostAlive, parsePortActive } from
 import type { ResourceFacts } from "../api-schema/convert.ts";
 import type { Id, TopologyObject } from "../model/objects.ts";
 import type { StateKeys, StateWatch } from "../store/recipes/state-keys.ts";
+import { HOSTS_REMEMBERED_MAX } from "./limits.ts";
 
 /**
  * What hosts publish about themselves and their ports, followed from the store: which host lives and where its agent serves,
@@ -10,6 +11,8 @@ import type { StateKeys, StateWatch } from "../store/recipes/state-keys.ts";
 export class Facts {
   /** Text of the state key of every host that lives. */
   readonly #alive = new Map<Id, string>();
+  /** Where the agent of every host that was alive once served last: what is left to go by when the store was emptied. */
+  readonly #lastAddresses = new Map<Id, string>();
   /** Text of the state key of every port that is served. */
   readonly #active = new Map<Id, string>();
   readonly #watches: readonly StateWatch[];
@@ -42,6 +45,16 @@ export class Facts {
     const text = this.#alive.get(hostId);
     const alive = text === undefined ? undefined : parseHostAlive(text);
     return alive?.ok === true ? alive.value.address : undefined;
+  }
+
+  /** Where a host's agent serves, or served when it was heard of last. */
+  lastAgentAddress(hostId: Id): string | undefined {
+    return this.agentAddress(hostId) ?? this.#lastAddresses.get(hostId);
+  }
+
+  /** Hosts whose agents hold a session or held one while this process ran. */
+  lastKnownHosts(): readonly Id[] {
+    return [...new Set([...this.#alive.keys(), ...this.#lastAddresses.keys()])];
   }
 
   /** What a resource shows of an object beyond what is stored. */
@@ -82,13 +95,24 @@ export class Facts {
     return states.watch(of, {
       onLoaded: (values) => {
         for (const [key, { text }] of values) texts.set(key.id, text);
+        if (of.kind === "host") for (const [key] of values) this.#remember(key.id);
         for (const [key] of values) tell(key.id);
       },
       onChange: (key, value) => {
         if (value === undefined) texts.delete(key.id);
         else texts.set(key.id, value.text);
+        if (of.kind === "host") this.#remember(key.id);
         tell(key.id);
       },
     });
+  }
+
+  #remember(hostId: Id): void {
+    const address = this.agentAddress(hostId);
+    if (address === undefined) return;
+    this.#lastAddresses.delete(hostId);
+    this.#lastAddresses.set(hostId, address);
+    const [oldest] = this.#lastAddresses.keys();
+    if (this.#lastAddresses.size > HOSTS_REMEMBERED_MAX && oldest !== undefined) this.#lastAddresses.delete(oldest);
   }
 }

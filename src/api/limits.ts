@@ -47,3 +47,6 @@ export const CLOCK_SKEW_MS = 1_000;
  * sooner, and nobody who asks waits for longer without being told why. The client's `ANSWER_WITHIN_MS` lies well above.
  */
 export const STORE_WAIT_MS = 5_000;
+
+/** Hosts whose last address is remembered after their keys have gone, for the doctor beside a store that was emptied: twice a large cloud. */
+export const HOSTS_REMEMBERED_MAX = 4_000;

@@ -137,6 +137,14 @@ describe("a store in its operator's hands", { timeout: 240_000, skip: needs("jav
     assert.ok(!list.ok, "an emptied store is no cloud without bridges");
     for (const { error } of [refused, list])
       assert.match(JSON.stringify(error), /everything under \/weft is gone: .*weft store restore/);
+    const { findings } = unwrap(await client.doctor());
+    const bad = findings.filter(({ level }) => level === "failure");
+    assert.deepEqual(
+      bad.map(({ check }) => check),
+      ["store-layout"],
+    );
+    assert.match(`${bad[0]?.found}`, /everything under \/weft is gone/);
+    assert.ok(findings.some(({ check, level }) => check === "store" && level === "ok"));
     assert.equal((await weft("check", ...onApache())).code, 1);
     const restored = await weft("restore", file("cloud.jsonl.gz"), ...onApache());
     assert.equal(restored.code, 0, restored.err);

@@ -88,6 +88,42 @@ describe("the doctor of the API", () => {
     assert.ok(findings.some(({ subject }) => subject === `/weft/state/port/active/${gone}`));
   });
 
+  it("tells of a store that was emptied, or that a later release wrote, beside everything else, and still hears the agents", async () => {
+    const { id } = await api.make("hosts", { name: "h1" });
+    await api.live(id, agentOf());
+    const { tree } = api.connection;
+    const layout = await tree.get("/weft/layout");
+    assert.ok(layout.ok);
+    const told = async (found: RegExp): Promise<void> => {
+      const { findings, missing } = await examine();
+      const one = findings.find(({ check, level }) => check === "store-layout" && level === "failure");
+      assert.match(`${one?.found}; ${one?.remedy}`, found);
+      assert.equal(findings.filter(({ check }) => check === "store-layout").length, 1);
+      assert.ok(
+        findings.some(({ check, hostId }) => check === "kernel" && hostId === id),
+        "the host's checks",
+      );
+      for (const check of ["store", "store-servers", "clocks"]) assert.ok(findings.some((two) => two.check === check));
+      assert.deepEqual(missing, []);
+      assert.ok((await examine(`?host=${id}`)).findings.some(({ check }) => check === "kernel"));
+    };
+    await tree.set("/weft/layout", new TextEncoder().encode('{"layout":99}'));
+    await told(/layout 99; this release knows up to \d+; use the release/);
+    const gone = new Promise<void>((resolve) => void api.facts.subscribe(() => resolve()));
+    await api.hosts.close();
+    await gone;
+    await tree.remove("/weft/layout");
+    await told(/everything under \/weft is gone.*weft store restore FILE/);
+  });
+
+  it("finds a term and a secret that are none", async () => {
+    await api.make("bridges", { name: "b" });
+    const { tree } = api.connection;
+    await tree.set("/weft/term", new TextEncoder().encode("abc"));
+    await tree.create("/weft/secret", new TextEncoder().encode("xyz"));
+    assert.deepEqual(await bad(), ["store-layout failure", "store-layout failure"]);
+  });
+
   it("leaves no node of its own behind", async () => {
     await api.make("bridges", { name: "b" });
     await examine();

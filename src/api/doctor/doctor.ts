@@ -1,17 +1,17 @@
 import type { DoctorAnswer, Finding } from "../../api-schema/doctor-resource.ts";
-import { type ApiError, apiError } from "../../api-schema/errors.ts";
+import { apiError } from "../../api-schema/errors.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { ModelError } from "../../model/model-error.ts";
 import type { Id, Kind } from "../../model/objects.ts";
 import { isKind, KINDS } from "../../model/registry.ts";
 import { type Layout, unescapeName } from "../../store/recipes/layout.ts";
+import type { StoreError } from "../../store/recipes/store-error.ts";
 import type { ObjectList, TopologyStore } from "../../store/recipes/topology-store.ts";
 import type { Tree } from "../../store/tree.ts";
 import { type Agents, askAll } from "../agents.ts";
 import type { Facts } from "../facts.ts";
-import { apiErrorOfStore } from "../store-failure.ts";
 import { type CloudFacts, checkCloud } from "./cloud-checks.ts";
-import { checkStore, clockFinding, type StoreParts } from "./store-checks.ts";
+import { checkStore, clockFinding, type StoreParts, unusableStore } from "./store-checks.ts";
 
 /** What the doctor of the API looks at. */
 export interface CloudDoctorParts extends Omit<StoreParts, "tree"> {
@@ -25,21 +25,29 @@ export interface CloudDoctorParts extends Omit<StoreParts, "tree"> {
 
 type Missing = DoctorAnswer["missing"][number];
 
-/** Looks at the store, at the cloud as a whole, and through the agents at every host that lives, or at one. */
-export async function examineCloud(parts: CloudDoctorParts, hostId?: Id): Promise<Result<DoctorAnswer, ApiError>> {
+/**
+ * Looks at the store, at the cloud as a whole, and through the agents at every host that lives, or at one. A store that cannot be used
+ * is a finding like others; then agents are asked where they were heard of last.
+ */
+export async function examineCloud(parts: CloudDoctorParts, hostId?: Id): Promise<DoctorAnswer> {
   const tree = parts.tree();
   const store = hostId === undefined ? await checkStore({ ...parts, tree }) : [];
   const isReachable = tree.session.state === "connected";
   // Without the store there is nothing to ask by; the agents that are known can still tell.
   const hosts = isReachable ? await parts.topology.list("host") : undefined;
-  if (hosts?.ok === false) return err(apiErrorOfStore(hosts.error));
-  const names = new Map(hosts?.value.objects.map(({ object }) => [object.id, object.name] as const));
-  const known = hosts === undefined ? parts.facts.aliveHosts() : [...names.keys()];
-  const agents = await askAgents(parts, hostId === undefined ? known : [hostId], names);
-  const cloud = isReachable && hostId === undefined ? await gatherCloud(parts, tree, agents.releases) : undefined;
-  if (cloud?.ok === false) return cloud;
-  const findings = [...store, ...(cloud === undefined ? [] : checkCloud(cloud.value)), ...agents.findings];
-  return ok({ findings, missing: agents.missing });
+  const listed = hosts?.ok === true ? hosts.value.objects : undefined;
+  const names = new Map(listed?.map(({ object }) => [object.id, object.name] as const));
+  const known = listed === undefined ? parts.facts.lastKnownHosts() : [...names.keys()];
+  const asked = { hostIds: hostId === undefined ? known : [hostId], names, isLastKnown: listed === undefined };
+  const agents = await askAgents(parts, asked);
+  const isWhole = listed !== undefined && hostId === undefined;
+  const cloud = isWhole ? await gatherCloud(parts, tree, agents.releases) : undefined;
+  const refusal = hosts?.ok === false ? hosts.error : cloud?.ok === false ? cloud.error : undefined;
+  // One sentence about the layout is enough: that of who could not use it.
+  const sound = refusal === undefined ? store : store.filter(({ check }) => check !== "store-layout");
+  const unusable = refusal === undefined ? [] : [unusableStore(parts.layout, refusal)];
+  const judged = cloud?.ok === true ? checkCloud(cloud.value) : [];
+  return { findings: [...sound, ...unusable, ...judged, ...agents.findings], missing: agents.missing };
 }
 
 interface AskedAgents {
@@ -48,20 +56,26 @@ interface AskedAgents {
   readonly releases: ReadonlyMap<Id, string>;
 }
 
+interface AskedHosts {
+  readonly hostIds: readonly Id[];
+  readonly names: ReadonlyMap<Id, string>;
+  /** The store does not say who lives: each is asked where it was last. */
+  readonly isLastKnown: boolean;
+}
+
 async function askAgents(
   { agents, facts, clock }: CloudDoctorParts,
-  hostIds: readonly Id[],
-  names: ReadonlyMap<Id, string>,
+  { hostIds, names, isLastKnown }: AskedHosts,
 ): Promise<AskedAgents> {
   const findings: (Finding & { readonly hostId: Id })[] = [];
   const releases = new Map<Id, string>();
   const missing: Missing[] = [];
   const asked = await askAll(hostIds, async (hostId) => {
-    if (!facts.isAlive(hostId)) return err(apiError("agent-not-alive", { object: `host ${hostId}` }));
-    const status = await agents.status(hostId);
-    if (status.ok) releases.set(hostId, status.value.release);
+    if (!facts.isAlive(hostId) && !isLastKnown) return err(apiError("agent-not-alive", { object: `host ${hostId}` }));
+    const status = isLastKnown ? undefined : await agents.status(hostId);
+    if (status?.ok === true) releases.set(hostId, status.value.release);
     const from = clock.wall();
-    const answer = await agents.doctor(hostId);
+    const answer = await agents.doctor(hostId, isLastKnown);
     return answer.ok ? ok({ ...answer.value, from, until: clock.wall() }) : answer;
   });
   for (const [hostId, answer] of asked) {
@@ -81,11 +95,11 @@ async function gatherCloud(
   { topology, facts, layout, release }: CloudDoctorParts,
   tree: Tree,
   releases: ReadonlyMap<Id, string>,
-): Promise<Result<CloudFacts, ApiError>> {
+): Promise<Result<CloudFacts, StoreError>> {
   const lists = new Map<Kind, ObjectList<Kind>>();
   for (const kind of KINDS) {
     const list = await topology.list(kind);
-    if (!list.ok) return err(apiErrorOfStore(list.error));
+    if (!list.ok) return list;
     lists.set(kind, list.value);
   }
   const of = <K extends Kind>(kind: K): ObjectList<K> => lists.get(kind) as unknown as ObjectList<K>;

@@ -1,7 +1,10 @@
 import { type Finding, failure, warning, well } from "../../api-schema/doctor-resource.ts";
 import type { Clock, Duration, Instant } from "../../base/clock.ts";
+import { secretOf } from "../../store/recipes/cluster-secret.ts";
+import { parseTerm } from "../../store/recipes/fences.ts";
 import { type Layout, layoutVersion } from "../../store/recipes/layout.ts";
 import { parseLayout } from "../../store/recipes/layout-document.ts";
+import type { StoreError } from "../../store/recipes/store-error.ts";
 import type { StoreClientMetrics } from "../../store/store-client-metrics.ts";
 import type { Tree } from "../../store/tree.ts";
 import { CLOCK_SKEW_MS, STORE_FAST_MS, STORE_LOOKS } from "../limits.ts";
@@ -38,7 +41,36 @@ export async function checkStore(parts: StoreParts): Promise<readonly Finding[]>
     const remedy = "start the store, or repair the way to it; what forwards goes on forwarding";
     return [failure("store", { subject: "the API's session", found, remedy }), ...servers];
   }
-  return [await checkLatency(parts), ...servers, await checkLayout(parts), await checkStoreClock(parts)];
+  const own = [await checkLayout(parts), ...(await checkSingles(parts))];
+  return [await checkLatency(parts), ...servers, ...own, await checkStoreClock(parts)];
+}
+
+/** That the store has answered and cannot be used: nobody can read or change anything by it. */
+export function unusableStore({ root, version }: Layout, error: StoreError): Finding {
+  switch (error.kind) {
+    case "layout-gone":
+      return failure("store-layout", {
+        subject: root,
+        found: error.why,
+        remedy: "weft store check, then weft store restore FILE",
+      });
+    case "layout-newer": {
+      const found = `layout ${error.found}; this release knows up to ${error.supported}`;
+      return failure("store-layout", {
+        subject: version,
+        found,
+        remedy: "use the release that wrote it, on every machine",
+      });
+    }
+    case "layout-older": {
+      const found = `layout ${error.found}; this release reads ${error.supported}`;
+      return failure("store-layout", { subject: version, found, remedy: "weft store migrate --backup FILE" });
+    }
+    default: {
+      const found = `cannot be read: ${"why" in error ? error.why : error.kind}`;
+      return failure("store-layout", { subject: root, found, remedy: "weft store check says more" });
+    }
+  }
 }
 
 async function checkLatency({ tree, layout, clock, storeClient }: StoreParts): Promise<Finding> {
@@ -83,6 +115,21 @@ async function checkLayout({ tree, layout }: StoreParts): Promise<Finding> {
     ...{ subject, found: `${text}${going}; this release writes ${layoutVersion}` },
     remedy: "finish the upgrade: see docs/operations.md",
   });
+}
+
+/** Nodes of which there is one, and whose damage shows late: when an agent starts, when somebody is elected. */
+async function checkSingles({ tree, layout }: StoreParts): Promise<readonly Finding[]> {
+  const found: Finding[] = [];
+  const [term, secret] = await Promise.all([tree.get(layout.term), tree.get(layout.secret)]);
+  if (term.ok && parseTerm(term.value.data) === undefined) {
+    const looked = { subject: layout.term, found: "holds no term: nobody is elected, gets a lock or leases ports" };
+    found.push(failure("store-layout", { ...looked, remedy: "weft store check --repair" }));
+  }
+  if (secret.ok && secretOf(secret.value.data) === undefined) {
+    const looked = { subject: layout.secret, found: "holds no secret: agents that start cannot speak to the others" };
+    found.push(failure("store-layout", { ...looked, remedy: "weft store check says what to do" }));
+  }
+  return found;
 }
 
 /** The store's clock shows in the time of a node that it makes for us. */

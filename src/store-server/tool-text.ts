@@ -11,6 +11,8 @@ export function storeSentence(error: StoreError): string {
       return `the store has layout ${error.found}, this release writes ${error.supported}: run weft store migrate`;
     case "layout-gone":
       return error.why;
+    case "no-auth":
+      return `${formatStoreError(error)} (copy: --from-store-secret-file, --to-store-secret-file)`;
     case "busy":
       return "others keep writing to the store: stop the API and other writers, then try again";
     case "outcome-unknown":

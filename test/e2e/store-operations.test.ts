@@ -164,7 +164,7 @@ describe("a store in its operator's hands", { timeout: 240_000, skip: needs("jav
     for (const words of [["status"], ["check"], ["check", "--json"], ["backup", file("strange.gz")]]) {
       const looked = await weft(...words, ...strange);
       assert.equal(looked.code, 1, "a store that keeps us out is not an empty one");
-      assert.match(looked.err, /no-auth at \/weft: .*--store-secret-file/);
+      assert.match(looked.err, /does not let us use \/weft: .*--store-secret-file/);
       assert.doesNotMatch(looked.out + looked.err, /empty|no layout/);
     }
   });

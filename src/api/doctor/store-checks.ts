@@ -4,7 +4,7 @@ import { secretOf } from "../../store/recipes/cluster-secret.ts";
 import { parseTerm } from "../../store/recipes/fences.ts";
 import { type Layout, layoutVersion } from "../../store/recipes/layout.ts";
 import { parseLayout } from "../../store/recipes/layout-document.ts";
-import type { StoreError } from "../../store/recipes/store-error.ts";
+import { formatStoreError, type StoreError } from "../../store/recipes/store-error.ts";
 import type { StoreClientMetrics } from "../../store/store-client-metrics.ts";
 import type { Tree } from "../../store/tree.ts";
 import { CLOCK_SKEW_MS, STORE_FAST_MS, STORE_LOOKS } from "../limits.ts";
@@ -67,7 +67,7 @@ export function unusableStore({ root, version }: Layout, error: StoreError): Fin
       return failure("store-layout", { subject: version, found, remedy: "weft store migrate --backup FILE" });
     }
     default: {
-      const found = `cannot be read: ${"why" in error ? error.why : error.kind}`;
+      const found = `cannot be read: ${formatStoreError(error)}`;
       return failure("store-layout", { subject: root, found, remedy: "weft store check says more" });
     }
   }

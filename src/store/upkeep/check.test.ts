@@ -144,7 +144,7 @@ describe("check of a store", () => {
     };
     const stranger = new StoreConnection({ scheduler: systemScheduler, connect: () => over(server.connect()) });
     for (const looked of [await checkStore(stranger, layout), await takeSnapshot(stranger, layout)])
-      assert.match(JSON.stringify(failure<unknown, StoreError>(looked)), /no-auth at \/weft: .*--store-secret-file/);
+      assert.deepEqual(failure<unknown, StoreError>(looked), { kind: "no-auth", path: layout.root });
     closed.clear();
     closed.add(layout.version);
     const found = value(await checkStore(stranger, layout));

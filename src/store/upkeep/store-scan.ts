@@ -42,14 +42,9 @@ export async function scanStore(
     last = scanned.error;
     if (last.kind !== "connection-loss" && last.kind !== "session-expired") break;
   }
-  if (last.kind === "no-auth") return err(keptOut(last.path));
+  // Nothing can be said of a store whose root keeps us out: least of all that it is empty.
+  if (last.kind === "no-auth") return err({ kind: "no-auth", path: last.path });
   return err(unavailable(`${last.kind}${"path" in last ? ` at ${last.path}` : ""}`));
-}
-
-/** Nothing can be said of a store whose root keeps us out: least of all that it is empty. */
-function keptOut(path: string): StoreError {
-  const which = "give the secret that this store was written with (--store-secret-file; copy: --from-… and --to-…)";
-  return unavailable(`no-auth at ${path}: its access list keeps us out; ${which}`);
 }
 
 const scanWaitMs = 30_000;

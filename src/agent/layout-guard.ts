@@ -28,6 +28,8 @@ export class LayoutGuard {
   readonly #watch: SteadyWatch;
   readonly #listeners = new Set<(isWiped: boolean) => void>();
   #isWiped = false;
+  /** A copy or restore has put its marker in the layout's place. */
+  #isBeingFilled = false;
   #checking: Promise<boolean> | undefined;
   #timer: Timer | undefined;
 
@@ -98,9 +100,14 @@ export class LayoutGuard {
     const made = await read(layout.version);
     if (!made.ok) return this.#isWiped;
     if (made.value === mark) return false;
-    if (made.value === undefined) return true;
+    if (made.value === undefined) {
+      const marker = await read(layout.incomplete);
+      this.#isBeingFilled = marker.ok && marker.value !== undefined;
+      return true;
+    }
     const host = await read(layout.object("host", hostId));
     if (!host.ok) return this.#isWiped;
+    this.#isBeingFilled = false;
     if (host.value === undefined) return true;
     memory.keep({ record: "layout", madeBy: made.value });
     return false;
@@ -113,7 +120,9 @@ export class LayoutGuard {
     this.#timer = isWiped ? connection.scheduler.after(GUARD_RETRY_MS, () => void this.check()) : undefined;
     if (isWiped === this.#isWiped) return;
     this.#isWiped = isWiped;
-    if (isWiped) log.error("store.emptied", { root: layout.root });
+    // What a restore or a copy of a live store looks like to everybody while it runs.
+    if (isWiped && this.#isBeingFilled) log.warn("store.filling", { root: layout.root });
+    else if (isWiped) log.error("store.emptied", { root: layout.root });
     else log.info("store.restored", { root: layout.root });
     for (const listener of [...this.#listeners]) listener(isWiped);
   }

@@ -122,6 +122,12 @@ export const AGENT_LOG_EVENTS = {
       "everything in the store is gone, or it was begun anew without this host: forwarding goes on, nothing is written; restore it",
     fields: ["root"],
   },
+  "store.filling": {
+    level: "warn",
+    meaning:
+      "a copy or restore into the store is under way, or was interrupted: forwarding goes on, nothing is written before it has ended",
+    fields: ["root"],
+  },
   "store.restored": {
     level: "info",
     meaning: "the store has again what it had: what this host says is registered anew",

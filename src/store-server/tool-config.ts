@@ -85,6 +85,8 @@ export function toolWords(args: readonly string[]): Result<ToolWords, string> {
       words.push(word);
       continue;
     }
+    const key = word.slice(2).split("=", 1)[0] ?? "";
+    if (verb === "copy" && Object.hasOwn(storeClientKeys, key)) return err(whichEnd(key));
     flags.push(word);
     const takesValue = !word.includes("=") && schema[word.slice(2)]?.type !== "boolean";
     const value = takesValue ? rest[++i] : undefined;
@@ -93,4 +95,10 @@ export function toolWords(args: readonly string[]): Result<ToolWords, string> {
   const wanted = toolVerbs[verb as ToolVerb].words;
   if (words.length !== wanted.length) return err(`expected weft store ${[verb, ...wanted].join(" ")}`);
   return ok({ verb: verb as ToolVerb, words, flags });
+}
+
+/** A copy knows two stores: a key without its end is never guessed. */
+function whichEnd(key: string): string {
+  if (key === "store") return "copy takes both addresses as words: weft store copy FROM TO";
+  return `copy has two stores: say of which --${key} is, --from-${key} or --to-${key}`;
 }

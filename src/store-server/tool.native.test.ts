@@ -162,6 +162,13 @@ describe("weft store", { timeout: 120_000 }, () => {
       [[], /Usage: weft store/],
       [["chek"], /expected one of status, check/],
       [["copy", "a"], /expected weft store copy FROM TO/],
+      [
+        ["copy", "--store-private", "a", "b"],
+        /say of which --store-private is, --from-store-private or --to-store-private/,
+      ],
+      [["copy", "a", "b", "--store-secret-file", "f"], /--from-store-secret-file or --to-store-secret-file/],
+      [["copy", "--store=a", "b"], /both addresses as words/],
+      [["status", "--store", "unix:/a", "--store-tls"], /store-tls: unix:\/a .*never encrypted/],
       [["status", "--stor", "x"], /unknown key --stor.*store/],
     ] as const;
     for (const [args, sentence] of cases) {

@@ -13,7 +13,11 @@ export const storeClientKeys = {
     default: false,
     help: "New nodes in the store belong to who has the secret alone. For ZooKeeper; needs store-secret-file.",
   },
-  "store-tls": { type: "boolean", default: false, help: "Speak TLS with the store, and check its certificate." },
+  "store-tls": {
+    type: "boolean",
+    default: false,
+    help: "Speak TLS with the store, and check its certificate. Not for unix:.",
+  },
   "store-tls-ca": {
     type: "string",
     help: "PEM file of the authorities that vouch for the store. Default: the system's.",

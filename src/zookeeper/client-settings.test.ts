@@ -36,7 +36,8 @@ describe("how a process reaches the store", () => {
       ["--store-secret-file @empty", /^store-secret-file: .*is empty/],
       ["--store-private", /store-secret-file/],
       ["--store-tls-ca @ca", /store-tls is not on/],
-      ["--store-tls --store-tls-cert @cert", /belong together/],
+      ["--store a:1 --store-tls --store-tls-cert @cert", /belong together/],
+      ["--store a:1,unix:/s --store-tls", /^store-tls: unix:\/s .*never encrypted/],
     ] as const) {
       const settings = clientSettings(read(line));
       assert.ok(!settings.ok, line);

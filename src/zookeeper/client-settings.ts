@@ -24,6 +24,9 @@ export function clientSettings(
     return err("store-private: nodes that belong to nobody could not be read again: give store-secret-file too");
   const tls = tlsOf(values);
   if (!tls.ok) return tls;
+  const local = values.store.find((text) => text.startsWith("unix:"));
+  if (tls.value !== undefined && local !== undefined)
+    return err(`store-tls: ${local} is a socket of this machine and is never encrypted: leave store-tls out`);
   return ok({
     servers: values.store,
     timeoutMs: values["session-timeout"],

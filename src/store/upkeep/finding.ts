@@ -1,5 +1,10 @@
 import type { TreeOperation } from "../tree.ts";
 
+/** What a person does by hand. The command line of ZooKeeper shows our secret like every client. */
+function withCommandLine(command: string): string {
+  return `remove it with ZooKeeper's command line: addauth digest weft:SECRET, then ${command}`;
+}
+
 /** What can be wrong in a store: what it means, and what to do about it. `isHarmless`: nothing works worse for it. */
 export const FINDINGS = {
   "no-layout": {
@@ -16,8 +21,7 @@ export const FINDINGS = {
   },
   "damaged-secret": {
     meaning: "it holds no secret of the cloud: agents that start or look for it cannot speak to the others",
-    remedy:
-      "weft store restore FILE --replace brings it back; without a backup remove it with the ZooKeeper command line (delete PATH) and restart every agent",
+    remedy: `weft store restore FILE --replace brings it back; without a backup ${withCommandLine("delete PATH")}, and restart every agent`,
   },
   unreadable: {
     meaning: "its access list keeps us out",
@@ -25,7 +29,7 @@ export const FINDINGS = {
   },
   foreign: {
     meaning: "the layout has no such node",
-    remedy: "weft leaves it alone; when nobody needs it, remove it with the ZooKeeper command line: deleteall PATH",
+    remedy: `weft leaves it alone; when nobody needs it, ${withCommandLine("deleteall PATH")}`,
   },
   "damaged-document": {
     meaning: "the object cannot be read; agents go on with what they knew of it",
@@ -48,7 +52,7 @@ export const FINDINGS = {
   "taken-name": { meaning: "two objects have the same name", remedy: "weft update one of them by its id" },
   "damaged-opinion": {
     meaning: "it is no entry of its map; everybody skips it",
-    remedy: "remove it with the ZooKeeper command line: delete PATH",
+    remedy: withCommandLine("delete PATH"),
   },
   "map-of-nothing": { meaning: "entries of a device that is gone", remedy: "the recycler removes it, or --repair" },
   "ports-of-nothing": {

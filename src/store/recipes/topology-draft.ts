@@ -156,9 +156,10 @@ export class TopologyDraft implements TopologyView {
     return this.#deleteWithFollowers(kind, id);
   }
 
-  /** Deletes an object, then deals with those that refer to it. An unreadable document takes nothing with it. */
+  /** Deletes an object, then deals with those that refer to it; of an unreadable document they are searched for. */
   #deleteWithFollowers(kind: Kind, id: Id): Result<void, StoreError> {
     const object = this.get(kind, id);
+    const isDamaged = this.#damage(kind, id) !== undefined;
     this.objects.set(`${kind}/${id}`, { kind, id, after: undefined });
     this.deleted.push({ kind, id });
     if (object !== undefined) {
@@ -167,7 +168,7 @@ export class TopologyDraft implements TopologyView {
     }
     for (const row of referencesTo(kind)) {
       if (row.isSymmetric) continue;
-      for (const from of this.#referrers(row, { id, object })) {
+      for (const from of this.#referrers(row, { id, object, isDamaged })) {
         const followed = this.#follow(row, from, id);
         if (!followed.ok) return followed;
       }
@@ -201,7 +202,7 @@ export class TopologyDraft implements TopologyView {
     }
   }
 
-  #referrers(row: Reference, target: { readonly id: Id; readonly object: TopologyObject | undefined }): readonly Id[] {
+  #referrers(row: Reference, target: DeletedObject): readonly Id[] {
     if (row.backField === undefined) {
       const prefix = referrerName(row, "");
       const names = this.read.referrers(row.to, target.id).filter((name) => name.startsWith(prefix));
@@ -210,6 +211,7 @@ export class TopologyDraft implements TopologyView {
       );
       return [...new Set([...names.map((name) => name.slice(prefix.length)), ...here.map(({ id }) => id)])];
     }
+    if (target.isDamaged) return this.read.scanned(row, target.id);
     return target.object === undefined ? [] : readBackField(target.object, row.backField);
   }
 
@@ -306,6 +308,12 @@ interface Relinking {
   readonly before: TopologyObject | undefined;
   readonly after: TopologyObject | undefined;
   readonly position: number | undefined;
+}
+
+interface DeletedObject {
+  readonly id: Id;
+  readonly object: TopologyObject | undefined;
+  readonly isDamaged: boolean;
 }
 
 interface Linking {

@@ -13,7 +13,8 @@ export type ReadDocument =
 export type ReadRequest =
   | { readonly read: "object"; readonly kind: Kind; readonly id: Id }
   | { readonly read: "name"; readonly query: NameQuery }
-  | { readonly read: "referrers"; readonly kind: Kind; readonly id: Id };
+  | { readonly read: "referrers"; readonly kind: Kind; readonly id: Id }
+  | { readonly read: "scan"; readonly row: Reference; readonly id: Id };
 
 /** Name of the node under a document that says who refers to it where the document itself has no list for that. */
 export function referrerName(row: Reference, from: Id): string {
@@ -31,6 +32,7 @@ export class TopologyRead {
   readonly #documents = new Map<string, ReadDocument>();
   readonly #names = new Map<string, Id | undefined>();
   readonly #referrers = new Map<string, readonly string[]>();
+  readonly #scans = new Map<string, readonly Id[]>();
 
   constructor(guess: (kind: Kind, id: Id) => ReadDocument | undefined) {
     this.#guess = guess;
@@ -74,6 +76,18 @@ export class TopologyRead {
     return [];
   }
 
+  /**
+   * Who refers to an object whose own list of them cannot be read, found by reading every object of the kind. Nobody gets to refer to a
+   * damaged object meanwhile: such a write is refused.
+   */
+  scanned(row: Reference, id: Id): readonly Id[] {
+    const key = scanKey(row, id);
+    const ids = this.#scans.get(key);
+    if (ids !== undefined) return ids;
+    this.missing.set(`scan ${key}`, { read: "scan", row, id });
+    return [];
+  }
+
   /** All documents that were read. */
   *documents(): Generator<{ readonly kind: Kind; readonly id: Id; readonly document: ReadDocument }> {
     for (const [key, document] of this.#documents) {
@@ -92,10 +106,19 @@ export class TopologyRead {
     this.#names.set(nameKey(query), id);
   }
 
+  /** Notes who was found to refer to an object. */
+  setScanned(row: Reference, id: Id, ids: readonly Id[]): void {
+    this.#scans.set(scanKey(row, id), ids);
+  }
+
   /** Notes the referrer nodes of a document. */
   setReferrers(kind: Kind, id: Id, names: readonly string[]): void {
     this.#referrers.set(`${kind}/${id}`, names);
   }
+}
+
+function scanKey({ from, field }: Reference, id: Id): string {
+  return `${from}.${field} ${id}`;
 }
 
 function nameKey({ kind, tenant, name }: NameQuery): string {

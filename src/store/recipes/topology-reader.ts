@@ -2,6 +2,7 @@ import { ok, type Result } from "../../base/result.ts";
 import { decodeObject } from "../../model/encoding.ts";
 import type { ModelError } from "../../model/model-error.ts";
 import type { Id, Kind, ObjectOf } from "../../model/objects.ts";
+import type { Reference } from "../../model/references.ts";
 import type { NameQuery } from "../../model/view.ts";
 import type { NodeContent } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
@@ -64,6 +65,11 @@ export class TopologyReader {
       if (holder.ok) read.setName(request.query, holder.value);
       return holder.ok ? ok(undefined) : holder;
     }
+    if (request.read === "scan") {
+      const found = await this.#scan(request.row, request.id);
+      if (found.ok) read.setScanned(request.row, request.id, found.value);
+      return found.ok ? ok(undefined) : found;
+    }
     const { kind, id } = request;
     if (request.read === "object") {
       const document = await this.document(kind, id);
@@ -74,6 +80,18 @@ export class TopologyReader {
     const children = await this.#orAbsent(steadily(this.#connection, (tree) => tree.children(path)));
     if (children.ok) read.setReferrers(kind, id, children.value?.names ?? []);
     return children.ok ? ok(undefined) : children;
+  }
+
+  async #scan(row: Reference, target: Id): Promise<Result<readonly Id[], StoreError>> {
+    const ids = await this.ids(row.from);
+    if (!ids.ok) return ids;
+    const found: Id[] = [];
+    for (const document of await each(ids.value, (id) => this.document(row.from, id))) {
+      if (!document.ok) return document;
+      const { value } = document;
+      if (value.found === "object" && row.read(value.object).includes(target)) found.push(value.object.id);
+    }
+    return ok(found);
   }
 
   async #orAbsent<T>(

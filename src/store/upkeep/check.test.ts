@@ -216,6 +216,26 @@ describe("check of a store", () => {
     );
   });
 
+  test("an object whose document is damaged is deleted with all that belongs to it, and nothing but its name is left to repair", async () => {
+    value(await topology.transact([{ op: "create", object: bridge(5) }]));
+    value(await topology.transact([{ op: "create", object: bridgePort(11, { peerId: idOf(20) }) }]));
+    value(await topology.transact([{ op: "create", object: bridgePort(12, { bridgeId: idOf(5) }) }]));
+    for (const [kind, number] of [
+      ["bridge", 1],
+      ["chain", 3],
+    ] as const) {
+      await set(layout.object(kind, idOf(number)), "{");
+      assert.ok((await kinds()).some((line) => line.startsWith("damaged-document")));
+      value(await topology.transact([{ op: "delete", kind, id: idOf(number) }]));
+    }
+    const ports = value(await topology.list("port")).objects.map(({ object }) => object.id);
+    assert.deepEqual(ports.toSorted(), [idOf(12), idOf(20)], "the other bridge keeps its port");
+    assert.equal(value(await topology.get("port", idOf(20)))?.object.peerId, undefined);
+    assert.deepEqual(value(await topology.list("rule")).objects, []);
+    const left = value(await repairStore(connection, layout));
+    assert.deepEqual([new Set(left.repaired.map(({ kind }) => kind)), left.left], [new Set(["stale-name"]), []]);
+  });
+
   test("a state that a live session holds of an object that is gone is only named", async () => {
     await make(`/weft/state/port/active/${idOf(55)}`, "{}", "ephemeral");
     assert.deepEqual(await kinds(), [`key-of-nothing state/port/active/${idOf(55)}`]);

@@ -66,6 +66,14 @@ export const HOST_METRICS = {
     type: "gauge",
     help: "ports elsewhere that are sent to although their host has lost its session",
   },
+  weft_entries_unconfirmed: {
+    type: "gauge",
+    help: "learned MAC and neighbor entries that went with a session, while their host is sent to or not known yet",
+  },
+  weft_entries_unconfirmed_refused_total: {
+    type: "counter",
+    help: "such entries that went at once, because there were too many",
+  },
   weft_peer_mtu_bytes: { type: "gauge", help: "largest inner L3 packet towards this host", labels: ["peer"] },
 } as const satisfies MetricSpecs;
 

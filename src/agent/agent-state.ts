@@ -79,6 +79,11 @@ export class AgentState {
     return this.#parts.core.remote.unconfirmed().length;
   }
 
+  /** Entries of maps that are kept without a session, and those for which there was no room. */
+  get unconfirmedEntries(): ControlCore["orphans"]["counts"] {
+    return this.#parts.core.orphans.counts;
+  }
+
   /** Topology objects that this host follows. */
   get objects(): number {
     return this.#parts.core.objects;

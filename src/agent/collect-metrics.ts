@@ -115,6 +115,8 @@ function collectDatapath(samples: MetricSamples, { datapath, state, ringBytes }:
 
 function collectPeers(samples: MetricSamples, { datapath, state, clock, keepAlives }: MetricParts): void {
   samples.add("weft_ports_unconfirmed", state.unconfirmedPorts);
+  samples.add("weft_entries_unconfirmed", state.unconfirmedEntries.kept);
+  samples.add("weft_entries_unconfirmed_refused_total", state.unconfirmedEntries.refused);
   const lives = keepAlives.states();
   for (const [hostId, peer] of state.peers) {
     const { isUp, mtu, seenMs } = peerUse(datapath.memory, peer, clock.now());

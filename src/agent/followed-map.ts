@@ -22,6 +22,8 @@ export interface FollowedMapParts<K, V> {
   readonly deviceId: Id;
   /** Winners that a snapshot remembers, told at once when the store is away; undefined: the store is there. */
   readonly remembered: readonly (readonly [string, string])[] | undefined;
+  /** Winners that a snapshot remembers, not told: what of them the store does not have is told as lost. */
+  readonly earlier: readonly (readonly [string, string])[] | undefined;
   readonly metrics?: MapMetrics;
   /** Paths that the session owned when this process took it up. */
   owned?(): Promise<ReadonlySet<string>>;
@@ -54,11 +56,13 @@ export class FollowedMap<K, V> implements OpenMap {
   readonly #provisional = new Map<string, Local<K, V>>();
   /** Opinions of an earlier process of this session that this one has not repeated. */
   readonly #unconfirmed = new Map<string, Local<K, V>>();
+  #earlier: FollowedMapParts<K, V>["earlier"];
   #timer: Timer | undefined;
   #isLoaded = false;
 
   constructor(parts: FollowedMapParts<K, V>) {
-    this.#parts = parts;
+    this.#earlier = parts.earlier;
+    this.#parts = { ...parts, earlier: undefined };
     const { connection, path, kind, owned, log, metrics } = parts;
     this.#map = new TreeReplicatedMap({
       ...{ connection, path, kind },
@@ -72,8 +76,11 @@ export class FollowedMap<K, V> implements OpenMap {
     if (parts.remembered !== undefined) this.#remember(parts.remembered);
     this.#map.subscribe({
       onLoaded: (entries) => this.#load(entries),
-      onChange: (key, entry) => {
-        if (!this.#provisional.has(kind.key.format(key))) this.#tell(key, entry?.value);
+      onChange: (key, entry, before) => {
+        if (this.#provisional.has(kind.key.format(key))) return;
+        const isLost = before?.origin === "learned" && !before.isOwn;
+        if (entry === undefined && isLost) this.#tellLost(key, before.value, false);
+        else this.#tell(key, entry?.value);
       },
       onDamaged: (name, why) => log.warn("map.damaged", { map: kind.name, name, why }),
     });
@@ -142,13 +149,19 @@ export class FollowedMap<K, V> implements OpenMap {
 
   #remember(entries: readonly (readonly [string, string])[]): void {
     const { kind } = this.#parts;
-    for (const [keyText, text] of entries) {
-      const [key, value] = [kind.key.parse(keyText), kind.value.parse(text)];
-      if (!key.ok || !value.ok) continue;
-      this.#remembered.set(keyText, { key: key.value, value: value.value, text });
-      this.#tell(key.value, value.value);
+    for (const local of this.#parsed(entries)) {
+      this.#remembered.set(kind.key.format(local.key), local);
+      this.#tell(local.key, local.value);
     }
     this.#loaded();
+  }
+
+  *#parsed(entries: readonly (readonly [string, string])[]): Generator<Local<K, V>> {
+    const { kind } = this.#parts;
+    for (const [keyText, text] of entries) {
+      const [key, value] = [kind.key.parse(keyText), kind.value.parse(text)];
+      if (key.ok && value.ok) yield { key: key.value, value: value.value, text };
+    }
   }
 
   /** The store's first answer: it replaces what was remembered, and what it does not have goes. */
@@ -166,7 +179,11 @@ export class FollowedMap<K, V> implements OpenMap {
         this.#unconfirmed.set(text, { key, value: entry.value, text: valueText });
       if (!this.#provisional.has(text) && before?.text !== valueText) this.#tell(key, entry.value);
     }
-    for (const [text, { key }] of gone) if (!this.#provisional.has(text)) this.#tell(key, undefined);
+    for (const [text, { key, value }] of gone) if (!this.#provisional.has(text)) this.#tellLost(key, value, false);
+    for (const { key, value } of this.#parsed(this.#earlier ?? []))
+      if (this.#map.get(key) === undefined && !this.#provisional.has(kind.key.format(key)))
+        this.#tellLost(key, value, true);
+    this.#earlier = undefined;
     this.#loaded();
   }
 
@@ -199,6 +216,13 @@ export class FollowedMap<K, V> implements OpenMap {
   #liveText(key: K): string | undefined {
     const value = this.#map.get(key);
     return value === undefined ? undefined : this.#parts.kind.value.format(value);
+  }
+
+  /** It has gone, and nobody here took it back. `isMissed`: before this process began to look. */
+  #tellLost(key: K, value: V, isMissed: boolean): void {
+    const { onEvent, toChange } = this.#parts;
+    const change = toChange(key, undefined);
+    onEvent({ kind: "entry", change, lost: toChange(key, value), ...(isMissed && { isMissed }) });
   }
 
   #tell(key: K, value: V | undefined): void {

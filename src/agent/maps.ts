@@ -20,7 +20,7 @@ export interface MapOpener {
 
 /** Opens a device's replicated map; the winner of each key is told as an event of the control core from then on. */
 export function openMap(opener: MapOpener, map: MapName, device: MapToOpen): OpenMap {
-  const { id: deviceId, remembered, onEvent } = device;
+  const { id: deviceId, remembered, earlier, onEvent } = device;
   const { connection, layout, log, owned, metrics } = opener;
   const { clock } = connection.scheduler;
   const common = {
@@ -29,6 +29,7 @@ export function openMap(opener: MapOpener, map: MapName, device: MapToOpen): Ope
     map,
     deviceId,
     remembered,
+    earlier,
     onEvent,
     ...(owned && { owned }),
     ...(metrics && { metrics }),

@@ -1,8 +1,9 @@
-import type { Instant } from "../base/clock.ts";
+import type { Duration, Instant } from "../base/clock.ts";
 import { decodeObject, encodeObject } from "../model/encoding.ts";
 import type { Id, TopologyObject } from "../model/objects.ts";
 import type { PortActive } from "./core/control-events.ts";
 import type { MapName } from "./core/messages.ts";
+import type { MissedActive } from "./core/ownership.ts";
 import type { ObjectName } from "./core/slice.ts";
 import type { KnownWorld, SnapshotObject, WorldSnapshot } from "./core/world-snapshot.ts";
 import type { FloodWatcher, FoundActive, FoundObject, MapToOpen, OpenMap, Watch, World } from "./world.ts";
@@ -25,7 +26,8 @@ interface Told<T> {
 /**
  * A world that is remembered across restarts. It notes what is told of everything that is followed, for the next snapshot. When the
  * agent starts and the store is away, watches are answered from the snapshot first; the store's answers replace that when they come:
- * what is the same is not told again, what is not there goes.
+ * what is the same is not told again, what is not there goes. When the store is there, the snapshot still says what went while nobody
+ * looked (keys and entries of hosts that lost their session), and what a document said before it was damaged.
  */
 export class RememberedWorld implements World {
   readonly #parts: RememberedWorldParts;
@@ -34,14 +36,17 @@ export class RememberedWorld implements World {
   readonly #floods = new Map<Id, Told<Map<Id, number>>>();
   readonly #maps = new Map<string, OpenMap>();
   #snapshot: WorldSnapshot | undefined;
+  /** How old the snapshot was when it was recalled. */
+  #age: Duration = 0;
 
   constructor(parts: RememberedWorldParts) {
     this.#parts = parts;
   }
 
-  /** From now on, while the store is away, watches are answered from this. */
-  recall(snapshot: WorldSnapshot): void {
+  /** From now on, while the store is away, watches are answered from this. `now` in wall-clock time. */
+  recall(snapshot: WorldSnapshot, now: Instant): void {
     this.#snapshot = snapshot;
+    this.#age = Math.max(0, now - snapshot.at);
   }
 
   /** Since when what is told is no newer than a snapshot; undefined when the store has answered everything. */
@@ -74,7 +79,10 @@ export class RememberedWorld implements World {
     const watch = this.#parts.live.watchObject(name, (found) => {
       const wasRecalled = told.isRecalled;
       told.isRecalled = false;
-      if ("damaged" in found) return tell(found);
+      if ("damaged" in found) {
+        this.#recallWhole(name, told, tell);
+        return tell(found);
+      }
       const isSame = wasRecalled && sameObject(told.value, found.object);
       told.value = found.object;
       this.#parts.onNews();
@@ -87,17 +95,21 @@ export class RememberedWorld implements World {
     const told: Told<FoundActive> = { value: { state: undefined, isWithdrawn: false }, isRecalled: false };
     this.#actives.set(portId, told);
     const recalled = this.#recalled();
+    let missed = this.#missed(portId);
     if (recalled !== undefined) {
       told.isRecalled = true;
-      told.value = { state: recalled.actives.get(portId), isWithdrawn: false };
-      tell(told.value);
+      const wasUnconfirmed = recalled.unconfirmed.has(portId);
+      told.value = { state: wasUnconfirmed ? undefined : missed?.active, isWithdrawn: false };
+      tell(wasUnconfirmed && missed !== undefined ? { ...told.value, missed } : told.value);
     }
     const watch = this.#parts.live.watchActive(portId, (found) => {
       const isSame = told.isRecalled && sameActive(told.value, found);
+      const isGone = found.state === undefined && !found.isWithdrawn;
       told.isRecalled = false;
       told.value = found;
       this.#parts.onNews();
-      if (!isSame) tell(found);
+      if (!isSame) tell(isGone && missed !== undefined ? { ...found, missed } : found);
+      missed = undefined;
     });
     return closing(watch, this.#actives, [portId, told]);
   }
@@ -137,7 +149,8 @@ export class RememberedWorld implements World {
   openMap(map: MapName, device: MapToOpen): OpenMap {
     const name = `${map}/${device.id}`;
     const recalled = this.#recalled();
-    const remembered = recalled === undefined ? {} : { remembered: [...(recalled.maps.get(name) ?? [])] };
+    const earlier = this.#snapshot?.maps.get(name) ?? [];
+    const remembered = recalled === undefined ? { earlier } : { remembered: [...earlier] };
     const opened = this.#parts.live.openMap(map, {
       ...{ id: device.id, ...remembered },
       onEvent: (event) => {
@@ -158,6 +171,23 @@ export class RememberedWorld implements World {
     };
     this.#maps.set(name, noted);
     return noted;
+  }
+
+  /** What the snapshot has of a document that cannot be read stands, as long as nothing newer was told. */
+  #recallWhole(name: ObjectName, told: Told<TopologyObject | undefined>, tell: (found: FoundObject) => void): void {
+    if (told.value !== undefined) return;
+    told.value = objectOf(name, this.#snapshot?.objects.get(name.id));
+    if (told.value !== undefined) tell({ object: told.value });
+  }
+
+  /** What the snapshot says of a port's key: whoever finds it gone has missed its going. */
+  #missed(portId: Id): MissedActive | undefined {
+    const active = this.#snapshot?.actives.get(portId);
+    const since = this.#snapshot?.unconfirmed.get(portId);
+    if (active === undefined) return undefined;
+    return since === undefined
+      ? { active, lasted: 0 }
+      : { active, since: since.since, lasted: since.lasted + this.#age };
   }
 
   #recalled(): WorldSnapshot | undefined {

@@ -27,6 +27,7 @@ import type { Refusal } from "./refusal.ts";
 import { RememberedWorld } from "./remembered-world.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import { StoreSession } from "./store-session.ts";
+import { withUnconfirmed } from "./unconfirmed-world.ts";
 import { LiveWorld, withdrawnText } from "./world.ts";
 
 /** What the store's side of an agent is made of. */
@@ -113,7 +114,7 @@ export class StoreSide {
     const snapshot = await this.#readSnapshot();
     const joining = this.#join(alive, snapshot !== undefined);
     if (snapshot === undefined) return joining;
-    this.world.recall(snapshot);
+    this.world.recall(snapshot, scheduler.clock.wall());
     const patience = sleep(scheduler, STORE_PATIENCE_MS).then(() => undefined);
     const soon = (await Promise.race([joining, patience])) ?? (await this.#unlessAway(joining));
     this.#isStuck = soon === undefined && !this.#isUseless;
@@ -205,7 +206,10 @@ export class StoreSide {
     const { hostId, memory, scheduler, log } = this.#parts;
     this.#keeper = new SnapshotKeeper({
       ...{ hostId, scheduler, log, journal: memory.snapshots, counters: memory.counters },
-      take: () => (core.isComplete ? this.world.known(scheduler.clock.wall()) : undefined),
+      take: () => {
+        const known = core.isComplete ? this.world.known(scheduler.clock.wall()) : undefined;
+        return known === undefined ? undefined : withUnconfirmed(known, core);
+      },
     });
     this.#keeper.touch();
     this.#sweepLater(core, shell);

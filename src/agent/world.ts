@@ -6,6 +6,7 @@ import type { StateKeys } from "../store/recipes/state-keys.ts";
 import type { TopologyStore } from "../store/recipes/topology-store.ts";
 import type { ControlEvent, PortActive } from "./core/control-events.ts";
 import type { MapName, Opinion } from "./core/messages.ts";
+import type { MissedActive } from "./core/ownership.ts";
 import type { ObjectName } from "./core/slice.ts";
 
 /** State keys of a bridge by which hosts say under which tunnel key they take its floods: this and the host's id. */
@@ -35,10 +36,11 @@ export type FoundObject =
   | { readonly object: TopologyObject | undefined }
   | { readonly damaged: true; readonly why: string };
 
-/** What a host says of a port that it serves. */
+/** What a host says of a port that it serves. `missed`: nothing, and a snapshot remembers that it did. */
 export interface FoundActive {
   readonly state: PortActive | undefined;
   readonly isWithdrawn: boolean;
+  readonly missed?: MissedActive;
 }
 
 /** Flood keys of a bridge by host, first all, then each that changed. */
@@ -60,6 +62,8 @@ export interface MapToOpen {
   readonly id: Id;
   /** Winners that a snapshot remembers, told at once because the store is away. */
   readonly remembered?: readonly (readonly [string, string])[];
+  /** Winners that a snapshot remembers, of which those that the store does not have any more are told as lost. */
+  readonly earlier?: readonly (readonly [string, string])[];
   onEvent(event: ControlEvent): void;
 }
 

@@ -4,6 +4,7 @@ import { earlierVports } from "../agent/core/bindings.ts";
 import { ControlCore } from "../agent/core/control.ts";
 import type { ControlEvent } from "../agent/core/control-events.ts";
 import type { FromWorker, MapName, Opinion, ToWorker } from "../agent/core/messages.ts";
+import { deviceOf, type EntryChange, isEntry, isGone, nameOf } from "../agent/core/orphans.ts";
 import { earlierPeers } from "../agent/core/peers.ts";
 import { HostMemory } from "../agent/host-memory.ts";
 import { KeepAlives } from "../agent/keep-alives.ts";
@@ -79,6 +80,8 @@ export class SimAgent {
   readonly #entries = new Map<string, Map<string, WorldChange>>();
   /** What workers were told of peers and of objects that do not exist, the last word of each. */
   readonly #told = new Map<string, ToWorker>();
+  /** What they were told of maps by device: more than the store has, when the owner of an entry has lost its session. */
+  readonly #toldEntries = new Map<Id, Map<string, ToWorker>>();
   #isRunning = false;
   /** When it last told the store what a worker has learned: until that comes back only this worker knows it. */
   #saidAt = 0;
@@ -218,9 +221,8 @@ export class SimAgent {
 
   /** Every fact that a worker which started now would be told: for checkers that compare with a fresh worker. */
   world(): readonly ToWorker[] {
-    const entries = [...this.#entries.values()].flatMap((map) => [...map.values()]);
-    const changes = entries.map((change): ToWorker => ({ kind: "world", change }));
-    return [...this.#told.values(), ...changes, ...this.core.snapshot()];
+    const entries = [...this.#toldEntries.values()].flatMap((device) => [...device.values()]);
+    return [...this.#told.values(), ...entries, ...this.core.snapshot()];
   }
 
   /** The winners of every open map, sorted, one line each. */
@@ -261,13 +263,22 @@ export class SimAgent {
     if (message.kind === "peer") this.#told.set(`peer ${message.hostId}`, message);
     if (message.kind === "flood-key") this.#told.set(`flood ${message.bridgeId} ${message.hostId}`, message);
     if (message.kind !== "world") return;
+    if (isEntry(message.change)) this.#rememberEntry(message.change);
     if (message.change.kind === "absent") {
+      this.#toldEntries.delete(message.change.id);
       this.#told.set(`absent ${message.change.id}`, message);
       // Workers forget them too: when the bridge comes back its hosts say anew which they have.
       for (const key of [...this.#told.keys()])
         if (key.startsWith(`flood ${message.change.id} `)) this.#told.delete(key);
     }
     if (message.change.kind === "object") this.#told.delete(`absent ${message.change.object.id}`);
+  }
+
+  #rememberEntry(change: EntryChange): void {
+    const told = this.#toldEntries.get(deviceOf(change)) ?? new Map<string, ToWorker>();
+    this.#toldEntries.set(deviceOf(change), told);
+    if (isGone(change)) told.delete(nameOf(change));
+    else told.set(nameOf(change), { kind: "world", change });
   }
 
   #world(): World {

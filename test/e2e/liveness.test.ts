@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { moduleOf, nodeOptions } from "../../src/base/entry.ts";
+import { sleep, systemScheduler } from "../../src/base/scheduler.ts";
 import { UNDERLAY_INTERFACE } from "../../src/lab/plan.ts";
 import { needs } from "../needs.ts";
 import { Cloud } from "./cloud.ts";
+import { StoreDoor } from "./store-door.ts";
 
 const skip = needs("root", "bpffs", "libbpf", "clang", "libbpf-dev", "ping", "ip");
 
 type PeerView = { readonly state: string; readonly since: number };
 
-describe("hosts that watch each other", { skip, timeout: 180_000 }, () => {
+describe("hosts that watch each other", { skip, timeout: 240_000 }, () => {
   let cloud: Cloud;
 
   /** What one host thinks of the other. */
@@ -19,6 +22,19 @@ describe("hosts that watch each other", { skip, timeout: 180_000 }, () => {
 
   const underlay = (host: string, command: string): ReturnType<Cloud["run"]> =>
     cloud.run(host, `${command.replaceAll("DEV", UNDERLAY_INTERFACE)} && date +%s%3N`);
+
+  const unconfirmed = async (host: string): Promise<number> => (await cloud.status(host)).unconfirmed?.length ?? 0;
+
+  /** Pings of one host's VM at the other's, in a bridge and across the router, while something happens: none may be lost. */
+  const nothingLost = async (seconds: number, what: () => Promise<void>): Promise<void> => {
+    for (const vm of ["vm2", "vm4"])
+      await cloud.eventually(`vm1 reaches ${vm}`, () => cloud.pings("vm1", cloud.vm(vm).v4));
+    const pings = ["vm2", "vm4"].map((vm) =>
+      cloud.run("vm1", `ping -c ${10 * seconds} -i 0.1 -W 5 ${cloud.vm(vm).v4}`),
+    );
+    await what();
+    for (const { output } of await Promise.all(pings)) assert.match(output, / 0% packet loss/, output);
+  };
 
   before(async () => {
     cloud = Cloud.build();
@@ -117,5 +133,48 @@ describe("hosts that watch each other", { skip, timeout: 180_000 }, () => {
       return views.every((view) => view?.state === "alive");
     });
     await Promise.all([traffic, back]);
+  });
+
+  it("a host that only lost the store is sent to, bridged and routed, also by an agent that begins meanwhile", async (t) => {
+    const door = new StoreDoor(cloud.path("door.sock"), cloud.path("store.sock"));
+    await door.open();
+    t.after(() => door.close());
+    await cloud.startAgent("h2", ["--store", `unix:${cloud.path("door.sock")}`, "--takeover"]);
+    await cloud.allActive();
+    await nothingLost(14, async () => {
+      await door.close();
+      await cloud.eventually("its ports are unconfirmed", async () => (await unconfirmed("h1")) === 2);
+    });
+    const since = (await cloud.status("h1")).unconfirmed?.map((port) => port.since);
+    await nothingLost(14, () => cloud.startAgent("h1", ["--takeover"]));
+    assert.deepEqual(
+      (await cloud.status("h1")).unconfirmed?.map((port) => port.since),
+      since,
+    );
+    await door.open();
+    await nothingLost(8, () =>
+      cloud.eventually("its ports are confirmed again", async () => (await unconfirmed("h1")) === 0),
+    );
+    await cloud.allActive();
+  });
+
+  it("hosts move to a copy of the store one after the other, and lose nothing", async () => {
+    const copy = cloud.path("copy.sock");
+    const args = ["--data-folder", cloud.path("copy"), "--socket", copy];
+    await cloud.start({ name: "copy", main: "store-server", args });
+    const words = [...nodeOptions, moduleOf("store-server/tool.main"), "copy", cloud.store, `unix:${copy}`];
+    const copied = await cloud.run("h1", [process.execPath, ...words].join(" "));
+    assert.equal(copied.code, 0, copied.output);
+    for (const host of ["h1", "h2"])
+      await nothingLost(12, async () => {
+        await cloud.startAgent(host, ["--store", `unix:${copy}`, "--takeover"]);
+        // Longer than the session that it left in the store before.
+        await sleep(systemScheduler, 6_000);
+      });
+    await cloud.eventually(
+      "nothing is unconfirmed",
+      async () => (await unconfirmed("h1")) + (await unconfirmed("h2")) === 0,
+    );
+    assert.ok(await cloud.pings("vm3", cloud.vm("vm4").v4));
   });
 });

@@ -5,7 +5,7 @@ import type { WorldChange } from "../../sim/world-change.ts";
 import type { KeptKey, RestingKey } from "./kept.ts";
 import type { DeathCause } from "./liveness.ts";
 import type { FromWorker, MapName, Opinion, ToWorker } from "./messages.ts";
-import type { HostLife } from "./ownership.ts";
+import type { HostLife, MissedActive } from "./ownership.ts";
 import type { ObjectName } from "./slice.ts";
 
 /** What happens to a host's control core. Everything that it knows of the world arrived as one of these. */
@@ -20,13 +20,15 @@ export type ControlEvent =
     }
   /**
    * The `active` state key of a port that is bound elsewhere. Undefined: there is none, as when its host's session was lost.
-   * `isWithdrawn`: its host says on purpose that it does not forward (with the state undefined).
+   * `isWithdrawn`: its host says on purpose that it does not forward (with the state undefined). `missed`: there is none, and
+   * there was one when an earlier agent of this host looked.
    */
   | {
       readonly kind: "active";
       readonly portId: Id;
       readonly state: PortActive | undefined;
       readonly isWithdrawn?: boolean;
+      readonly missed?: MissedActive;
     }
   /** The datapath of a peer answers keep-alives, or does not any more. */
   | {
@@ -39,8 +41,16 @@ export type ControlEvent =
   | { readonly kind: "time"; readonly elapsed: Duration }
   /** A host said under which key it takes floods of a bridge, or took that back. */
   | { readonly kind: "flood-key"; readonly bridgeId: Id; readonly hostId: Id; readonly key: number | undefined }
-  /** The winner of a key of an open map changed. */
-  | { readonly kind: "entry"; readonly change: WorldChange }
+  /**
+   * The winner of a key of an open map changed. `lost`: there is none any more, and this is what another host had said; with
+   * `isMissed` it was there when an earlier agent of this host looked, and nobody here was told of it.
+   */
+  | {
+      readonly kind: "entry";
+      readonly change: WorldChange;
+      readonly lost?: WorldChange | undefined;
+      readonly isMissed?: boolean;
+    }
   /** The first full content of an open map has been told. */
   | { readonly kind: "map-loaded"; readonly map: MapName; readonly deviceId: Id }
   /** What became of the last `set-ports`, or of single ports when their interfaces came, went or changed. */

@@ -13,6 +13,7 @@ import type { LeftBehind } from "./left-behind.ts";
 import { UNCONFIRMED_MS } from "./limits.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 import { HeldOpinions } from "./opinions.ts";
+import { Orphans } from "./orphans.ts";
 import { Peers } from "./peers.ts";
 import { Placements } from "./placements.ts";
 import { RemotePorts } from "./remote-ports.ts";
@@ -32,6 +33,8 @@ export class ControlCore {
   readonly #keys: TunnelKeys;
   /** Ports that are bound to other hosts. */
   readonly remote: RemotePorts;
+  /** Entries of maps whose owner has lost its session. */
+  readonly orphans: Orphans;
   readonly #published = new Map<Id, PortActive>();
   readonly #placements = new Placements();
   readonly #floods = new Floods();
@@ -56,6 +59,7 @@ export class ControlCore {
     this.#bindings = new Bindings(settings.hostId, left.vports);
     this.#takesOver = (left.vports?.size ?? 0) > 0;
     this.remote = new RemotePorts(settings.unconfirmedMs ?? UNCONFIRMED_MS);
+    this.orphans = new Orphans(this.remote);
     this.peers = new Peers(settings.hostId, left.peers);
     this.#keys = new TunnelKeys(prng, {
       ...left.tunnelKeys,
@@ -122,13 +126,14 @@ export class ControlCore {
       case "object":
         return this.#object(event, now);
       case "active":
-        return this.#active(event.portId, { state: event.state, isWithdrawn: event.isWithdrawn === true }, now);
+        return this.#active(event, now);
       case "peer-life":
         return this.#peerLife(event, now);
       case "time":
-        return this.#tooLong(this.remote.time(event.elapsed, now));
+        this.#tooLong(this.remote.time(event.elapsed, now));
+        return this.#tellAll(this.orphans.time(event.elapsed, now));
       case "entry":
-        return this.#tellWorld(event.change);
+        return this.#tellAll(this.orphans.take(event, now));
       case "flood-key":
         if (event.hostId !== this.#settings.hostId) this.#tell(event);
         return;
@@ -148,6 +153,7 @@ export class ControlCore {
     const change = this.#following.take(event);
     if (change === undefined) return;
     const { before, unreached } = change;
+    if (object === undefined) this.orphans.forget(name.id);
     if (name.kind === "port") this.#port(name.id, object as Port | undefined, now);
     if (name.kind === "tunnel-zone") this.#zone(name.id, object as TunnelZone | undefined);
     this.#following.followMaps(name, { before, object });
@@ -157,6 +163,7 @@ export class ControlCore {
 
   #forget(name: ObjectName, now: Instant): void {
     this.#following.unwatch(name);
+    this.orphans.forget(name.id);
     if (name.kind === "bridge") this.#flood(name.id, now);
     this.#tellWorld({ kind: "absent", id: name.id });
     if (name.kind === "port") this.#port(name.id, undefined, now);
@@ -282,13 +289,11 @@ export class ControlCore {
     this.#effects.push({ kind: isWanted ? "watch-active" : "unwatch-active", portId });
   }
 
-  #active(
-    portId: Id,
-    key: { readonly state: PortActive | undefined; readonly isWithdrawn: boolean },
-    now: Instant,
-  ): void {
+  #active({ portId, state, isWithdrawn = false, missed }: ControlEvent & { kind: "active" }, now: Instant): void {
     this.#following.awaits(`active ${portId}`, false);
-    if (this.remote.active(portId, key, now)) this.#place(portId);
+    if (!this.remote.active(portId, { state, isWithdrawn, ...(missed && { missed }) }, now)) return;
+    this.#place(portId);
+    this.#tellAll(this.orphans.look(now));
   }
 
   /** The datapath of a peer answers, or not any more: its ports are sent to, or not. */
@@ -298,6 +303,7 @@ export class ControlCore {
     if (life === "dead") this.#log("warn", "peer.dead", { peer: hostId, why });
     else if (life === "alive") this.#log("info", "peer.alive", { peer: hostId });
     for (const portId of this.remote.life(hostId, life, now)) this.#place(portId);
+    this.#tellAll(this.orphans.time(0, now));
   }
 
   #tooLong(portIds: readonly Id[]): void {
@@ -354,6 +360,10 @@ export class ControlCore {
         return unreachable(message);
     }
     this.#effects.push(message);
+  }
+
+  #tellAll(changes: readonly WorldChange[]): void {
+    for (const change of changes) this.#tellWorld(change);
   }
 
   #tellWorld(change: WorldChange): void {

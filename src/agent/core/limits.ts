@@ -96,3 +96,15 @@ export const AUDIT_FLOWS = 16;
 export const AUDIT_SLOTS = 16_384;
 /** How long a worker leaves its rings alone while the world of a restarted agent is not complete: then the oldest are stale anyway. */
 export const RINGS_HELD_MS = 2_000;
+/**
+ * How long a port of which an earlier agent knew is sent to before its host is heard of: every peer is asked within PEER_IDLE_MS, and
+ * then dead or heard of after PEER_MISSES questions.
+ */
+export const UNHEARD_MS = 12_000;
+/**
+ * How long an entry of a replicated map that went without a successor is kept, until it is known whether its owner only lost its
+ * session: what goes with one session is told within moments, and what begins with the next within few seconds.
+ */
+export const ORPHAN_GRACE_MS = 3_000;
+/** Such entries of one host, 200 bytes each: more go at once. */
+export const ORPHANS_MAX = 20_000;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { UNHEARD_MS } from "./limits.ts";
 import {
   type HostLife,
   mayForward,
@@ -25,6 +26,9 @@ const published: OwnershipEvent = { kind: "published", active: newer };
 const fresh: Ownership = { kind: "confirmed", active: newer };
 const begun: Ownership = { kind: "unconfirmed", active, since: NOW, lasted: 0 };
 const { none, confirmed, unconfirmed, overdue } = STATES;
+const missed: OwnershipEvent = { kind: "missed", active, since: NOW - 500, lasted: 400 };
+const recalled: Ownership = { kind: "unconfirmed", active, since: NOW - 500, lasted: 400 };
+const unheard: Ownership = { ...recalled, unheard: 0 };
 
 /** The whole table: state, event, life of the host, what comes of it. */
 const TABLE: readonly (readonly [Ownership, OwnershipEvent, readonly HostLife[], Ownership])[] = [
@@ -45,6 +49,17 @@ const TABLE: readonly (readonly [Ownership, OwnershipEvent, readonly HostLife[],
   [unconfirmed, { kind: "host-dead" }, ["dead"], none],
   [unconfirmed, { kind: "time", elapsed: 10 }, ["alive", "unknown"], { ...unconfirmed, lasted: 110 }],
   [overdue, { kind: "time", elapsed: 10 }, ["alive", "unknown"], none],
+  [none, missed, ["alive"], recalled],
+  [none, missed, ["unknown"], unheard],
+  [none, missed, ["dead"], none],
+  [none, { ...missed, lasted: LIMIT }, ["alive", "unknown"], none],
+  [none, { kind: "missed", active, lasted: 0 }, ["alive"], begun],
+  [confirmed, missed, ["alive"], recalled],
+  [unconfirmed, missed, ["alive", "unknown"], unconfirmed],
+  [unheard, { kind: "time", elapsed: 10 }, ["alive"], { ...recalled, lasted: 410 }],
+  [unheard, { kind: "time", elapsed: 10 }, ["unknown"], { ...recalled, lasted: 410, unheard: 10 }],
+  [unheard, { kind: "host-dead" }, ["dead"], none],
+  [unheard, published, ["alive", "dead", "unknown"], fresh],
 ];
 
 test("the table of transitions", () => {
@@ -54,6 +69,14 @@ test("the table of transitions", () => {
       assert.deepEqual(next, after, `${before.kind} ${event.kind} ${life}`);
     }
   }
+});
+
+test("a host that an earlier agent knew has some time to be heard of", () => {
+  const before: Ownership = { ...unheard, unheard: UNHEARD_MS - 10 };
+  const event: OwnershipEvent = { kind: "time", elapsed: 10 };
+  const view = { now: NOW, limitMs: 10 * UNHEARD_MS };
+  assert.equal(nextOwnership(before, event, { ...view, life: "unknown" }), none);
+  assert.equal(nextOwnership(before, event, { ...view, life: "alive" }).kind, "unconfirmed");
 });
 
 test("a port is forwarded to while its owner is that of the binding and not dead", () => {

@@ -1,6 +1,7 @@
 import { unreachable } from "../../base/assert.ts";
 import type { Duration, Instant } from "../../base/clock.ts";
 import type { PortActive } from "./control-events.ts";
+import { UNHEARD_MS } from "./limits.ts";
 
 /**
  * MAY I FORWARD TO A PORT OF ANOTHER HOST? Two facts decide (decisions.md 6). The store's `active` key says who owns the port; it goes
@@ -8,7 +9,7 @@ import type { PortActive } from "./control-events.ts";
  *
  *   confirmed    the key says that the host serves the port
  *   unconfirmed  the key has vanished by itself while the host answered: its session is lost, its ports forward. Keeps on, until
- *                the host is silent, somebody says otherwise, or the time for it is over
+ *                the host is silent, somebody says otherwise, or the time for it is over; also across a restart of our agent
  *   none         nobody serves it: never published, withdrawn on purpose, or session and host are both gone
  *
  * Who owns the port is never decided here: a new binding or key always wins at once.
@@ -23,7 +24,16 @@ export type Ownership =
       readonly since: Instant;
       /** How long it has been so. */
       readonly lasted: Duration;
+      /** We have not heard of its host since we began; for so long. An earlier agent of ours had. */
+      readonly unheard?: Duration;
     };
+
+/** What an earlier agent of this host knew of a port whose key is not there any more, and for how long it was unconfirmed then. */
+export interface MissedActive {
+  readonly active: PortActive;
+  readonly since?: Instant;
+  readonly lasted: Duration;
+}
 
 /** What happens to a port's ownership. */
 export type OwnershipEvent =
@@ -33,6 +43,8 @@ export type OwnershipEvent =
   | { readonly kind: "withdrawn" }
   /** The key is gone. */
   | { readonly kind: "vanished" }
+  /** The key was there when an earlier agent of this host looked, and is gone. */
+  | ({ readonly kind: "missed" } & MissedActive)
   /** The host does not answer any more. */
   | { readonly kind: "host-dead" }
   /** So much time has passed since the last such event. */
@@ -64,10 +76,12 @@ export function nextOwnership(ownership: Ownership, event: OwnershipEvent, view:
       if (ownership.kind !== "confirmed") return ownership;
       if (view.life !== "alive") return NO_OWNER;
       return { kind: "unconfirmed", active: ownership.active, since: view.now, lasted: 0 };
+    case "missed":
+      return ownership.kind === "unconfirmed" ? ownership : missed(event, view);
     case "host-dead":
       return ownership.kind === "unconfirmed" ? NO_OWNER : ownership;
     case "time":
-      return ownership.kind === "unconfirmed" ? agedBy(event.elapsed, ownership, view.limitMs) : ownership;
+      return ownership.kind === "unconfirmed" ? agedBy(event.elapsed, ownership, view) : ownership;
     default:
       return unreachable(event);
   }
@@ -76,10 +90,19 @@ export function nextOwnership(ownership: Ownership, event: OwnershipEvent, view:
 function agedBy(
   elapsed: Duration,
   ownership: Ownership & { readonly kind: "unconfirmed" },
-  limitMs: Duration,
+  { life, limitMs }: OwnershipView,
 ): Ownership {
+  const { unheard: unheardBefore, ...rest } = ownership;
   const lasted = ownership.lasted + elapsed;
-  return lasted >= limitMs ? NO_OWNER : { ...ownership, lasted };
+  const unheard = unheardBefore === undefined || life === "alive" ? undefined : unheardBefore + elapsed;
+  if (lasted >= limitMs || (unheard !== undefined && unheard >= UNHEARD_MS)) return NO_OWNER;
+  return { ...rest, lasted, ...(unheard !== undefined && { unheard }) };
+}
+
+/** Its host has some time to be heard of: whoever begins has heard of nobody. */
+function missed({ active, since, lasted }: MissedActive, { now, life, limitMs }: OwnershipView): Ownership {
+  if (life === "dead" || lasted >= limitMs) return NO_OWNER;
+  return { kind: "unconfirmed", active, since: since ?? now, lasted, ...(life !== "alive" && { unheard: 0 }) };
 }
 
 /** Whether frames for the port may be sent to the host of a binding: its owner is that of this very binding, and not dead. */

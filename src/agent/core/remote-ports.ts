@@ -4,6 +4,7 @@ import type { Placement } from "../../sim/world-change.ts";
 import type { PortActive } from "./control-events.ts";
 import {
   type HostLife,
+  type MissedActive,
   mayForward,
   NO_OWNER,
   nextOwnership,
@@ -18,11 +19,26 @@ export interface UnconfirmedPort {
   readonly since: Instant;
 }
 
+/** What the `active` key of a port says. `missed`: it is gone, and was there when an earlier agent of this host looked. */
+export interface ActiveKey {
+  readonly state: PortActive | undefined;
+  readonly isWithdrawn: boolean;
+  readonly missed?: MissedActive;
+}
+
+/** Ports of one host by what is known of their owner. */
+interface PortCounts {
+  confirmed: number;
+  unconfirmed: number;
+}
+
 /** Ports that are bound to other hosts: who serves each, and whether it may be sent to. The rule is in `ownership.ts`. */
 export class RemotePorts {
   readonly #limitMs: Duration;
   readonly #ports = new Map<Id, Ownership>();
   readonly #lives = new Map<Id, HostLife>();
+  readonly #counts = new Map<Id, PortCounts>();
+  readonly #lost = new Set<Id>();
 
   /** `limitMs`: how long a host may be sent to that lost its session. */
   constructor(limitMs: Duration) {
@@ -32,8 +48,8 @@ export class RemotePorts {
   /** Begins or ends to follow a port; false: nothing changed by it. */
   watch(portId: Id, isWanted: boolean): boolean {
     if (isWanted === this.#ports.has(portId)) return false;
-    if (isWanted) this.#ports.set(portId, NO_OWNER);
-    else this.#ports.delete(portId);
+    this.#set(portId, NO_OWNER);
+    if (!isWanted) this.#ports.delete(portId);
     return true;
   }
 
@@ -43,14 +59,9 @@ export class RemotePorts {
   }
 
   /** Takes what the `active` key of a port says now; false: the port is not followed. */
-  active(
-    portId: Id,
-    key: { readonly state: PortActive | undefined; readonly isWithdrawn: boolean },
-    now: Instant,
-  ): boolean {
+  active(portId: Id, key: ActiveKey, now: Instant): boolean {
     if (!this.#ports.has(portId)) return false;
-    const gone = key.isWithdrawn ? "withdrawn" : "vanished";
-    this.#step(portId, key.state === undefined ? { kind: gone } : { kind: "published", active: key.state }, now);
+    this.#step(portId, eventOf(key), now);
     return true;
   }
 
@@ -85,6 +96,27 @@ export class RemotePorts {
     );
   }
 
+  /** The same with what is to be remembered of them across a restart. */
+  *remembered(): Generator<readonly [Id, Extract<Ownership, { kind: "unconfirmed" }>]> {
+    for (const [portId, ownership] of this.#ports) if (ownership.kind === "unconfirmed") yield [portId, ownership];
+  }
+
+  /** The host that serves a port, if any. */
+  ownerOf(portId: Id): Id | undefined {
+    const ownership = this.#ports.get(portId) ?? NO_OWNER;
+    return ownership.kind === "none" ? undefined : ownership.active.hostId;
+  }
+
+  /** Hosts that have lost their session and are sent to: none of their ports is confirmed. */
+  get lostHosts(): ReadonlySet<Id> {
+    return this.#lost;
+  }
+
+  /** Whether a host does not answer any more. */
+  isDead(hostId: Id): boolean {
+    return this.#lifeOf(hostId) === "dead";
+  }
+
   #portsWhere(test: (ownership: Exclude<Ownership, { kind: "none" }>) => boolean): readonly Id[] {
     const found: Id[] = [];
     for (const [portId, ownership] of this.#ports) if (ownership.kind !== "none" && test(ownership)) found.push(portId);
@@ -93,11 +125,35 @@ export class RemotePorts {
 
   #step(portId: Id, event: OwnershipEvent, now: Instant): void {
     const ownership = this.#ports.get(portId) ?? NO_OWNER;
-    const life = ownership.kind === "none" ? "unknown" : this.#lifeOf(ownership.active.hostId);
-    this.#ports.set(portId, nextOwnership(ownership, event, { now, life, limitMs: this.#limitMs }));
+    const named = event.kind === "missed" ? event.active.hostId : this.ownerOf(portId);
+    const life = named === undefined ? "unknown" : this.#lifeOf(named);
+    this.#set(portId, nextOwnership(ownership, event, { now, life, limitMs: this.#limitMs }));
+  }
+
+  #set(portId: Id, ownership: Ownership): void {
+    this.#count(this.#ports.get(portId) ?? NO_OWNER, -1);
+    this.#count(ownership, 1);
+    this.#ports.set(portId, ownership);
+  }
+
+  #count(ownership: Ownership, by: 1 | -1): void {
+    if (ownership.kind === "none") return;
+    const { hostId } = ownership.active;
+    const counts = this.#counts.get(hostId) ?? { confirmed: 0, unconfirmed: 0 };
+    counts[ownership.kind] += by;
+    if (counts.confirmed + counts.unconfirmed === 0) this.#counts.delete(hostId);
+    else this.#counts.set(hostId, counts);
+    if (counts.unconfirmed > 0 && counts.confirmed === 0) this.#lost.add(hostId);
+    else this.#lost.delete(hostId);
   }
 
   #lifeOf(hostId: Id): HostLife {
     return this.#lives.get(hostId) ?? "unknown";
   }
+}
+
+function eventOf({ state, isWithdrawn, missed }: ActiveKey): OwnershipEvent {
+  if (state !== undefined) return { kind: "published", active: state };
+  if (isWithdrawn) return { kind: "withdrawn" };
+  return missed === undefined ? { kind: "vanished" } : { kind: "missed", ...missed };
 }

@@ -45,6 +45,16 @@ describe("snapshot of a host's world", () => {
     assert.deepEqual({ ...again.value, objects }, read.value);
   });
 
+  it("remembers since when an owner is unconfirmed", () => {
+    const unconfirmed = { since: 5, lasted: 7 };
+    const active = { hostId: OTHER, tunnelKey: 1, generation: 1 };
+    const known = { at: 1, objects: [], actives: [[PORT, active, unconfirmed]] as const, floods: [], maps: [] };
+    const read = decodeSnapshot([...encodeSnapshot(known, HOST)], HOST);
+    assert.ok(read.ok);
+    assert.deepEqual(read.value?.actives.get(PORT), active);
+    assert.deepEqual(read.value?.unconfirmed.get(PORT), unconfirmed);
+  });
+
   it("is nothing when there is none", () => {
     assert.deepEqual(decodeSnapshot([], HOST), { ok: true, value: undefined });
   });
@@ -57,6 +67,16 @@ describe("snapshot of a host's world", () => {
       [[{}], /no snapshot/],
       [[header, { record: "object", kind: "unheard-of", id: "x", text: "" }], /record 2/],
       [[header, { record: "active", portId: PORT, state: { hostId: OTHER } }], /record 2/],
+      [
+        [
+          header,
+          {
+            ...{ record: "active", portId: PORT, unconfirmed: { since: 1, lasted: -1 } },
+            state: { hostId: OTHER, tunnelKey: 1, generation: 1 },
+          },
+        ],
+        /record 2/,
+      ],
       [[header, { record: "floods", bridgeId: BRIDGE, keys: [[OTHER, "x"]] }], /record 2/],
       [[header, { record: "map", name: "fdb/x", entries: [["a"]] }], /record 2/],
     ] as const;

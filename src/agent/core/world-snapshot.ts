@@ -1,4 +1,4 @@
-import type { Instant } from "../../base/clock.ts";
+import type { Duration, Instant } from "../../base/clock.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { encodeObject } from "../../model/encoding.ts";
 import type { Id, Kind, TopologyObject } from "../../model/objects.ts";
@@ -15,6 +15,12 @@ export interface SnapshotObject {
   readonly text: string;
 }
 
+/** Since when the owner of a port was unconfirmed, by the wall clock, and for how long. */
+export interface Unconfirmed {
+  readonly since: Instant;
+  readonly lasted: Duration;
+}
+
 /** What a host knew of the world outside it when the store last answered: enough to go on forwarding from it. */
 export interface WorldSnapshot {
   /** Wall-clock time at which it was taken. */
@@ -22,6 +28,8 @@ export interface WorldSnapshot {
   readonly objects: ReadonlyMap<Id, SnapshotObject>;
   /** What other hosts said of their ports. */
   readonly actives: ReadonlyMap<Id, PortActive>;
+  /** Those of them of which no host said so any more: their hosts were sent to without a session. */
+  readonly unconfirmed: ReadonlyMap<Id, Unconfirmed>;
   /** Under which key hosts take a bridge's floods, by bridge and host. */
   readonly floods: ReadonlyMap<Id, ReadonlyMap<Id, number>>;
   /** Winners of replicated maps as texts of the map's kind, by `map/device`. */
@@ -35,7 +43,7 @@ export interface WorldSnapshot {
 export interface KnownWorld {
   readonly at: Instant;
   readonly objects: Iterable<TopologyObject>;
-  readonly actives: Iterable<readonly [Id, PortActive]>;
+  readonly actives: Iterable<readonly [Id, PortActive, Unconfirmed?]>;
   readonly floods: Iterable<readonly [Id, ReadonlyMap<Id, number>]>;
   readonly maps: Iterable<readonly [string, Iterable<readonly [string, string]>]>;
 }
@@ -43,7 +51,13 @@ export interface KnownWorld {
 type SnapshotRecord =
   | { readonly record: "agent-snapshot"; readonly v: number; readonly hostId: Id; readonly at: number }
   | ({ readonly record: "object" } & SnapshotObject)
-  | { readonly record: "active"; readonly portId: Id; readonly state: PortActive }
+  | {
+      readonly record: "active";
+      readonly portId: Id;
+      readonly state: PortActive;
+      /** Older releases do not write it, and pass over it. */
+      readonly unconfirmed?: Unconfirmed;
+    }
   | { readonly record: "floods"; readonly bridgeId: Id; readonly keys: readonly (readonly [Id, number])[] }
   | { readonly record: "map"; readonly name: string; readonly entries: readonly (readonly [string, string])[] };
 
@@ -59,7 +73,8 @@ function* recordsOf({ at, objects, actives, floods, maps }: KnownWorld, hostId: 
     const { kind, id } = object;
     yield { record: "object", kind, id, text: encodeObject(object) };
   }
-  for (const [portId, state] of actives) yield { record: "active", portId, state };
+  for (const [portId, state, unconfirmed] of actives)
+    yield { record: "active", portId, state, ...(unconfirmed && { unconfirmed }) };
   for (const [bridgeId, keys] of floods) yield { record: "floods", bridgeId, keys: [...keys] };
   for (const [name, entries] of maps) yield { record: "map", name, entries: [...entries] };
 }
@@ -76,16 +91,19 @@ export function decodeSnapshot(records: readonly Uint8Array[], hostId: Id): Resu
   if (first.hostId !== hostId) return err(`it belongs to host ${first.hostId}`);
   const objects = new Map<Id, SnapshotObject>();
   const actives = new Map<Id, PortActive>();
+  const unconfirmed = new Map<Id, Unconfirmed>();
   const floods = new Map<Id, ReadonlyMap<Id, number>>();
   const maps = new Map<string, readonly (readonly [string, string])[]>();
   for (const [i, record] of rest.entries()) {
     if (record?.record === "object") objects.set(record.id, { kind: record.kind, id: record.id, text: record.text });
-    else if (record?.record === "active") actives.set(record.portId, record.state);
-    else if (record?.record === "floods") floods.set(record.bridgeId, new Map(record.keys));
+    else if (record?.record === "active") {
+      actives.set(record.portId, record.state);
+      if (record.unconfirmed !== undefined) unconfirmed.set(record.portId, record.unconfirmed);
+    } else if (record?.record === "floods") floods.set(record.bridgeId, new Map(record.keys));
     else if (record?.record === "map") maps.set(record.name, record.entries);
     else return err(`record ${i + 2} is none of a snapshot`);
   }
-  return ok({ at: first.at, objects, actives, floods, maps });
+  return ok({ at: first.at, objects, actives, unconfirmed, floods, maps });
 }
 
 function parsed(bytes: Uint8Array): SnapshotRecord | undefined {
@@ -108,7 +126,7 @@ function isRecord(value: unknown): value is SnapshotRecord {
         isText(record["kind"]) && record["kind"] in MODEL_REGISTRY && isText(record["id"]) && isText(record["text"])
       );
     case "active":
-      return isText(record["portId"]) && isActive(record["state"]);
+      return isText(record["portId"]) && isActive(record["state"]) && isUnconfirmed(record["unconfirmed"]);
     case "floods":
       return isText(record["bridgeId"]) && isPairs(record["keys"], Number.isInteger);
     case "map":
@@ -129,4 +147,9 @@ function isPairs(value: unknown, isSecond: (second: unknown) => boolean): boolea
 function isActive(value: unknown): boolean {
   const state = value as Partial<PortActive> | null;
   return isText(state?.hostId) && Number.isInteger(state.tunnelKey) && Number.isInteger(state.generation);
+}
+
+function isUnconfirmed(value: unknown): boolean {
+  const { since, lasted } = (value ?? {}) as Partial<Unconfirmed>;
+  return value === undefined || (Number.isFinite(since) && typeof lasted === "number" && lasted >= 0);
 }

@@ -237,10 +237,12 @@ function watchPeers(
   dispatch: (event: ControlEvent) => void,
 ): KeepAlives {
   const { hostId, scheduler, log } = options;
-  return new KeepAlives({
+  const keepAlives = new KeepAlives({
     ...{ hostId, datapath, scheduler, log, prng, dispatch },
     findSecret: () => store.secret(randomBytes(16).toString("hex")),
   });
+  store.onRestored(() => keepAlives.learnAgain());
+  return keepAlives;
 }
 
 function settingsOf(hostId: Id, values: AgentValues): ControlSettings {

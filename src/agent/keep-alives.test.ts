@@ -8,13 +8,21 @@ import { ok, unwrap } from "../base/result.ts";
 import { VirtualScheduler } from "../base/scheduler.ts";
 import { MemoryDatapath } from "../datapath/memory/memory-datapath.ts";
 import { writePeer } from "../datapath/records.ts";
-import { KEEPALIVE_LENGTH, KEEPALIVE_REPLIES, KEEPALIVE_WORDS } from "../flow/layout.ts";
+import {
+  KEEPALIVE_LENGTH,
+  KEEPALIVE_REFUSED,
+  KEEPALIVE_REPLIES,
+  KEEPALIVE_SECRET,
+  KEEPALIVE_WORDS,
+} from "../flow/layout.ts";
+import { passTime } from "../store/compliance/virtual-time.ts";
 import { KeepAlives } from "./keep-alives.ts";
+import { SECRET_AGAIN_MS } from "./limits.ts";
 
 const PEER = 3;
 
 /** A peer behind a way that carries inner frames of at most `width` bytes. */
-function behind(width: number) {
+function behind(width: number, secret = { text: "0123456789abcdef0123456789abcdef", reads: 0 }) {
   const scheduler = new VirtualScheduler();
   const prng = new Prng(1);
   const datapath = new MemoryDatapath({ clock: new ManualClock(0), prng, bucketsPerShard: 1, send: () => undefined });
@@ -33,7 +41,10 @@ function behind(width: number) {
   };
   const subject = new KeepAlives({
     ...{ hostId: "00000000-0000-8000-8000-000000000001", datapath, scheduler, prng, log: new MemoryLog() },
-    findSecret: async () => ok("0123456789abcdef0123456789abcdef"),
+    findSecret: async () => {
+      secret.reads++;
+      return ok(secret.text);
+    },
     dispatch: () => undefined,
   });
   const settle = async <T>(outcome: Promise<T>): Promise<T> => {
@@ -45,7 +56,7 @@ function behind(width: number) {
     }
     return outcome;
   };
-  return { subject, settle, sent };
+  return { subject, settle, sent, scheduler, keepAlives };
 }
 
 describe("a way that is probed by a padded keep-alive", () => {
@@ -74,6 +85,30 @@ describe("a way that is probed by a padded keep-alive", () => {
     subject.start();
     await settle(Promise.resolve());
     assert.equal(await settle(subject.probePath(77, 1464)), undefined);
+    subject.close();
+  });
+});
+
+describe("the cloud's secret", () => {
+  it("is read again while keep-alives are refused, no more often than the limit says, and when the store was restored", async () => {
+    const secret = { text: "0".repeat(32), reads: 0 };
+    const { subject, scheduler, keepAlives } = behind(1464, secret);
+    subject.start();
+    await passTime(scheduler, SECRET_AGAIN_MS);
+    assert.equal(secret.reads, 1);
+    secret.text = "f".repeat(32);
+    for (let second = 0; second < 30; second++) {
+      keepAlives[PEER * KEEPALIVE_WORDS + KEEPALIVE_REFUSED] = second + 1;
+      await passTime(scheduler, 1_000);
+    }
+    assert.equal(subject.refusedMs(77), undefined);
+    assert.ok((subject.refusedMs(PEER) ?? Number.POSITIVE_INFINITY) <= 2_000);
+    assert.ok(secret.reads >= 3 && secret.reads <= 4, `${secret.reads} reads`);
+    assert.equal(keepAlives[KEEPALIVE_SECRET], 0xffff_ffff);
+    const before = secret.reads;
+    subject.learnAgain();
+    await passTime(scheduler, 1);
+    assert.equal(secret.reads, before + 1);
     subject.close();
   });
 });

@@ -1,4 +1,4 @@
-import type { Instant } from "../base/clock.ts";
+import type { Duration, Instant } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Result } from "../base/result.ts";
@@ -20,8 +20,9 @@ import type { PeerLives } from "./agent-state.ts";
 import type { ControlEvent } from "./core/control-events.ts";
 import { epochOf } from "./core/epoch.ts";
 import { Liveness, type LivenessEffect, type PeerLife } from "./core/liveness.ts";
+import { Refusals } from "./core/refusals.ts";
 import { PATH_LOOK_MS, PATH_PROBE_MS, PATH_PROBES } from "./doctor/limits.ts";
-import { SECRET_RETRY_MS, TIME_MS } from "./limits.ts";
+import { SECRET_AGAIN_MS, SECRET_RETRY_MS, TIME_MS } from "./limits.ts";
 
 /** What keep-alives need. */
 export interface KeepAliveParts {
@@ -48,15 +49,30 @@ export class KeepAlives {
   #timer: Timer | undefined;
   #timeAt: Instant;
   #isClosed = false;
+  #isLearning = false;
+  #learnedAt: Instant = 0;
+  readonly #refusals: Refusals;
 
   constructor(parts: KeepAliveParts) {
     this.#parts = parts;
     this.#epoch = epochOf(parts.hostId);
     this.#timeAt = parts.scheduler.clock.now();
+    this.#refusals = new Refusals(parts.datapath.memory.keepAlives);
     this.#liveness = new Liveness(parts.datapath.memory, parts.prng);
     // An earlier agent of this host left it: the store need not be there to go on.
     const left = readOwnKeepAlive(parts.datapath.memory.keepAlives);
     this.#own = left?.epoch === this.#epoch ? left : undefined;
+  }
+
+  /** Reads the secret once more: the store was restored, or somebody has another one. */
+  learnAgain(): void {
+    void this.#learnSecret();
+  }
+
+  /** How long ago a keep-alive of a peer was last found refused; undefined: never. */
+  refusedMs(peer: number): Duration | undefined {
+    const newest = this.#refusals.newest(peer);
+    return newest === undefined ? undefined : this.#parts.scheduler.clock.now() - newest;
   }
 
   /** Begins to look. Peers are asked when the cloud's secret is known. */
@@ -66,10 +82,16 @@ export class KeepAlives {
   }
 
   async #learnSecret(): Promise<void> {
+    if (this.#isLearning) return;
+    this.#isLearning = true;
     const { findSecret, scheduler, log } = this.#parts;
     for (let isFirst = true; !this.#isClosed; isFirst = false) {
       const found = await findSecret();
-      if (found.ok) return this.#setSecret(found.value);
+      this.#learnedAt = scheduler.clock.now();
+      if (found.ok) {
+        this.#isLearning = false;
+        return this.#setSecret(found.value);
+      }
       if (isFirst && !this.#isClosed) log.warn("keep-alive.no-secret", { why: formatStoreError(found.error) });
       await sleep(scheduler, SECRET_RETRY_MS);
     }
@@ -142,6 +164,7 @@ export class KeepAlives {
     const elapsed = now - this.#timeAt;
     if (elapsed >= TIME_MS) {
       this.#timeAt = now;
+      if (this.#refusals.look(now) && now - this.#learnedAt >= SECRET_AGAIN_MS) this.learnAgain();
       dispatch({ kind: "time", elapsed });
     }
     this.#timer = scheduler.after(this.#liveness.nextAt - now, () => this.#look());

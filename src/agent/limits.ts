@@ -63,6 +63,11 @@ export const SWEEP_AFTER_MS = 60_000;
 export const TIME_MS = 1_000;
 /** Time between two attempts to learn the cloud's secret from a store that cannot be reached. */
 export const SECRET_RETRY_MS = 1_000;
+/**
+ * Least time between two readings of the cloud's secret because keep-alives are refused: a host whose secret is an old one is
+ * right again soon, and whoever forges keep-alives makes a host read the store no more often than this.
+ */
+export const SECRET_AGAIN_MS = 10_000;
 /** Time until a state key that another host took is said again, if it still holds: longer than news take from the store. */
 export const TAKEN_AGAIN_MS = 1_000;
 /** Bytes of an agent's snapshot: 100,000 objects of 500 bytes. A larger one is not written, and says so. */

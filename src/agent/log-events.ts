@@ -98,7 +98,8 @@ export const AGENT_LOG_EVENTS = {
   },
   "keep-alive.no-secret": {
     level: "warn",
-    meaning: "the cloud's secret cannot be read from the store yet: peers are not watched until it can",
+    meaning:
+      "the cloud's secret cannot be read from the store; why says what to do. A host without one watches no peers until it can",
     fields: ["why"],
   },
   "snapshot.failed": {

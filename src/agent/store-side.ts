@@ -178,8 +178,16 @@ export class StoreSide {
     return joined;
   }
 
-  /** The secret that all hosts of the cloud share; `fresh` becomes it if there is none. */
-  secret(fresh: string): Promise<Result<string, StoreError>> {
+  /** Calls back when a store that was emptied is whole again. */
+  onRestored(listener: () => void): void {
+    this.#guard.onChange((isWiped) => {
+      if (!isWiped) listener();
+    });
+  }
+
+  /** The secret that all hosts of the cloud share; `fresh` becomes it if there is none. Waits while the store is emptied. */
+  async secret(fresh: string): Promise<Result<string, StoreError>> {
+    await this.#guard.untilWhole();
     return clusterSecret(this.connection, this.#layout, fresh);
   }
 

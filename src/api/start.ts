@@ -11,6 +11,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import type { Scheduler } from "../base/scheduler.ts";
 import { StoreConnection } from "../store/recipes/connection.ts";
 import { Layout } from "../store/recipes/layout.ts";
+import { SeenLayout } from "../store/recipes/seen-layout.ts";
 import { TreeStateKeys } from "../store/recipes/tree-state-keys.ts";
 import { TreeTopologyStore } from "../store/recipes/tree-topology-store.ts";
 import { StoreClientMetrics } from "../store/store-client-metrics.ts";
@@ -58,6 +59,7 @@ export async function startApi(options: StartOptions): Promise<Result<RunningApi
   const storeClient = new StoreClientMetrics(scheduler.clock);
   const connect = (): Tree => storeClient.measure(options.connect());
   const connection = new StoreConnection({ scheduler, connect, patienceMs: STORE_WAIT_MS, log });
+  const guard = new SeenLayout({ connection, layout: new Layout(), log });
   const facts = new Facts(new TreeStateKeys(connection));
   const release = releaseOf();
   const metrics = new ApiMetrics({
@@ -83,6 +85,7 @@ export async function startApi(options: StartOptions): Promise<Result<RunningApi
     await server.close();
     agents.close();
     facts.close();
+    guard.close();
     // Ends with the session; waiting for the store would keep a process up that has lost it.
     void recycler.close();
     await connection.close();

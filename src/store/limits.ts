@@ -43,7 +43,7 @@ export const reconnectWaitMs = 30_000;
 /** Wait before a recipe tries again what the store refused for the moment, in milliseconds. */
 export const retryWaitMs = 250;
 
-/** Wait before an own opinion is written again that somebody else removed: longer than emptying a small store takes. */
+/** Wait before something is made again that somebody else removed (an own opinion, the folder of a queue): longer than emptying a small store takes. */
 export const removedAgainMs = 1_000;
 
 /** Most own opinions in one replicated map: more than the MACs of one host's VMs by two orders of magnitude. */

@@ -2,6 +2,12 @@ import type { LogEventCatalogue } from "../base/log-event.ts";
 
 /** What the recipes of the store log. */
 export const STORE_LOG_EVENTS = {
+  "store.denied": {
+    level: "error",
+    meaning:
+      "the store does not take this process's secret: nothing can be read or changed before it has the right one",
+    fields: ["path", "remedy"],
+  },
   "recycler.removed": {
     level: "info",
     meaning: "the elected recycler removed what a deleted object or a dead host had left in the store",

@@ -135,6 +135,7 @@ export class SimAgent {
       findSecret: () => this.#storeSide.secret(SECRET),
       dispatch: (event) => this.#shell.dispatch(event),
     });
+    if (parts.hasKeepAlives) this.#storeSide.onRestored(() => this.keepAlives.learnAgain());
     this.workers = Array.from({ length: parts.workers }, (_, worker) => this.#worker(worker));
   }
 

@@ -76,6 +76,9 @@ describe("checks of an agent", () => {
     assert.deepEqual(bad({ peers: [{ ...peer, isUp: false }] }), ["tunnels failure"]);
     assert.deepEqual(bad({ peers: [{ ...peer, life: "suspect" }] }), ["tunnels warning"]);
     assert.deepEqual(bad({ peers: [{ ...peer, isWide: false }] }), ["peer-mtu failure"]);
+    // Its keep-alives are refused: the path is not to blame.
+    assert.deepEqual(bad({ peers: [{ ...peer, isWide: false, refusedMs: 2_000 }] }), ["tunnels failure"]);
+    assert.deepEqual(bad({ peers: [{ ...peer, refusedMs: 60_000 }] }), []);
     assert.deepEqual(bad({ peers: [{ ...peer, life: "unknown", isWide: undefined }] }), []);
     assert.deepEqual(bad({}, { routes: new Map() }), ["peer-mtu failure"]);
     const narrow = new Map([["192.0.2.2", { interfaceName: "eth0", source: undefined, mtu: 1480 }]]);

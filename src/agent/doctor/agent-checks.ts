@@ -7,6 +7,8 @@ import type { HostFacts } from "./host-facts.ts";
 const NEAR_FULL = 0.75;
 /** Lag of the control thread that is worth a look. */
 const LAG_MS = 1_000;
+/** How long ago a refused keep-alive says that a peer has another secret: idle peers are asked every 5 to 10 s. */
+const STRANGE_MS = 30_000;
 /** Reasons of drops that are told; the rest is in `weft drops`. */
 const REASONS_TOLD = 5;
 /** Reasons by which somebody wanted the packet dropped. */
@@ -137,10 +139,19 @@ function checkTunnels({ peers }: AgentFacts): readonly Finding[] {
       remedy: "look for losses on the underlay, and at the load of that host",
     }),
   );
+  const strange = peers.filter(({ refusedMs }) => isStrange(refusedMs));
+  const refused = strange.map(({ hostId, address, refusedMs = 0 }) =>
+    failure("tunnels", {
+      subject: `host ${hostId} at ${address}`,
+      found: `its keep-alives are made with another secret; one was refused ${span(refusedMs)} ago`,
+      remedy: "look whether both agents use the same store, and at keep-alive.no-secret in their logs",
+    }),
+  );
   const quiet = peers.filter(({ isUp, seenMs }) => isUp && seenMs === undefined).length;
   const note = quiet === 0 ? "" : `; from ${quiet} of them no frame came yet`;
   const up = { subject: "peers", found: `${peers.length - down.length} of ${peers.length} up${note}` };
-  return [...found, ...doubtful, ...(down.length + suspect.length === 0 ? [well("tunnels", up)] : [])];
+  const isWell = down.length + suspect.length + strange.length === 0;
+  return [...found, ...doubtful, ...refused, ...(isWell ? [well("tunnels", up)] : [])];
 }
 
 function checkPeerMtus({ peers }: AgentFacts, { routes }: HostFacts): readonly Finding[] {
@@ -150,7 +161,7 @@ function checkPeerMtus({ peers }: AgentFacts, { routes }: HostFacts): readonly F
 }
 
 function checkPeerMtu(
-  { hostId, address, outerMtu, isWide }: PeerFact,
+  { hostId, address, outerMtu, isWide, refusedMs }: PeerFact,
   routes: HostFacts["routes"],
 ): readonly Finding[] {
   const subject = `way to host ${hostId} at ${address}`;
@@ -159,7 +170,8 @@ function checkPeerMtu(
     const remedy = "add a route to the underlay, or correct the tunnel zone";
     return [failure("peer-mtu", { subject, found: "there is none", remedy })];
   }
-  if (route.mtu >= outerMtu && isWide !== false) return [];
+  // What is refused is not answered either, however wide the path is.
+  if (route.mtu >= outerMtu && (isWide !== false || isStrange(refusedMs))) return [];
   if (route.mtu >= outerMtu) {
     const found = `packets of ${outerMtu} bytes are not answered, small ones are: something on the way carries less`;
     const remedy = `raise the MTU of the switches and routers between, or lower the zone's (weft update tunnel-zone --mtu)`;
@@ -211,6 +223,11 @@ function checkLag({ lagMs }: AgentFacts): Finding {
   const found = `late by at most ${span(lagMs)} within a minute`;
   if (lagMs < LAG_MS) return well("load", { subject, found });
   return warning("load", { subject, found, remedy: "look for what else uses the processors of this host" });
+}
+
+/** Whether a peer has another secret: an old refusal has been dealt with since. */
+function isStrange(refusedMs: number | undefined): boolean {
+  return refusedMs !== undefined && refusedMs < STRANGE_MS;
 }
 
 function lastHeard(seenMs: number | undefined): string {

@@ -45,4 +45,6 @@ export interface PeerFact {
   readonly outerMtu: number;
   /** Whether a packet of that size was answered; undefined: it was not tried. */
   readonly isWide: boolean | undefined;
+  /** Since a keep-alive of it was refused; undefined: none was. */
+  readonly refusedMs?: Duration | undefined;
 }

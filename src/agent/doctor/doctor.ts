@@ -30,7 +30,7 @@ export interface DoctorParts {
   readonly storeClient: StoreClientMetrics;
   readonly process: ProcessMetrics;
   readonly drops: DropHistory;
-  readonly keepAlives: Pick<KeepAlives, "states" | "probePath">;
+  readonly keepAlives: Pick<KeepAlives, "states" | "probePath" | "refusedMs">;
   /** Folder below /sys/fs/bpf/weft that this agent shares with others of its kind. */
   readonly pinFolder: string;
   /** Reads what can be seen of the host; `addresses` are those whose routes are wanted. */
@@ -103,5 +103,6 @@ async function peerFact(
   const { isUp, mtu, seenMs } = peerUse(memory, peer, scheduler.clock.now());
   const outerMtu = mtu + (isV4(address) ? OVERHEAD_V4 : OVERHEAD_V6);
   const isWide = life === "alive" ? await keepAlives.probePath(peer, mtu + ETHERNET_BYTES) : undefined;
-  return { hostId, address: formatIp(address), isUp, life, seenMs, outerMtu, isWide };
+  const refusedMs = keepAlives.refusedMs(peer);
+  return { hostId, address: formatIp(address), isUp, life, seenMs, outerMtu, isWide, refusedMs };
 }

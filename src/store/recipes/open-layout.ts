@@ -160,9 +160,11 @@ function withParents(path: string): readonly string[] {
 /** Attempts at reading or making the layout's node while others do the same. */
 const findAttemptsMax = 8;
 
-const EMPTIED = "the store was emptied: nothing is made in it before it is restored";
+/** Why nothing is made in a store that was emptied. */
+export const EMPTIED = "the store was emptied: nothing is made in it before it is restored";
 
-async function mayMake({ guard }: StoreConnection): Promise<boolean> {
+/** Whether something may be made in the store, see `StoreGuard`. */
+export async function mayMake({ guard }: StoreConnection): Promise<boolean> {
   return guard === undefined || (await guard.mayMake());
 }
 

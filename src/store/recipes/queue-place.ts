@@ -1,6 +1,6 @@
 import { sleep } from "../../base/scheduler.ts";
 import { childOf, nameOf } from "../data-tree-path.ts";
-import { reconnectWaitMs, retryWaitMs } from "../limits.ts";
+import { reconnectWaitMs, removedAgainMs, retryWaitMs } from "../limits.ts";
 import type { Tree, TreeError, TreeWatch } from "../tree.ts";
 import type { StoreConnection } from "./connection.ts";
 import { fenceOf, termPathOf } from "./fences.ts";
@@ -130,13 +130,23 @@ export class QueuePlace {
       if (this.#isLeft) return undefined;
       const made = await tree.create(childOf(folder, name), data, { mode: "ephemeral-sequential" });
       if (made.ok) path = made.value;
-      else if (made.error.kind === "no-node") await makeContainers(this.#connection, folder);
+      else if (made.error.kind === "no-node") await this.#makeFolder(folder);
       else {
         isUnknown = made.error.kind === "connection-loss";
         await this.#recover(made.error);
       }
     }
     return undefined;
+  }
+
+  /** In a store that is being emptied, of which the layout is not the first to go, there is no place before it is whole again. */
+  async #makeFolder(folder: string): Promise<void> {
+    const { scheduler, guard } = this.#connection;
+    if (guard !== undefined) await sleep(scheduler, removedAgainMs);
+    const made = await makeContainers(this.#connection, folder);
+    if (made.ok) return;
+    await sleep(scheduler, retryWaitMs);
+    await guard?.untilWhole();
   }
 
   /** The reply was lost: the name tells whether the node was made. */

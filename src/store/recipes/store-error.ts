@@ -65,7 +65,7 @@ export function formatStoreError(error: StoreError): string {
     case "outcome-unknown":
       return "the connection to the store was lost at a write, which may have happened";
     case "store-unavailable":
-      return `the store gives no service: ${error.why}`;
+      return `the store does not serve this: ${error.why}`;
     case "no-auth":
       return `the store does not let us use ${error.path}: ${SECRET_REMEDY}`;
     case "layout-newer":

@@ -6,6 +6,7 @@ import { dropCode } from "../../flow/drop-reason.ts";
 import { buildFrame } from "../../wire/build-frame.ts";
 import { formatFrame } from "../../wire/frame.ts";
 import { arp, Bench, ip, secondRouter, vm } from "./fixture/worker-bench.ts";
+import { ICMP_ERRORS_PER_SECOND } from "./limits.ts";
 
 /** What the path to host h2 carries in `Bench`. */
 const PATH = 1450;
@@ -41,6 +42,16 @@ describe("a first packet that is longer than the path to another host", () => {
     );
     assert.ok(bench.sent.every(({ frame }) => frame.length - 14 <= PATH));
     assert.deepEqual([bench.received["vm1"], dropsOf(bench, 1)], [[], []]);
+  });
+
+  it("is counted as dropped also when its port has had its errors for this second; fragments are no errors", () => {
+    const count = ICMP_ERRORS_PER_SECOND + 20;
+    for (let i = 0; i < count; i++) bench.send("vm1", v4({ length: PATH + 1, dontFragment: true }));
+    assert.equal(bench.received["vm1"]?.length, ICMP_ERRORS_PER_SECOND);
+    assert.deepEqual(dropsOf(bench, 1), [[dropCode("too-big"), count]]);
+    assert.equal(bench.core.counts.metrics.get("weft_worker_icmp_limited"), 20);
+    for (let i = 0; i < count; i++) bench.send("vm1", v4({ length: PATH + 1, dontFragment: false }));
+    assert.equal(bench.sent.length, 2 * count);
   });
 
   it("over IPv6 is refused by packet too big", () => {

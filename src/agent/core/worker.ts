@@ -253,9 +253,7 @@ export class WorkerCore {
     input.ingress = 0;
     input.unresolved = unresolved;
     const kind = words[offset] as number;
-    const vport = words[offset + 3] as number;
     if (kind === UPCALL_MISS) return this.#act(this.#simulator.simulate(input, this.#now), words, offset);
-    if (!this.#icmp.take(vport, this.#now)) return this.counts.metrics.add("weft_worker_icmp_limited");
     if (kind === UPCALL_TTL_EXPIRED)
       return this.#act(this.#simulator.ttlExpired(input, frameTtl(this.#frame), this.#now), words, offset);
     if (kind === UPCALL_TOO_BIG)
@@ -303,9 +301,7 @@ export class WorkerCore {
 
   /** The first packet of a flow that is itself too long or at the end of its life. */
   #unfit(fit: "ttl-expired" | "too-big", words: Uint32Array, offset: number): void {
-    const vport = words[offset + 3] as number;
     const { limit } = this.#translator;
-    if (!this.#icmp.take(vport, this.#now)) return this.counts.metrics.add("weft_worker_icmp_limited");
     this.#book.file();
     const result =
       fit === "too-big"

@@ -1,5 +1,6 @@
 import { bridgeIngress, refuse } from "./bridge.ts";
 import { evaluateFilter } from "./filter.ts";
+import { endOfWay } from "./loop.ts";
 import { prohibit, refuseAtRouter, routerIngress } from "./router.ts";
 import type { SimBridge } from "./sim-bridge.ts";
 import type { SimPort } from "./sim-port.ts";
@@ -15,7 +16,7 @@ import type { Hop, Walk } from "./walk.ts";
 export function ingress(walk: Walk, handle: number): Step {
   const port = walk.port(handle);
   if (port === undefined) return walk.lack(handle);
-  if (!walk.enter()) return walk.drop("loop");
+  if (!walk.enter()) return endOfWay(walk);
   if (walk.sink !== undefined) walk.note(`in ${port.label}`);
   walk.inPort = port;
   walk.outPort = undefined;

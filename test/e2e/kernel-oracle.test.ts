@@ -130,6 +130,9 @@ const ends: readonly Case[] = [
   { name: "nor one over IPv6", vm: "vm1", command: `${steps} -6 -w 2 -m 3 fd00:2:3::9`, keep: /^ ?\d+ / },
   { name: "a loop of two routers", vm: "vm1", command: `${steps} -w 2 -m 2 10.2.4.9`, keep: /^ ?\d+ / },
   { name: "a loop of two routers over IPv6", vm: "vm1", command: `${steps} -6 -w 2 -m 2 fd00:2:4::9`, keep: /^ ?\d+ / },
+  { name: "all TTL used up in a loop", vm: "vm1", command: "ping -c 1 -W 2 10.2.4.10", keep: received },
+  { name: "and the hop limit", vm: "vm1", command: "ping -c 1 -W 2 fd00:2:4::10", keep: received },
+  { name: "a TTL that ends at the first", vm: "vm1", command: "ping -c 1 -t 5 -W 2 10.2.4.11", keep: /loss/ },
   { name: "a filter behind the router", vm: "vm1", command: `${steps} -w 1 -m 3 10.1.2.66`, keep: /^ ?\d+ / },
   {
     name: "a filter behind the router over IPv6",

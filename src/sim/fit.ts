@@ -5,8 +5,10 @@ import { Ipv4View } from "../wire/ipv4.ts";
 import { IPV6_LENGTH, Ipv6View } from "../wire/ipv6.ts";
 import { VLAN_LENGTH } from "../wire/vlan.ts";
 import { bytesOf } from "./frame-layers.ts";
-import { frameTtl } from "./frame-ttl.ts";
+import { TTL_AT } from "./frame-ttl.ts";
+import type { Packet } from "./packet.ts";
 import type { ForwardResult } from "./result.ts";
+import type { FrameBytes } from "./sim-input.ts";
 import type { Walk } from "./walk.ts";
 
 /**
@@ -18,7 +20,7 @@ export function fitOf(walk: Walk): ForwardResult["fit"] {
   if (frame === undefined || !packet.isIp) return "fits";
   // Which of the two comes first on the way is for `Simulator.tooBig` to say.
   if (packet.maxLength !== 0 && networkLengthOf(walk) > packet.maxLength) return "too-big";
-  return packet.ttlDecrement > 0 && frameTtl(frame) <= packet.ttlDecrement ? "ttl-expired" : "fits";
+  return walk.isSpent ? "ttl-expired" : "fits";
 }
 
 /**
@@ -32,6 +34,12 @@ export function networkLengthOf(walk: Walk): number {
   if (frame.gsoSize > 0) return frame.gsoSize + headersOf(bytesOf(frame), at - frame.offset);
   if (packet.frameClass === FRAME_IP4) return new Ipv4View(frame.bytes, at).totalLength;
   return IPV6_LENGTH + new Ipv6View(frame.bytes, at).payloadLength;
+}
+
+/** TTL or hop limit with which the frame of an IP packet came: `frameTtl` for a packet that is parsed. */
+export function ttlOf(packet: Packet, frame: FrameBytes): number {
+  const at = frame.offset + ETHERNET_LENGTH + VLAN_LENGTH * packet.originalVlanCount;
+  return frame.bytes[at + (packet.frameClass === FRAME_IP4 ? TTL_AT.ipv4 : TTL_AT.ipv6)] ?? 0;
 }
 
 function networkAt({ frame, packet }: Walk): number {

@@ -5,7 +5,7 @@ import type { FrameBytes } from "./sim-input.ts";
 const MAC_BYTES = 12;
 const TAG_BYTES = 4;
 /** Offsets of TTL and hop limit in their headers (RFC 791 3.1, RFC 8200 3). */
-const TTL_AT = { ipv4: 8, ipv6: 7 };
+export const TTL_AT = { ipv4: 8, ipv6: 7 };
 
 /** TTL or hop limit of an IP frame, behind at most two VLAN tags; 255 for a frame that has none. */
 export function frameTtl(frame: FrameBytes): number {

@@ -2,7 +2,7 @@ import { formatIp, type Ip, isLinkLocalV6, isMulticastIp } from "../addr/ip.ts";
 import { formatPrefix } from "../addr/prefix.ts";
 import { FRAME_ARP, FRAME_IP6 } from "../flow/layout.ts";
 import { dropReasonOfFilter, evaluateFilter } from "./filter.ts";
-import { frameTtl } from "./frame-ttl.ts";
+import { ttlOf } from "./fit.ts";
 import { sendIcmpError } from "./icmp-error.ts";
 import { equalIp, isUnspecified, isV4Words } from "./ip-words.ts";
 import { nextHopMac } from "./next-hop.ts";
@@ -111,7 +111,7 @@ function forward(walk: Walk, router: SimRouter, found: SimRoute): Step {
     return walk.dropOnce("ttl-expired");
   }
   packet.spendTtl();
-  if (walk.isLive && walk.frame !== undefined && frameTtl(walk.frame) <= packet.ttlDecrement) walk.goQuiet();
+  if (walk.frame !== undefined && !walk.isSpent && ttlOf(packet, walk.frame) <= packet.ttlDecrement) walk.endFrame();
   if (packet.frameClass === FRAME_IP6 && !isRoutableSource(packet.src)) {
     return walk.drop("unsupported", "source that is not routed");
   }

@@ -78,6 +78,8 @@ export class Walk {
   isAccepted = false;
   /** Some branch swallowed the packet. */
   isConsumed = false;
+  /** The TTL of the frame was used up at a router on the way. */
+  isSpent = false;
   isTransient = false;
   isTemporary = false;
   reason: DropReason = "unsupported";
@@ -124,6 +126,7 @@ export class Walk {
     this.indent = 0;
     this.isAccepted = false;
     this.isConsumed = false;
+    this.isSpent = false;
     this.isTransient = false;
     this.isTemporary = false;
     if (this.frames.length > 0) this.frames = [];
@@ -336,8 +339,9 @@ export class Walk {
     return this.depth <= DEVICES_MAX && this.devices <= DEVICES_TOTAL_MAX;
   }
 
-  /** The packet ends here, by another walk (`ttlExpired`); what is left of this one is for its flow: it asks and tells nobody. */
-  goQuiet(): void {
+  /** The frame's TTL is used up here: its answer is another walk's. The rest of this one is for the flow: it asks and tells nobody. */
+  endFrame(): void {
+    this.isSpent = true;
     this.isLive = false;
     this.mayAsk = false;
   }

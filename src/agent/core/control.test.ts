@@ -112,6 +112,18 @@ describe("control core", () => {
     assert.deepEqual(bench.placement("p1"), { at: "local", vport: 1, isActive: false });
   });
 
+  it("takes the key of a port away that is unbound after its interface went", () => {
+    const bench = running().step({ kind: "ports", outcomes: [up(1)] });
+    bench.step({ kind: "ports", outcomes: [{ vport: 1, state: "attached", isUp: false, mac: 2, mtu: 1500 }] });
+    const said = () => bench.of("withdraw-active").map(({ portId, state }) => [portId, state !== undefined]);
+    assert.deepEqual(said(), [["p1", true]]);
+    bench.object({ ...host, portIds: [] });
+    assert.deepEqual(said(), [["p1", false]]);
+    bench.object(host);
+    bench.object({ ...host, portIds: [] });
+    assert.deepEqual(said(), [], "once is enough");
+  });
+
   it("says why an interface was refused until it is attached", () => {
     const why = "interface lo cannot be bound: it is the loopback";
     const bench = running().step({ kind: "ports", outcomes: [{ vport: 1, state: "refused", why }] });

@@ -36,6 +36,8 @@ export class ControlCore {
   /** Entries of maps whose owner has lost its session. */
   readonly orphans: Orphans;
   readonly #published = new Map<Id, PortActive>();
+  /** Ports that are bound here and whose key says that nothing is forwarded for them now. */
+  readonly #silent = new Set<Id>();
   readonly #placements = new Placements();
   readonly #floods = new Floods();
   readonly #held = new HeldOpinions();
@@ -272,14 +274,17 @@ export class ControlCore {
   #publish(portId: Id): void {
     const state = this.#bindings.active(portId);
     const before = this.#published.get(portId);
-    if (state === undefined && before !== undefined) {
+    const isBound = this.#bindings.placement(portId) !== undefined;
+    const isLeft = !isBound && this.#silent.delete(portId);
+    if (state === undefined && (before !== undefined || isLeft)) {
       this.#published.delete(portId);
-      const isBound = this.#bindings.placement(portId) !== undefined;
+      if (isBound) this.#silent.add(portId);
       this.#effects.push({ kind: "withdraw-active", portId, state: isBound ? before : undefined });
     }
     if (state === undefined || (before?.generation === state.generation && before.tunnelKey === state.tunnelKey))
       return;
     this.#published.set(portId, state);
+    this.#silent.delete(portId);
     this.#effects.push({ kind: "publish-active", portId, state });
   }
 

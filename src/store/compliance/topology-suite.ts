@@ -255,13 +255,13 @@ export function topologyTests(bench: RecipeBench): void {
     value(await store.transact([create(bridge(1))]));
     const kept = value(await connection.tree.get(layout.version)).data;
     value(await connection.tree.remove(layout.version));
-    assert.equal(failure(await store.transact([create(bridge(2))])).kind, "layout-gone");
     const reads = [
       () => store.list("bridge"),
       () => store.get("bridge", idOf(1)),
       () => store.idOfName({ kind: "bridge", tenant: "blue", name: "bridge1" }),
     ];
     for (const read of reads) assert.equal(failure<unknown, StoreError>(await read()).kind, "layout-gone");
+    assert.equal(failure(await store.transact([create(bridge(2))])).kind, "layout-gone");
     value(await connection.tree.create(layout.incomplete, bytes("")));
     for (const read of reads) assert.match(JSON.stringify(await read()), /layout-gone.*has not ended/);
     const fresh = new TreeTopologyStore(await bench.connection(), layout);

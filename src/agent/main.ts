@@ -5,7 +5,7 @@ import { EXIT_CONFIG, EXIT_FAILED, fail } from "./exit.ts";
 
 const help = `weft agent: joins this host to the virtual network.
 
-Usage: weft agent --host-id UUID [--store unix:/path] [--datapath ebpf|memory]
+Usage: weft agent --host-id UUID [--store unix:/path]
        weft agent --doctor [--api-socket PATH]    looks at this host, as JSON; weft doctor --local prints it for people
 Example: weft agent --host-id 7b0c7f0e-6a7f-4c55-9c39-0d5c0e6f2a11 --store unix:/var/lib/weft/store/store.sock
 

@@ -9,6 +9,8 @@ import type { Id } from "../model/objects.ts";
 import type { AgentValues } from "./config.ts";
 import type { DatapathOwner } from "./takeover.ts";
 
+const MEMORY_REFUSED =
+  "the memory datapath has no interfaces of its own: it runs in weftsim, not in an agent; leave --datapath out";
 /** Share of the slots that the flow limit fills: above it, two-choice placement throws out live flows. */
 const LOAD = 0.75;
 
@@ -17,7 +19,7 @@ const LOAD = 0.75;
  * is a sentence that says what to do.
  */
 export async function datapathNeeds(values: AgentValues): Promise<Result<void, string>> {
-  if (values.datapath !== "ebpf") return ok(undefined);
+  if (values.datapath !== "ebpf") return err(MEMORY_REFUSED);
   const { loadLibc } = await import("../linux/libc.ts");
   const native = loadLibc();
   if (!native.ok) return err(native.error.text);
@@ -105,7 +107,5 @@ export async function openDatapath(
       ringBytes: values["ring-bytes"],
     });
   }
-  const message =
-    "the memory datapath has no interfaces of its own: it runs in the lab without root and in weftsim, not in an agent";
-  return err({ kind: "device-refused", message });
+  return err({ kind: "device-refused", message: MEMORY_REFUSED });
 }

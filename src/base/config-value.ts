@@ -12,6 +12,8 @@ export interface ConfigKey {
   /** Smallest and largest number. */
   readonly min?: number;
   readonly max?: number;
+  /** Only powers of two are allowed. */
+  readonly isPowerOfTwo?: boolean;
   /** The only strings allowed. */
   readonly choices?: readonly string[];
   /** What the flag means when it stands alone; another value is then written `--key=value` only. */
@@ -50,7 +52,7 @@ export function expectation(key: ConfigKey): string {
   if (key.choices !== undefined) return `one of ${key.choices.join(", ")}`;
   const words = {
     string: "a text that is not empty",
-    integer: "a whole number",
+    integer: key.isPowerOfTwo === true ? "a power of two" : "a whole number",
     number: "a number",
     boolean: "true or false",
     duration: "a duration such as 500ms, 30s, 5m, 1h",
@@ -94,6 +96,7 @@ function asArray(raw: unknown): readonly unknown[] {
 function within(key: ConfigKey, value: unknown, expected: string): Result<number, string> {
   if (typeof value !== "number" || !Number.isFinite(value)) return err(expected);
   if (key.type === "integer" && !Number.isSafeInteger(value)) return err(expected);
+  if (key.isPowerOfTwo === true && !Number.isInteger(Math.log2(value))) return err(expected);
   if (key.type === "duration" && value < 0) return err(expected);
   if (value < (key.min ?? -Infinity) || value > (key.max ?? Infinity)) return err(expected);
   return ok(value);

@@ -169,8 +169,10 @@ describe("weft", () => {
     assert.match(narrow.err, /field mtu: .*; expected at least 1280 where the port has an IPv6 address/);
     const never = await weft("create rule --chain web-in --ethertype 0x88cc --source 10.0.0.0/8 --action drop");
     assert.match(never.err, /^weft: field condition\.source: .*ethertype is 0x88cc/);
-    const several = await weft("create route --router edge --destination nowhere --weight 99999999");
-    assert.match(several.err, /field nextHop.*\n {6}field \w+: expected/);
+    const several = await weft(
+      "create route --router edge --destination nowhere --source nowhere --weight 99999999 --blackhole",
+    );
+    assert.match(several.err, /field source.*\n {6}field \w+: expected/);
   });
 
   it("shows and configures the tables of devices", async () => {

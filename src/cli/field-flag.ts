@@ -114,6 +114,14 @@ export function contradictionIn(given: readonly FieldFlag[]): CliError | undefin
   return usageError(`${flagWord(lonely.flags)} needs ${lonely.needs.flag}`, lonely.needs.remedy);
 }
 
+/** What is missing among flags that were given; each group needs one. */
+export function missingIn(given: readonly FieldFlag[], groups: readonly (readonly string[])[]): CliError | undefined {
+  const words = given.map(({ flags }) => flagWord(flags));
+  const group = groups.find((flags) => !flags.some((flag) => words.includes(flag)));
+  if (group === undefined) return undefined;
+  return usageError(`${group.length === 1 ? group[0] : `one of ${group.join(", ")}`} is missing`);
+}
+
 /** The items of a flag that may be repeated, each possibly a list with commas. */
 export function itemsOf(value: FlagValue): readonly string[] {
   const texts = typeof value === "object" ? value : [String(value)];

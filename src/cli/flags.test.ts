@@ -48,6 +48,19 @@ describe("flags of objects", () => {
     await cli.done("update port p --allowed-mac 02:00:00:00:00:01 --allowed-mac 02:00:00:00:00:02");
   });
 
+  it("name what a creation is missing", async () => {
+    const cases: readonly (readonly [string, string])[] = [
+      ["create port", "one of --bridge, --router is missing"],
+      ["create route --router r --destination 0.0.0.0/0", "one of --port, --blackhole, --reject, --local is missing"],
+      ["create rule --action drop", "--chain is missing"],
+    ];
+    await cli.done("create router r");
+    for (const [line, sentence] of cases) {
+      const { code, err } = await cli.weft(line);
+      assert.deepEqual([code, err.split("\n")[0]], [2, `weft: ${sentence}`]);
+    }
+  });
+
   it("say that a rejection at a bridge is silent", async () => {
     assert.match(
       (await cli.done("create rule --help")).replaceAll(/\s+/g, " "),
@@ -56,7 +69,6 @@ describe("flags of objects", () => {
   });
 
   it("a gateway needs the port behind which it is, at creation and at change", async () => {
-    await cli.done("create router r");
     const made = await cli.weft("create route --router r --destination 0.0.0.0/0 --gateway 10.0.0.1");
     assert.deepEqual([made.code, made.err.split("\n")[0]], [2, "weft: --gateway needs --port"]);
     const id = JSON.parse(await cli.done("create route --router r --destination 0.0.0.0/0 --blackhole --json")).id;

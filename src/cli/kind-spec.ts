@@ -25,6 +25,8 @@ export interface KindSpec {
   /** Whether `--tenant` applies. */
   readonly hasTenant: boolean;
   readonly flags: readonly FieldFlag[];
+  /** Groups of flags, of each of which a creation needs one. */
+  readonly needs?: readonly (readonly string[])[];
   /** A creation that can be pasted, without the program's name. */
   readonly example: string;
 }
@@ -192,6 +194,7 @@ export const KIND_SPECS: Readonly<Record<Kind, KindSpec>> = {
       listFlag("--address <address/length>", "addresses", "router: address of either family; may be repeated"),
       numberFlag("--mtu <bytes>", "mtu", "router: largest IP packet"),
     ],
+    needs: [["--bridge", "--router"]],
     example: "create port edge-web --router edge --address 10.0.1.1/24 --address fd00:1::1/64",
   },
   route: {
@@ -209,6 +212,7 @@ export const KIND_SPECS: Readonly<Record<Kind, KindSpec>> = {
       numberFlag("--weight <number>", "weight", "the lowest wins, equal ones share"),
       ...nextHop,
     ],
+    needs: [["--router"], ["--destination"], ["--port", "--blackhole", "--reject", "--local"]],
     example: "create route --router edge --destination 0.0.0.0/0 --port uplink --gateway 203.0.113.1",
   },
   chain: {
@@ -232,6 +236,7 @@ export const KIND_SPECS: Readonly<Record<Kind, KindSpec>> = {
       ...ruleAction,
       ...CONDITION_FLAGS,
     ],
+    needs: [["--chain"], ["--action", "--jump"]],
     example: "create rule --chain web-in --protocol tcp --destination-port 80-443 --action accept",
   },
 };

@@ -13,7 +13,7 @@ import {
   printJson,
   type VerbModule,
 } from "./command.ts";
-import { type BodyPart, contradictionIn, type FlagValue, flagWord } from "./field-flag.ts";
+import { type BodyPart, contradictionIn, type FieldFlag, type FlagValue, flagWord, missingIn } from "./field-flag.ts";
 import { KIND_SPECS, type KindSpec, nameIn } from "./kind-spec.ts";
 import type { Names } from "./names.ts";
 import { objectFields } from "./object-fields.ts";
@@ -137,7 +137,7 @@ async function bodyOf(
   options: Options,
   names: Names,
 ): Promise<Result<Record<string, unknown>, CliError>> {
-  const given = spec.flags.filter(({ flags }) => options[optionName(flags)] !== undefined);
+  const given = givenOf(spec, options);
   const contradiction = contradictionIn(given);
   if (contradiction !== undefined) return err(contradiction);
   const body: Record<string, unknown> = {};
@@ -149,6 +149,10 @@ async function bodyOf(
     join(body, part.value);
   }
   return ok(body);
+}
+
+function givenOf(spec: KindSpec, options: Options): readonly FieldFlag[] {
+  return spec.flags.filter(({ flags }) => options[optionName(flags)] !== undefined);
 }
 
 function join(body: Record<string, unknown>, part: BodyPart): void {
@@ -179,6 +183,8 @@ async function create(context: CommandContext, { spec, name, options }: Creation
   const { client, names } = api.value;
   const described = await bodyOf(spec, options, names);
   if (!described.ok) return described;
+  const missing = missingIn(givenOf(spec, options), spec.needs ?? []);
+  if (missing !== undefined) return err({ ...missing, remedy: `see weft create ${spec.kind} --help` });
   const { tenant } = context.settings;
   const body = {
     ...(options["id"] === undefined ? {} : { id: options["id"] }),

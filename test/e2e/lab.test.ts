@@ -181,6 +181,6 @@ test("without a lab, joining says what to do; a word that nobody knows is refuse
   assert.equal(await exec.ended, 1);
   assert.match(exec.output, /no lab is up: start one with npm start/);
   const typo = new LabProcess("statsu");
-  assert.equal(await typo.ended, 64);
+  assert.equal(await typo.ended, 2);
   assert.match(typo.output, /unknown verb statsu; did you mean status/);
 });

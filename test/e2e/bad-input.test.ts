@@ -121,7 +121,10 @@ describe("bad input at the agents", { skip, timeout: 180_000 }, () => {
     assert.equal(await second.ended, "ended with 1");
     const sentence = sentencesOf(cloud.log("second"));
     assert.equal(sentence.length, 1, sentence.join("\n"));
-    assert.match(sentence[0] ?? "", /in use by another agent \(at unix:\S*h2\.sock, session 0x[0-9a-f]+\): stop that one/);
+    assert.match(
+      sentence[0] ?? "",
+      /in use by another agent \(at unix:\S*h2\.sock, session 0x[0-9a-f]+\): stop that one/,
+    );
     assert.equal((await cloud.status("h2")).isStoreConnected, true);
     await reached(cloud, "vm1", "vm2");
   });

@@ -200,8 +200,8 @@ async function run(running: Running): Promise<Result<Agent, Refusal>> {
   for (let worker = 0; worker < workers; worker++) beginWorker(running, { worker, seed: prng.u32(), shell });
   const stop: Agent["stop"] = async ({ keep }) => {
     if (!keep) await withdraw(shell, connection);
-    keepAlives.close();
-    audit.close();
+    for (const part of [keepAlives, audit]) part.close();
+    if (keep) world.freeze();
     shell.close({ keep });
     await Promise.all(threads.map((thread) => thread.close()));
     await datapath.close({ keep });

@@ -38,6 +38,7 @@ export class RememberedWorld implements World {
   #snapshot: WorldSnapshot | undefined;
   /** How old the snapshot was when it was recalled. */
   #age: Duration = 0;
+  #isFrozen = false;
 
   constructor(parts: RememberedWorldParts) {
     this.#parts = parts;
@@ -47,6 +48,11 @@ export class RememberedWorld implements World {
   recall(snapshot: WorldSnapshot, now: Instant): void {
     this.#snapshot = snapshot;
     this.#age = Math.max(0, now - snapshot.at);
+  }
+
+  /** What is known stays known when watches close: from now on they close because this process ends, for the next one to go on. */
+  freeze(): void {
+    this.#isFrozen = true;
   }
 
   /** Since when what is told is no newer than a snapshot; undefined when the store has answered everything. */
@@ -88,7 +94,7 @@ export class RememberedWorld implements World {
       this.#parts.onNews();
       if (!isSame) tell(found);
     });
-    return closing(watch, this.#objects, [name.id, told]);
+    return this.#closing(watch, this.#objects, [name.id, told]);
   }
 
   watchActive(portId: Id, tell: (found: FoundActive) => void): Watch {
@@ -111,7 +117,7 @@ export class RememberedWorld implements World {
       if (!isSame) tell(isGone && missed !== undefined ? { ...found, missed } : found);
       missed = undefined;
     });
-    return closing(watch, this.#actives, [portId, told]);
+    return this.#closing(watch, this.#actives, [portId, told]);
   }
 
   watchFloods(bridgeId: Id, watcher: FloodWatcher): Watch {
@@ -143,7 +149,7 @@ export class RememberedWorld implements World {
       },
       onChange: change,
     });
-    return closing(watch, this.#floods, [bridgeId, told]);
+    return this.#closing(watch, this.#floods, [bridgeId, told]);
   }
 
   openMap(map: MapName, device: MapToOpen): OpenMap {
@@ -165,7 +171,7 @@ export class RememberedWorld implements World {
       isRecalled: () => opened.isRecalled(),
       sweep: () => opened.sweep(),
       close: (options) => {
-        if (this.#maps.get(name) === noted) this.#maps.delete(name);
+        if (this.#maps.get(name) === noted && !this.#isFrozen) this.#maps.delete(name);
         opened.close(options);
       },
     };
@@ -194,20 +200,20 @@ export class RememberedWorld implements World {
     return this.#snapshot !== undefined && this.#parts.isAway() ? this.#snapshot : undefined;
   }
 
+  #closing<T>(watch: Watch, all: Map<Id, T>, [id, told]: readonly [Id, T]): Watch {
+    return {
+      close: () => {
+        if (all.get(id) === told && !this.#isFrozen) all.delete(id);
+        watch.close();
+      },
+    };
+  }
+
   #isLive(): boolean {
     for (const told of [this.#objects, this.#actives, this.#floods])
       for (const { isRecalled } of told.values()) if (isRecalled) return false;
     return [...this.#maps.values()].every((map) => !map.isRecalled());
   }
-}
-
-function closing<T>(watch: Watch, all: Map<Id, T>, [id, told]: readonly [Id, T]): Watch {
-  return {
-    close: () => {
-      if (all.get(id) === told) all.delete(id);
-      watch.close();
-    },
-  };
 }
 
 function* objectsOf(all: ReadonlyMap<Id, Told<TopologyObject | undefined>>): Generator<TopologyObject> {

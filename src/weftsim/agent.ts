@@ -178,6 +178,7 @@ export class SimAgent {
   async handOver(): Promise<void> {
     this.#isRunning = false;
     this.keepAlives.close();
+    this.#storeSide.world.freeze();
     this.#shell.close({ keep: true });
     for (const worker of this.workers) worker.close();
     await this.#storeSide.detach();

@@ -213,6 +213,17 @@ describe("a host that only lost the store", () => {
 });
 
 describe("a document that is damaged", () => {
+  it("stands when the agent is replaced right after something else was news", async () => {
+    const net = new Routed();
+    await net.start();
+    await net.overwrite(new Layout().object("bridge", net.bridges[0] ?? ""), "garbage");
+    net.host("h2").setLink("vm4", false);
+    await net.cloud.run(500);
+    await net.takeOver();
+    assert.equal(await net.lost("vm1", "10.0.2.12", 5_000), 0);
+    net.cloud.close();
+  });
+
   it("stands as it was last known, through restarts", async () => {
     const net = new Routed();
     await net.start();

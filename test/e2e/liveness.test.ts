@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { moduleOf, nodeOptions } from "../../src/base/entry.ts";
-import { sleep, systemScheduler } from "../../src/base/scheduler.ts";
 import { UNDERLAY_INTERFACE } from "../../src/lab/plan.ts";
 import { needs } from "../needs.ts";
 import { Cloud } from "./cloud.ts";
@@ -156,25 +154,5 @@ describe("hosts that watch each other", { skip, timeout: 240_000 }, () => {
       cloud.eventually("its ports are confirmed again", async () => (await unconfirmed("h1")) === 0),
     );
     await cloud.allActive();
-  });
-
-  it("hosts move to a copy of the store one after the other, and lose nothing", async () => {
-    const copy = cloud.path("copy.sock");
-    const args = ["--data-folder", cloud.path("copy"), "--socket", copy];
-    await cloud.start({ name: "copy", main: "store-server", args });
-    const words = [...nodeOptions, moduleOf("store-server/tool.main"), "copy", cloud.store, `unix:${copy}`];
-    const copied = await cloud.run("h1", [process.execPath, ...words].join(" "));
-    assert.equal(copied.code, 0, copied.output);
-    for (const host of ["h1", "h2"])
-      await nothingLost(12, async () => {
-        await cloud.startAgent(host, ["--store", `unix:${copy}`, "--takeover"]);
-        // Longer than the session that it left in the store before.
-        await sleep(systemScheduler, 6_000);
-      });
-    await cloud.eventually(
-      "nothing is unconfirmed",
-      async () => (await unconfirmed("h1")) + (await unconfirmed("h2")) === 0,
-    );
-    assert.ok(await cloud.pings("vm3", cloud.vm("vm4").v4));
   });
 });

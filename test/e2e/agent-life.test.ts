@@ -103,7 +103,78 @@ describe("the life of an agent", { skip, timeout: 180_000 }, () => {
     assert.deepEqual(keysOf(await claims(cloud, "h1")), keysOf(before));
     for (const from of [lan, far]) await reached(cloud, from, "vm1");
   });
+
+  it("a store that is emptied under everybody's session: nobody makes anything, a new agent neither; restored, hosts know each other", async () => {
+    const backup = await persistent(cloud);
+    assert.ok(backup.has(layout.secret));
+    // Who stands for election takes its place again while its folder is there: the second time it is not.
+    for (let time = 0; time < 2; time++) await deleteAll(cloud);
+    for (const name of ["agent-h1", "agent-h2"])
+      await cloud.eventually(`${name} sees it`, () => lastOf(cloud.log(name)) === "store.emptied");
+    await cloud.startAgent("h1", ["--takeover"]);
+    assert.notEqual((await cloud.status("h1")).snapshotAt, undefined, "it goes on from its snapshot");
+    assert.deepEqual([...(await persistent(cloud)).keys()], []);
+    await restore(cloud, backup);
+    for (const name of ["agent-h1", "agent-h2"])
+      await cloud.eventually(`${name} sees it`, () => lastOf(cloud.log(name)) === "store.restored");
+    assert.deepEqual((await persistent(cloud)).get(layout.secret), backup.get(layout.secret));
+    await cloud.allActive();
+    const refused = (): Promise<readonly (number | undefined)[]> =>
+      Promise.all(["h1", "h2"].map(async (name) => (await cloud.drops(name)).get("keep-alive-refused")));
+    const before = await refused();
+    for (const name of ["h1", "h2"])
+      await cloud.eventually(`${name} has an answer of the other`, () => isHeard(cloud, name));
+    assert.deepEqual(await refused(), before);
+  });
+
+  it("a secret that somebody has replaced reaches the agents that run, and one that is damaged is told with what to do", async (t) => {
+    const tree = unwrap(await connectZooKeeper({ servers: [cloud.store] }));
+    t.after(() => tree.close());
+    unwrap(await tree.set(layout.secret, new TextEncoder().encode("5".repeat(32))));
+    await cloud.kill("agent-h1");
+    await cloud.startAgent("h1");
+    await cloud.eventually("h1 asks with another secret", async () => refusedAt(cloud, "h2"));
+    await cloud.eventually("both have the new one", async () =>
+      (await Promise.all(["h1", "h2"].map((name) => isHeard(cloud, name)))).every(Boolean),
+    );
+    unwrap(await tree.set(layout.secret, new TextEncoder().encode("xyz")));
+    await cloud.kill("agent-h1");
+    await cloud.startAgent("h1");
+    await cloud.eventually("it says so", () =>
+      /keep-alive\.no-secret/.test(cloud.log("agent-h1").split("agent.serving").at(-1) ?? ""),
+    );
+    assert.match(cloud.log("agent-h1"), /secret does not hold 32 hexadecimal digits: .*weft store restore/);
+  });
 });
+
+/** Whether the other host counts as alive. */
+async function isHeard(cloud: Cloud, hostName: string): Promise<boolean> {
+  const { peers = [] } = await cloud.status(hostName);
+  return peers.length > 0 && peers.every(({ state }) => state === "alive");
+}
+
+async function refusedAt(cloud: Cloud, hostName: string): Promise<boolean> {
+  return ((await cloud.drops(hostName)).get("keep-alive-refused") ?? 0) > 0;
+}
+
+/** Which of the two was said last. */
+function lastOf(log: string): string | undefined {
+  return log.match(/store\.emptied|store\.restored/g)?.at(-1);
+}
+
+/** What `deleteall` of the stock client does: sessions live on. */
+async function deleteAll(cloud: Cloud): Promise<void> {
+  const tree = unwrap(await connectZooKeeper({ servers: [cloud.store] }));
+  const isThere = unwrap(await tree.exists(layout.root)) !== undefined;
+  const all = isThere ? [layout.root] : [];
+  for (let i = 0; i < all.length; i++) {
+    const read = await tree.children(all[i] as string);
+    if (read.ok) all.push(...read.value.names.map((name) => `${all[i]}/${name}`));
+  }
+  // What is removed by its owner meanwhile is gone as well.
+  for (const path of all.reverse()) await tree.remove(path);
+  await tree.close();
+}
 
 /** Everything under our root that is not ephemeral. */
 async function persistent(cloud: Cloud): Promise<ReadonlyMap<string, Uint8Array>> {

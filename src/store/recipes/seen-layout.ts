@@ -30,7 +30,8 @@ export class SeenLayout implements StoreGuard {
   constructor(parts: SeenLayoutParts) {
     this.#parts = parts;
     const { connection, layout } = parts;
-    const look = (): void => void this.#look();
+    // What is read now may be of before the event: what comes meanwhile is looked at once more.
+    const look = (): void => void this.mayMake();
     this.#watch = new SteadyWatch(connection, layout.version, { recursive: false, onEvent: look, onResync: look });
     this.#stop = connection.onState((state) => {
       if (state === "connected" || state === "closed") look();

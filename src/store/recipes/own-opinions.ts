@@ -42,8 +42,8 @@ interface OwnKey {
   isBusy: boolean;
   /** Something changed since the last step was chosen. */
   isStale: boolean;
-  /** The value of a create under way. Events that announce such a name wait for the reply, which says whose it is. */
-  creating: string | undefined;
+  /** A create under way. Events that announce a name with its value wait for the reply, which says whose it is. */
+  creating: WantedOpinion | undefined;
   readonly unattributed: ToldOpinion[];
   /** The outcome of a write is unknown, or the session has ended: nothing is done before the next full read. */
   awaitsReload: boolean;
@@ -118,7 +118,7 @@ export class OwnOpinions {
   keeps(kind: ToldOpinion["kind"], opinion: Opinion): boolean {
     const own = this.#keys.get(opinion.key);
     if (own?.creating === undefined || opinion.origin !== "learned") return false;
-    if (kind === "created" ? own.creating !== opinion.value : own.unattributed.length === 0) return false;
+    if (kind === "created" ? own.creating.value !== opinion.value : own.unattributed.length === 0) return false;
     own.unattributed.push({ kind, opinion });
     return true;
   }
@@ -169,7 +169,12 @@ export class OwnOpinions {
 
   /** The map's node was made anew, sequence numbers start again: whatever others say is newer. */
   sequenceRestarted(): void {
-    for (const own of this.#keys.values()) if (own.wanted !== undefined) own.wanted = { ...own.wanted, seen: -1 };
+    const anew = (one: WantedOpinion | undefined): WantedOpinion | undefined => one && { ...one, seen: -1 };
+    for (const own of this.#keys.values()) {
+      own.wanted = anew(own.wanted);
+      own.creating = anew(own.creating);
+      own.lost = anew(own.lost);
+    }
   }
 
   /** Takes everything back. */
@@ -248,9 +253,9 @@ export class OwnOpinions {
     const { connection, table, parse, onMade } = this.#options;
     const { tree } = connection;
     const { value } = step;
-    const seen = table.newest;
-    own.creating = value;
+    own.creating = { value, seen: table.newest };
     const made = await this.#say(own.key, step);
+    const asked = own.creating;
     own.creating = undefined;
     const isOurs = tree === connection.tree;
     const opinion = made.ok && isOurs ? parse(nameOf(made.value)) : undefined;
@@ -263,7 +268,7 @@ export class OwnOpinions {
     if (opinion !== undefined && own.nodes.has(opinion.name)) onMade(opinion);
     if (made.ok) return "again";
     const { index, error } = made.error;
-    if (error.kind === "connection-loss" && isOurs) own.lost = { value, seen };
+    if (error.kind === "connection-loss" && isOurs) own.lost = asked;
     const absent = index === undefined ? undefined : step.instead[index - 1];
     if (error.kind !== "no-node" || absent === undefined) return this.#afterError(error);
     // Somebody was faster: it need not go again.

@@ -171,22 +171,49 @@ function checkConverged(cloud: Cloud, precedence: Precedence): void {
   }
 }
 
+/** Plays a script, ends all partitions, and demands the law. */
+async function play(seed: number, precedence: Precedence, script: readonly Turn[]): Promise<void> {
+  const cloud = new Cloud(seed, precedence);
+  for (const turn of script) {
+    act(cloud, turn);
+    await passTime(cloud.scheduler, turn.pause);
+  }
+  for (const owner of cloud.owners.keys()) cloud.server.rejoin(cloud.tree(owner));
+  await passTime(cloud.scheduler, 120_000);
+  checkConverged(cloud, precedence);
+  cloud.server.stop();
+}
+
 describe("replicated map", () => {
   test("any interleaving of owners, lost replies, partitions and expiry converges", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), precedences, turns, async (seed, precedence, script) => {
-        const cloud = new Cloud(seed, precedence);
-        for (const turn of script) {
-          act(cloud, turn);
-          await passTime(cloud.scheduler, turn.pause);
-        }
-        for (const owner of cloud.owners.keys()) cloud.server.rejoin(cloud.tree(owner));
-        await passTime(cloud.scheduler, 120_000);
-        checkConverged(cloud, precedence);
-        cloud.server.stop();
+        await play(seed, precedence, script);
       }),
       { numRuns: 300 },
     );
+  });
+
+  test("who makes the map's node again, and loses the reply, finds what it made: the numbers began again", async () => {
+    const put = (owner: number, key: string, pause: number): Turn => {
+      return { owner, action: { do: "put", key, value: "a" }, pause };
+    };
+    const script: readonly Turn[] = [
+      put(0, "k1", 5_000),
+      { owner: 0, action: { do: "disconnect" }, pause: 60 },
+      ...[put(0, "k2", 0), put(1, "k1", 0), put(1, "k2", 5_000)],
+      { owner: 1, action: { do: "expire" }, pause: 0 },
+      put(0, "k1", 0),
+      { owner: 0, action: { do: "isolate" }, pause: 0 },
+      put(0, "k1", 5_000),
+      { owner: 1, action: { do: "lose-applied" }, pause: 0 },
+      put(0, "k1", 0),
+      { owner: 0, action: { do: "remove", key: "k1" }, pause: 0 },
+      { owner: 0, action: { do: "disconnect" }, pause: 0 },
+      put(0, "k1", 0),
+      { owner: 1, action: { do: "put", key: "k1", value: "c" }, pause: 0 },
+    ];
+    await play(0, "newest-learned-then-configured", script);
   });
 
   test("who comes back after the map's node went with its last opinion gives way to what was learned since", async () => {

@@ -46,6 +46,7 @@ describe("the API", () => {
         ["body-too-large", api.send("POST /v1/bridges", { name: "x".repeat(2 ** 20) })],
         ["no-path", api.send("GET /v1/switches")],
         ["no-path", api.send("GET /")],
+        ["no-path", api.send("DELETE /v1/bridges//")],
         ["bad-method", api.send("DELETE /v1/bridges")],
         ["bad-method", api.send(`PUT /v1/ports/${idOf(1)}/bind`, {})],
         ["bad-query colour", api.send("GET /v1/bridges?colour=red")],

@@ -172,6 +172,9 @@ function rawOf(request: FastifyRequest, reply: FastifyReply): ApiRequest["raw"] 
 }
 
 function requestOf(endpoint: Endpoint, request: FastifyRequest): Result<Omit<ApiRequest, "raw">, ApiError> {
+  const params = request.params as Readonly<Record<string, string>>;
+  // The router takes an empty part of a path for a value.
+  if (Object.values(params).includes("")) return err(apiError("no-path", { object: pathOf(request) }));
   const query = request.query as Readonly<Record<string, string | readonly string[]>>;
   const known = Object.keys(endpoint.query ?? {});
   for (const [name, value] of Object.entries(query)) {
@@ -185,7 +188,7 @@ function requestOf(endpoint: Endpoint, request: FastifyRequest): Result<Omit<Api
     return err(apiError("bad-query", { field: "If-Match", expected: 'an ETag such as "3", or *' }));
   }
   return ok({
-    params: request.params as Readonly<Record<string, string>>,
+    params,
     query: query as Readonly<Record<string, string>>,
     body: request.body,
     ifMatch: tag === undefined ? undefined : Number(tag),
@@ -274,10 +277,14 @@ function errorOfFramework(error: unknown, log: Log): ApiError {
 
 /** A path that exists for other methods is told from one that does not exist. */
 function noRoute(endpoints: readonly Endpoint[], request: FastifyRequest): ApiError {
-  const path = (request.url.split("?")[0] ?? "").replace(/(?<=.)\/$/, "");
+  const path = pathOf(request).replace(/(?<=.)\/$/, "");
   const methods = endpoints.filter((endpoint) => patternOf(endpoint.path).test(path)).map(({ method }) => method);
   if (methods.length === 0) return apiError("no-path", { object: path });
   return apiError("bad-method", { object: path, expected: `one of ${[...new Set(methods)].join(", ")}` });
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split("?")[0] ?? "";
 }
 
 function patternOf(path: string): RegExp {

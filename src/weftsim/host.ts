@@ -61,10 +61,12 @@ export class SimHost {
   readonly #prng: Prng;
   readonly #vms = new Map<string, SimVm>();
   readonly #down = new Set<string>();
+  #store: SimStore;
 
   constructor(spec: HostSpec, around: HostSurroundings) {
     this.spec = spec;
     this.#around = around;
+    this.#store = around.store;
     this.#prng = around.prng.fork();
     this.clock = new HostClock(around.scheduler.clock, originOf(this.#prng));
     this.datapath = this.#boot();
@@ -82,13 +84,18 @@ export class SimHost {
     return this.agent;
   }
 
+  /** Agents that start from now on use this store. Faults of the store that this host knows are those of the cloud's own one. */
+  useStore(store: SimStore): void {
+    this.#store = store;
+  }
+
   /** Starts an agent; resolves when it serves or has failed. */
   async start(): Promise<void> {
-    const { scheduler, events, log, store, witness } = this.#around;
+    const { scheduler, events, log, witness } = this.#around;
     const { id, name, workers, neighbor = NEIGHBOR_DEFAULTS } = this.spec;
     const agent = new SimAgent({
       ...{ hostId: id, hostName: name, workers, neighbor, datapath: this.datapath },
-      ...{ scheduler, prng: this.#prng.fork(), events, log: log.with({ host: name }), store, witness },
+      ...{ scheduler, prng: this.#prng.fork(), events, log: log.with({ host: name }), store: this.#store, witness },
       ...{ hostClock: this.clock, slowness: () => this.slowness, journal: this.journal },
       hasKeepAlives: this.spec.hasKeepAlives ?? true,
       snapshots: this.snapshots,

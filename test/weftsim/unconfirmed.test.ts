@@ -2,15 +2,20 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { parseIp } from "../../src/addr/ip.ts";
 import { parsePrefix } from "../../src/addr/prefix.ts";
-import { UNCONFIRMED_MS } from "../../src/agent/core/limits.ts";
+import { UNCONFIRMED_MS, UNHEARD_MS } from "../../src/agent/core/limits.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { unwrap } from "../../src/base/result.ts";
 import type { Id, TopologyObject } from "../../src/model/objects.ts";
+import { MemoryTreeServer } from "../../src/store/memory/memory-tree-server.ts";
+import { StoreConnection } from "../../src/store/recipes/connection.ts";
 import { Layout } from "../../src/store/recipes/layout.ts";
+import type { ResumableTree } from "../../src/store/tree.ts";
+import { type CopyEnds, copyStore } from "../../src/store/upkeep/backup.ts";
 import { SimCloud } from "../../src/weftsim/cloud.ts";
 import type { SimHost } from "../../src/weftsim/host.ts";
 import { Lifetime } from "../../src/weftsim/lifetime.ts";
-import { SESSION_TIMEOUT_MS } from "../../src/weftsim/limits.ts";
+import { SESSION_TIMEOUT_MS, STORE_MS } from "../../src/weftsim/limits.ts";
+import { MemoryStore, type SimStore } from "../../src/weftsim/store.ts";
 import { uuid } from "./topologies.ts";
 
 const NAMES = ["h1", "h2", "h3"] as const;
@@ -88,9 +93,9 @@ class Routed {
     return [...this.host("h1").running.core.orphans.kept()].length;
   }
 
-  /** h1's agent is replaced. */
-  async takeOver(): Promise<void> {
-    const host = this.host("h1");
+  /** An agent is replaced. */
+  async takeOver(name = "h1"): Promise<void> {
+    const host = this.host(name);
     await this.cloud.until(host.handOver());
     await this.cloud.until(host.start());
   }
@@ -101,6 +106,22 @@ class Routed {
     const tree = this.cloud.store.connect({ timeoutMs: 30_000, process, place: "operator" });
     unwrap(await this.cloud.until(tree.set(path, new TextEncoder().encode(text))));
     await this.cloud.until(tree.close());
+  }
+
+  /** A copy of the cloud's store, as `weft store copy` makes it. */
+  async copyOfStore(): Promise<SimStore> {
+    const { scheduler } = this.cloud;
+    const delay = (): number => STORE_MS * this.#prng.float();
+    const copy = new MemoryStore(new MemoryTreeServer({ scheduler, delay, seed: 13, redialMs: 50 }));
+    const process = new Lifetime(scheduler);
+    const endOf = (store: SimStore): CopyEnds["from"] => {
+      const connect = (): ResumableTree => store.connect({ timeoutMs: 30_000, process, place: "operator" });
+      return { connection: new StoreConnection({ scheduler, connect }), layout: new Layout() };
+    };
+    const ends = { from: endOf(this.cloud.store), to: endOf(copy), source: "here" };
+    unwrap(await this.cloud.until(copyStore(ends)));
+    for (const { connection } of [ends.from, ends.to]) await this.cloud.until(connection.close());
+    return copy;
   }
 
   #objects(): readonly TopologyObject[] {
@@ -209,6 +230,26 @@ describe("a host that only lost the store", () => {
     net.host("h2").rejoinStore();
     assert.equal(await net.lost("vm1", "10.0.2.12", 10_000), 0);
     assert.deepEqual([net.unconfirmed(), net.kept()], [0, 0]);
+  });
+});
+
+describe("hosts that move to a copy of the store one after the other", () => {
+  it("lose nothing, bridged and routed", async () => {
+    const net = new Routed();
+    await net.start();
+    const copy = await net.copyOfStore();
+    for (const name of NAMES) {
+      net.host(name).useStore(copy);
+      await net.takeOver(name);
+      for (const to of ["10.0.2.12", "10.0.2.13", "10.0.1.14"]) {
+        const detail = `${to} after the move of ${name}`;
+        assert.equal(await net.lost("vm1", to, 5_000), 0, detail);
+      }
+    }
+    await net.cloud.run(UNHEARD_MS);
+    assert.deepEqual([net.unconfirmed(), net.kept()], [0, 0]);
+    copy.stop();
+    net.cloud.close();
   });
 });
 

@@ -11,8 +11,8 @@ const IP = unwrap(parseIp("10.0.0.1"));
 const NOW = 1_000_000;
 const LIMIT = 600_000;
 
-function neighbor(expiresAt: number): WorldChange {
-  return { kind: "router-neighbor", routerId: "r", ip: IP, entry: { mac: 1, staleAt: expiresAt, expiresAt } };
+function neighbor(expiresAt: number, staleAt = expiresAt): WorldChange {
+  return { kind: "router-neighbor", routerId: "r", ip: IP, entry: { mac: 1, staleAt, expiresAt } };
 }
 
 function fdb(portId: string | undefined, mac = 1): WorldChange {
@@ -21,6 +21,8 @@ function fdb(portId: string | undefined, mac = 1): WorldChange {
 
 const NO_NEIGHBOR: WorldChange = { kind: "router-neighbor", routerId: "r", ip: IP, entry: undefined };
 const NEIGHBOR = neighbor(NOW + 3_600_000);
+/** As workers are told of it when nobody says it any more. */
+const UNWRITTEN = neighbor(NOW + 3_600_000, Number.MIN_SAFE_INTEGER);
 
 describe("entries of a host that lost its session", () => {
   let remote: RemotePorts;
@@ -61,7 +63,7 @@ describe("entries of a host that lost its session", () => {
   for (const order of ["entries first", "ports first"] as const) {
     it(`stay while it is alive: ${order}`, () => {
       if (order === "ports first") key("p2", undefined);
-      assert.deepEqual(entry(NO_NEIGHBOR, NEIGHBOR), []);
+      assert.deepEqual(entry(NO_NEIGHBOR, NEIGHBOR), [UNWRITTEN]);
       assert.deepEqual(entry(fdb(undefined), fdb("p2")), []);
       if (order === "entries first") assert.deepEqual(key("p2", undefined), []);
       assert.deepEqual(pass(LIMIT / 2), []);
@@ -82,7 +84,7 @@ describe("entries of a host that lost its session", () => {
     remote.life("h2", "dead", NOW);
     key("p2", undefined);
     assert.deepEqual(entry(fdb(undefined), fdb("p2")), [fdb(undefined)]);
-    assert.deepEqual(entry(NO_NEIGHBOR, NEIGHBOR), []);
+    assert.deepEqual(entry(NO_NEIGHBOR, NEIGHBOR), [UNWRITTEN]);
     assert.deepEqual(pass(ORPHAN_GRACE_MS), [NO_NEIGHBOR]);
   });
 
@@ -102,6 +104,19 @@ describe("entries of a host that lost its session", () => {
     assert.deepEqual(pass(ORPHAN_GRACE_MS), [NO_NEIGHBOR]);
   });
 
+  for (const isMissed of [false, true])
+    it(`are kept for each of the hosts that lost their sessions at one time${isMissed ? ", before we began" : ""}`, () => {
+      entry(NO_NEIGHBOR, NEIGHBOR, isMissed);
+      pass(1_000);
+      key("p2", undefined);
+      key("p3", undefined);
+      pass(5_000);
+      key("p2", "h2");
+      assert.deepEqual(pass(60_000), []);
+      key("p3", "h3");
+      assert.deepEqual(pass(ORPHAN_GRACE_MS), [NO_NEIGHBOR]);
+    });
+
   it("give way to what somebody else says", () => {
     key("p2", undefined);
     entry(fdb(undefined), fdb("p2"));
@@ -113,7 +128,7 @@ describe("entries of a host that lost its session", () => {
   it("end with their own time", () => {
     key("p2", undefined);
     const short = neighbor(NOW + 10);
-    assert.deepEqual(entry(NO_NEIGHBOR, short), []);
+    assert.deepEqual(entry(NO_NEIGHBOR, short), [neighbor(NOW + 10, Number.MIN_SAFE_INTEGER)]);
     assert.deepEqual(orphans.time(10, NOW + 10), [NO_NEIGHBOR]);
     assert.deepEqual(entry(NO_NEIGHBOR, neighbor(NOW)), [NO_NEIGHBOR]);
   });
@@ -136,7 +151,7 @@ describe("entries of a host that lost its session", () => {
   it("that an earlier agent knew are told when their host is known, and never else", () => {
     assert.deepEqual(entry(fdb(undefined, 2), fdb("p2", 2), true), []);
     assert.deepEqual(entry(NO_NEIGHBOR, NEIGHBOR, true), []);
-    assert.deepEqual(key("p2", undefined), [fdb("p2", 2), NEIGHBOR]);
+    assert.deepEqual(key("p2", undefined), [fdb("p2", 2), UNWRITTEN]);
     assert.deepEqual(pass(10_000), []);
     assert.deepEqual(entry(fdb(undefined, 3), fdb("p3", 3), true), []);
     assert.deepEqual(pass(ORPHAN_GRACE_MS), []);

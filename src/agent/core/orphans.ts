@@ -9,6 +9,9 @@ import type { RemotePorts } from "./remote-ports.ts";
 /** An entry of a replicated map, or the end of one. */
 export type EntryChange = Extract<WorldChange, { readonly kind: "fdb" | "router-neighbor" | "bridge-neighbor" }>;
 
+/** Long before every clock's beginning, so that no resolver's jitter makes it fresh. */
+const NEVER_FRESH: Instant = Number.MIN_SAFE_INTEGER;
+
 interface Orphan {
   /** What it said. */
   readonly entry: EntryChange;
@@ -18,6 +21,8 @@ interface Orphan {
   isTold: boolean;
   /** Time until it goes, as long as none of its hosts is known to have lost only its session. */
   grace: Duration;
+  /** How long ago it went: several hosts may lose their sessions at one time. */
+  age: Duration;
 }
 
 /**
@@ -60,9 +65,10 @@ export class Orphans {
       return [change];
     }
     const isTold = !isMissed || before?.isTold === true;
-    const orphan: Orphan = { entry, hosts: this.#lostLately(isMissed), isTold, grace: ORPHAN_GRACE_MS };
+    const orphan: Orphan = { entry, hosts: this.#lostLately(isMissed), isTold, grace: ORPHAN_GRACE_MS, age: 0 };
     if (this.#isOwnerGone(orphan)) return [change];
     this.#orphans.set(name, orphan);
+    if (orphan.isTold) return entry.kind === "router-neighbor" ? [unwrittenOf(entry)] : [];
     return this.#isKept(orphan) ? told(orphan) : [];
   }
 
@@ -79,6 +85,7 @@ export class Orphans {
     for (const [name, orphan] of this.#orphans) {
       const isKept = this.#isKept(orphan);
       orphan.grace = isKept ? ORPHAN_GRACE_MS : orphan.grace - elapsed;
+      orphan.age += elapsed;
       if (orphan.grace > 0 && !this.#isOwnerGone(orphan) && !isOver(orphan.entry, now)) {
         if (isKept) changes.push(...told(orphan));
         continue;
@@ -108,8 +115,8 @@ export class Orphans {
       if (this.#lost.has(hostId)) continue;
       isChanged = true;
       this.#lost.set(hostId, 0);
-      // Those that wait for their host have waited for this one.
-      for (const { hosts } of this.#orphans.values()) if (hosts.size === 0) hosts.add(hostId);
+      for (const { hosts, age } of this.#orphans.values())
+        if (hosts.size === 0 || age < ORPHAN_GRACE_MS) hosts.add(hostId);
     }
     return isChanged;
   }
@@ -141,7 +148,16 @@ export class Orphans {
 function told(orphan: Orphan): readonly WorldChange[] {
   if (orphan.isTold) return [];
   orphan.isTold = true;
-  return [orphan.entry];
+  return [unwrittenOf(orphan.entry)];
+}
+
+/**
+ * As the workers are told of it: a neighbor serves, but counts as stale. A resolver that hears a fresh one again has nothing to write, and
+ * a host that does not know it would ask in vain: the store does not have it.
+ */
+function unwrittenOf(entry: EntryChange): EntryChange {
+  if (entry.kind !== "router-neighbor" || entry.entry === undefined) return entry;
+  return { ...entry, entry: { ...entry.entry, staleAt: NEVER_FRESH } };
 }
 
 /** Whether a change is about an entry of a map. */

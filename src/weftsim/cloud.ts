@@ -158,6 +158,8 @@ export class SimCloud {
   async start(): Promise<void> {
     await this.until(Promise.all([...this.hosts.values()].map((host) => host.start())));
     for (const host of this.hosts.values()) if (host.agent?.failure !== undefined) throw new Error(host.agent.failure);
+    // The operator's server may be behind that of the hosts, which have just written themselves into the store.
+    await this.until(this.#operator.tree.sync("/"));
   }
 
   /** Changes the topology, as an operator does. A refusal is an error. */
